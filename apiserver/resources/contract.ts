@@ -1,0 +1,98 @@
+/**
+ * Resource contract: what a row of the table of resources says, and what a kind may add.
+ *
+ * The generic code (apiserver/request) knows no kind by name: behaviour of a kind stands in its
+ * strategy, one file per kind beside this one. Strategies are pure: no I/O, no clock of their own.
+ */
+import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
+import type { FieldErrors } from "./field-errors.ts";
+
+export type Verb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete" | "deletecollection";
+
+/** A column of the Table representation. */
+export interface Column {
+  readonly name: string;
+  readonly type: "string" | "integer" | "boolean" | "date" | "number";
+  readonly format?: string;
+  readonly description: string;
+  /** 0 is always shown, 1 only with -o wide. */
+  readonly priority: number;
+}
+
+export interface Columns {
+  readonly columns: readonly Column[];
+  /** Cells of one object, in the columns' order. `now` in ms, for ages. */
+  cells(object: StoredObject, now: number): readonly unknown[];
+}
+
+/** Which parts of an object hold its scale, for the scale subresource. */
+export interface ScaleFields {
+  readonly specReplicas: string;
+  readonly statusReplicas: string;
+  /** Where the selector stands, as a string or as a LabelSelector. */
+  readonly selector: string;
+}
+
+export interface CreateContext {
+  readonly user: string;
+  readonly now: number;
+}
+
+/** What is particular to a kind. Every part is optional; `object` may be changed in place, `old` never. */
+export interface Strategy<T extends KubeObject = KubeObject> {
+  /** Defaults that Kubernetes computes in code. Idempotent; runs after decoding and before admission's validation. */
+  readonly defaults?: (object: T) => void;
+  /** Clears what a creator may not set (status), sets what only the server knows. */
+  readonly prepareForCreate?: (object: T, context: CreateContext) => void;
+  /** Keeps what an update may not change. Generation is counted by the generic code. */
+  readonly prepareForUpdate?: (object: T, old: T) => void;
+  readonly validate?: (object: T, errors: FieldErrors) => void;
+  /** In addition to `validate`. */
+  readonly validateUpdate?: (object: T, old: T, errors: FieldErrors) => void;
+  readonly validateStatusUpdate?: (object: T, old: T, errors: FieldErrors) => void;
+  /** Deprecated or dubious fields, sent as Warning headers. */
+  readonly warnings?: (object: T) => readonly string[];
+  /** Fields usable in field selectors besides metadata.name and metadata.namespace. */
+  readonly selectableFields?: (object: T) => Readonly<Record<string, string>>;
+  /** Delete with a grace period: seconds to wait before the object goes, 0 for at once. */
+  readonly gracePeriodSeconds?: (object: T, asked: number | undefined) => number;
+  /** Whether an object may be created by PUT or an update may leave resourceVersion out. */
+  readonly allowCreateOnUpdate?: boolean;
+  readonly allowUnconditionalUpdate?: boolean;
+  /** True where spec changes do not count a generation. */
+  readonly noGeneration?: boolean;
+}
+
+export interface ResourceRow {
+  /** "" for core. */
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly listKind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly namespaced: boolean;
+  readonly verbs: readonly Verb[];
+  readonly hasStatus: boolean;
+  readonly scale?: ScaleFields;
+  /** Subresources with code of their own: "binding", "eviction", "log", "exec", "token" … and the kind each takes. */
+  readonly subresources: readonly SubresourceRow[];
+  readonly columns: Columns;
+  readonly strategy: Strategy;
+  /** Only created, answered and forgotten: TokenReview, SubjectAccessReview … */
+  readonly virtual?: boolean;
+  /** True where no component of k8ts acts on it yet: stored and served only (README lists these). */
+  readonly storedOnly?: boolean;
+  /** Replaces the core v1 plural or the like in the store's key; default "group/plural". */
+  readonly storagePrefix?: string;
+}
+
+export interface SubresourceRow {
+  readonly name: string;
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly verbs: readonly Verb[];
+}

@@ -1,0 +1,58 @@
+/**
+ * Schema contract: what the generic code knows about the shape of API objects.
+ *
+ * One source, built-in models and (later) CustomResourceDefinitions alike; decoding, pruning,
+ * strategic merge, OpenAPI and protobuf all read it. How it is derived: load.ts.
+ */
+
+/** What a field holds. Messages are named as in OpenAPI: "io.k8s.api.core.v1.PodSpec". */
+export type FieldType =
+  | { readonly kind: "string" | "boolean" | "double" | "int32" | "int64" }
+  /** base64 on the wire. */
+  | { readonly kind: "bytes" }
+  | { readonly kind: "quantity" | "intOrString" | "time" | "microTime" | "duration" }
+  /** Any JSON: RawExtension, FieldsV1, JSON. */
+  | { readonly kind: "raw" }
+  | { readonly kind: "message"; readonly name: string }
+  | { readonly kind: "list"; readonly of: FieldType }
+  | { readonly kind: "map"; readonly of: FieldType };
+
+export interface Field {
+  readonly name: string;
+  readonly type: FieldType;
+  readonly required: boolean;
+  readonly description: string;
+  readonly listType?: "atomic" | "map" | "set";
+  readonly listMapKeys?: readonly string[];
+  readonly mapType?: "atomic" | "granular";
+  readonly patchStrategy?: readonly ("merge" | "replace" | "retainKeys")[];
+  readonly patchMergeKey?: string;
+  readonly enum?: readonly string[];
+  /** The default that the published type marks; defaults computed in code stand in apiserver/resources. */
+  readonly default?: unknown;
+}
+
+export interface Message {
+  /** "io.k8s.api.core.v1.Pod" */
+  readonly name: string;
+  readonly description: string;
+  readonly fields: ReadonlyMap<string, Field>;
+  /** Server-side apply treats it as one value. */
+  readonly atomic: boolean;
+}
+
+export interface Schema {
+  /** Undefined for names that the release does not have. */
+  message(name: string): Message | undefined;
+  /** The message of a kind: ("apps", "v1", "Deployment"). */
+  kind(group: string, version: string, kind: string): Message | undefined;
+  messages(): Iterable<Message>;
+}
+
+/** What decoding found besides the value: fields that the type does not have, keys given twice. */
+export interface Decoded<T> {
+  readonly value: T;
+  /** "spec.template.spec.contaners": reported as Kubernetes words strict decoding errors. */
+  readonly unknown: readonly string[];
+  readonly duplicates: readonly string[];
+}

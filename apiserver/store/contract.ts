@@ -1,0 +1,111 @@
+/**
+ * Store contract: what memory, lmdb and etcd all do. Cases for all three: store.cases.ts.
+ *
+ * Revisions grow by one with each successful commit, over the whole store. A commit is durable
+ * before its promise resolves. A watch from a revision brings every later change exactly once,
+ * in order, or fails with `compacted`. One commit changes at most one API object.
+ */
+
+export type Revision = number;
+
+export interface Entry {
+  readonly key: string;
+  /** The envelope: see envelope.ts. Never changed by anyone. */
+  readonly value: Uint8Array;
+  readonly createRevision: Revision;
+  readonly modRevision: Revision;
+}
+
+export type Operation =
+  | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: "delete"; readonly key: string };
+
+/** A key's modRevision that must still hold; 0 means that the key does not exist. */
+export interface Condition {
+  readonly key: string;
+  readonly modRevision: Revision;
+}
+
+export type CommitResult =
+  | { readonly committed: true; readonly revision: Revision }
+  /** `current` brings the entries of the conditions' keys, in their order, as they are now. */
+  | { readonly committed: false; readonly revision: Revision; readonly current: readonly (Entry | undefined)[] };
+
+export interface ListRequest {
+  readonly prefix: string;
+  /** 0 or absent: no limit. */
+  readonly limit?: number;
+  /** Only keys after this one: how a continued list goes on. */
+  readonly after?: string;
+  /** The state at this revision; absent: now. */
+  readonly revision?: Revision;
+}
+
+export interface ListResult {
+  readonly entries: readonly Entry[];
+  readonly revision: Revision;
+  /** Entries that the limit left out (exact). */
+  readonly remaining: number;
+}
+
+export interface StoreEvent {
+  readonly type: "put" | "delete";
+  readonly key: string;
+  readonly revision: Revision;
+  /** The new entry of a put. */
+  readonly entry?: Entry;
+  /** What was there before, where there was something. */
+  readonly previous?: Entry;
+}
+
+export interface WatchRequest {
+  readonly prefix: string;
+  /** Changes after this revision. */
+  readonly after: Revision;
+  readonly signal: AbortSignal;
+}
+
+export interface Store {
+  get(key: string): Promise<Entry | undefined>;
+  list(request: ListRequest): Promise<ListResult>;
+  commit(conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult>;
+  /**
+   * Batches of changes in order; a batch never splits a revision. A batch without events only tells
+   * progress: everything up to `revision` has been delivered. Ends when the signal aborts.
+   */
+  watch(request: WatchRequest): AsyncIterable<{ readonly revision: Revision; readonly events: readonly StoreEvent[] }>;
+  /** Every kept version of one key, oldest first, and the revision where history begins. */
+  history(key: string): Promise<{ readonly since: Revision; readonly events: readonly StoreEvent[] }>;
+  /** The current revision, consistent across servers. */
+  revision(): Promise<Revision>;
+  /** Drops history up to and including `revision`; the current state stays. */
+  compact(revision: Revision): Promise<void>;
+  /** Stops with everything acknowledged on disk. Calls that wait reject with `unavailable`. */
+  close(): Promise<void>;
+}
+
+/** Code ► may the same call succeed later? */
+export const storeErrors = {
+  /** The revision asked for is no longer kept: 410. */
+  compacted: false,
+  /** The revision asked for is not there yet. */
+  future: true,
+  /** The store cannot be reached, is full or is closing: 503 or 500. Whether a commit happened may be unknown. */
+  unavailable: true,
+  /** The disk is full: nothing was written. */
+  full: true,
+} as const;
+
+export type StoreErrorCode = keyof typeof storeErrors;
+
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  readonly code: StoreErrorCode;
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+  get retryable(): boolean {
+    return storeErrors[this.code];
+  }
+}

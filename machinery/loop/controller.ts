@@ -1,0 +1,63 @@
+/**
+ * Controller: the shape of every control loop.
+ *
+ * A controller is a function from a key to an outcome: done, again after a while, or an error.
+ * Only the loop retries (with back-off per key); one key is never reconciled twice at a time.
+ * The cache may lag; reread from the server before what cannot be undone.
+ */
+import type { Client } from "../client/client.ts";
+import type { Change, Lister, ObjectKey } from "../client/informer.ts";
+import type { Kinds, ResourceName } from "../objects/kinds.ts";
+import type { StoredObject } from "../objects/wire.ts";
+import type { Clock } from "../process/clock.ts";
+import type { Logger } from "../process/logging.ts";
+
+export interface Outcome {
+  /** Milliseconds until the key comes again; absent: only when something changes. */
+  readonly after?: number;
+}
+
+export const done: Outcome = {};
+export const again = (ms: number): Outcome => ({ after: ms });
+
+/** Which keys a change of a watched object puts into the queue. */
+export type Enqueue<T> = (
+  change: Change<T>,
+  listers: Readonly<Record<string, Lister<StoredObject>>>,
+) => readonly ObjectKey[];
+
+/** Writes an Event about an object; repeats are counted, the number waiting is limited. Never throws. */
+export interface EventRecorder {
+  normal(about: StoredObject, reason: string, message: string): void;
+  warning(about: StoredObject, reason: string, message: string): void;
+}
+
+export type Watches = { readonly [K in ResourceName]?: Enqueue<Kinds[K]> };
+
+export type Listers<W extends Watches> = { readonly [K in keyof W & ResourceName]: Lister<Kinds[K]> };
+
+export interface Services {
+  /** Sends with each write which revision and which controller caused it. */
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly events: EventRecorder;
+  readonly log: Logger;
+  /** Aborted when the controller must stop writing: shutdown, or leadership lost. */
+  readonly signal: AbortSignal;
+}
+
+export interface ControllerDefinition<W extends Watches> {
+  /** Kubernetes' own name: "deployment-controller". It names the identity, the events' source and the queue. */
+  readonly name: string;
+  readonly watches: W;
+  /** Keys reconciled at a time; 1 unless given. */
+  readonly workers?: number;
+  reconcile(key: ObjectKey, context: Listers<W> & Services): Promise<Outcome>;
+}
+
+/** A controller with its types settled, as the manager runs it. */
+export type Controller = ControllerDefinition<Watches>;
+
+export function defineController<const W extends Watches>(definition: ControllerDefinition<W>): Controller {
+  return definition as unknown as Controller;
+}

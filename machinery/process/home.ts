@@ -1,0 +1,53 @@
+/**
+ * Home: where each thing lies under $K8TS_HOME. The only file that spells these paths.
+ *
+ * Socket paths must stay under 108 bytes, so sockets lie in a short run directory.
+ */
+import { join } from "node:path";
+
+export interface HomePaths {
+  readonly root: string;
+  /** CA, certificates and keys, kubeconfigs. 0700. */
+  readonly pki: string;
+  /** kubeconfig of the cluster's administrator. */
+  readonly adminKubeconfig: string;
+  /** kubeconfig of a component's own identity: "scheduler", "controllers", "kubelet" … */
+  kubeconfig(component: string): string;
+  /** The embedded store. */
+  readonly store: string;
+  /** Logs, one file a component. */
+  readonly logs: string;
+  log(component: string): string;
+  /** Sockets and pid files; may be emptied at any start. */
+  readonly run: string;
+  readonly criSocket: string;
+  readonly containerdSocket: string;
+  /** Our containerd's root (images, snapshots) and state. */
+  readonly containerd: string;
+  /** The kubelet's pods: volumes, termination logs, checkpoints. */
+  readonly kubelet: string;
+  /** Container logs as files: <namespace>_<pod>_<uid>/<container>/<restart>.log */
+  readonly podLogs: string;
+  /** Compile cache, derived schema: may be deleted at any time. */
+  readonly cache: string;
+}
+
+export function homePaths(root: string): HomePaths {
+  const at = (...parts: string[]) => join(root, ...parts);
+  return {
+    root,
+    pki: at("pki"),
+    adminKubeconfig: at("admin.kubeconfig"),
+    kubeconfig: (component) => at("pki", `${component}.kubeconfig`),
+    store: at("store"),
+    logs: at("logs"),
+    log: (component) => at("logs", `${component}.log`),
+    run: at("run"),
+    criSocket: at("run", "cri.sock"),
+    containerdSocket: at("run", "containerd.sock"),
+    containerd: at("containerd"),
+    kubelet: at("kubelet"),
+    podLogs: at("pod-logs"),
+    cache: at("cache"),
+  };
+}

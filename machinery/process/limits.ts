@@ -1,0 +1,42 @@
+/**
+ * Limits: every bound on what a process keeps or accepts, in one place.
+ *
+ * A buffer, queue or cache without a line here is a defect. Units stand in the name.
+ */
+
+const KB = 1024;
+const MB = 1024 * KB;
+
+export const limits = {
+  /** Largest request body, as in Kubernetes (3 MiB); larger ones get 413. */
+  requestBodyBytes: 3 * MB,
+  /** How long a client may take to send a body. */
+  requestBodyMs: 30_000,
+  /** Deepest nesting of a JSON body. */
+  jsonDepth: 200,
+  /** Default and largest number of items that one store page brings. */
+  listPageItems: 500,
+  /** Events that wait for one watcher before it is cut off. */
+  watchQueueEvents: 10_000,
+  /** Events that the watch cache keeps per resource for watches that resume. */
+  watchWindowEvents: 20_000,
+  /** Event history kept by the store: whichever bound is reached first. */
+  historyMs: 3_600_000,
+  historyBytes: 256 * MB,
+  /** Longest a watch is served before the client must ask again, unless it asks for less. */
+  watchMs: 30 * 60_000,
+  /** Work queue: longest back-off between retries of a key. */
+  queueMaxBackoffMs: 60_000,
+  /** Keys that a work queue holds; more is a defect of the producer and is logged. */
+  queueKeys: 200_000,
+  /** Events recorder: distinct events waiting to be written. */
+  recorderEvents: 1_000,
+  /** Aliases that one YAML document may expand. */
+  yamlAliases: 1_000,
+  /** A component's log file, and how many rotated ones are kept. */
+  logFileBytes: 10 * MB,
+  logFiles: 5,
+  /** Container logs, as the kubelet's containerLogMaxSize and containerLogMaxFiles. */
+  containerLogBytes: 10 * MB,
+  containerLogFiles: 5,
+} as const;
