@@ -31,6 +31,21 @@ export const limits = {
   queueKeys: 200_000,
   /** Events recorder: distinct events waiting to be written. */
   recorderEvents: 1_000,
+  /** Streams that one tunnel or SPDY connection carries at a time. */
+  tunnelStreams: 1_000,
+  /** Bytes that one end may send on a tunnel or SPDY stream before the other has read. */
+  streamWindowBytes: 256 * KB,
+  /** Largest frame or message of the streaming protocols. */
+  streamFrameBytes: 1 * MB,
+  /** How long a client of exec may take to open its streams. */
+  streamSetupMs: 30_000,
+  /** A tunnel is pinged this often, and given up when nothing came for so long. */
+  tunnelPingMs: 10_000,
+  tunnelDeadMs: 30_000,
+  /** How long a dial waits for an agent that is reconnecting. */
+  tunnelDialMs: 5_000,
+  /** Longest back-off of an agent that opens its tunnel again. */
+  tunnelMaxBackoffMs: 10_000,
   /** Aliases that one YAML document may expand. */
   yamlAliases: 1_000,
   /** A component's log file, and how many rotated ones are kept. */
