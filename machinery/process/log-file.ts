@@ -1,0 +1,46 @@
+/**
+ * Log file: an append-only file that is rotated by size, for one writing process.
+ *
+ * Rotated files are FILE.1 (newest) to FILE.N. A line is written whole or not at all; when the
+ * disk refuses it, the line goes to standard error instead and the process lives on.
+ */
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { limits } from "./limits.ts";
+
+export interface LogFile {
+  write(line: string): void;
+  close(): void;
+}
+
+export function openLogFile(
+  path: string,
+  maxBytes: number = limits.logFileBytes,
+  keep: number = limits.logFiles,
+): LogFile {
+  mkdirSync(dirname(path), { recursive: true });
+  let descriptor = openSync(path, "a", 0o600);
+  let size = fstatSync(descriptor).size;
+
+  const rotate = () => {
+    closeSync(descriptor);
+    for (let index = keep - 1; index >= 1; index--) {
+      if (existsSync(`${path}.${index}`)) renameSync(`${path}.${index}`, `${path}.${index + 1}`);
+    }
+    renameSync(path, `${path}.1`);
+    descriptor = openSync(path, "a", 0o600);
+    size = 0;
+  };
+
+  return {
+    write(line) {
+      try {
+        if (size > 0 && size + line.length > maxBytes) rotate();
+        size += writeSync(descriptor, line);
+      } catch (error) {
+        writeSync(2, `log file ${path}: ${String(error)}; line: ${line}`);
+      }
+    },
+    close: () => closeSync(descriptor),
+  };
+}
