@@ -1,0 +1,170 @@
+/**
+ * Certificates: a certificate authority and what it issues (ECDSA P-256, PEM).
+ *
+ * The library that encodes them is large, so it is loaded only when one must be made; looking at
+ * existing ones needs Node alone. Where they lie on disk: pki.ts.
+ */
+import { type webcrypto, X509Certificate } from "node:crypto";
+import type { Clock } from "../process/clock.ts";
+
+/** A certificate and its private key, both PEM. */
+export interface KeyPair {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface Subject {
+  readonly commonName: string;
+  /** Become the user's groups. */
+  readonly organizations?: readonly string[];
+}
+
+export interface CertificateRequest extends Subject {
+  readonly use: "client" | "server";
+  readonly dnsNames?: readonly string[];
+  readonly addresses?: readonly string[];
+}
+
+const DAY_MS = 86_400_000;
+const AUTHORITY_DAYS = 3650;
+const LEAF_DAYS = 365;
+/** A leaf with less than this left is made anew. */
+const RENEW_DAYS = 60;
+/** Clocks of other machines may be a little behind. */
+const BACKDATE_MS = 5 * 60_000;
+
+const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+
+export async function createAuthority(clock: Clock, commonName: string): Promise<KeyPair> {
+  const x509 = await library();
+  const keys = await newKeys();
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serial(clock),
+    name: name({ commonName }),
+    ...validity(clock, AUTHORITY_DAYS),
+    keys,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign | x509.KeyUsageFlags.digitalSignature,
+        true,
+      ),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return { certificate: pem(certificate.toString("pem")), key: await exportKey(keys.privateKey) };
+}
+
+export async function issue(clock: Clock, authority: KeyPair, request: CertificateRequest): Promise<KeyPair> {
+  const x509 = await library();
+  const keys = await newKeys();
+  const issuer = new x509.X509Certificate(authority.certificate);
+  const { serverAuth, clientAuth } = x509.ExtendedKeyUsage;
+  const alternatives = [
+    ...(request.dnsNames ?? []).map((value) => ({ type: "dns" as const, value })),
+    ...(request.addresses ?? []).map((value) => ({ type: "ip" as const, value })),
+  ];
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serial(clock),
+    subject: name(request),
+    issuer: issuer.subjectName,
+    ...validity(clock, LEAF_DAYS),
+    publicKey: keys.publicKey,
+    signingKey: await importKey(authority.key),
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([request.use === "server" ? serverAuth : clientAuth]),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer),
+      ...(alternatives.length > 0 ? [new x509.SubjectAlternativeNameExtension(alternatives)] : []),
+    ],
+  });
+  return { certificate: pem(certificate.toString("pem")), key: await exportKey(keys.privateKey) };
+}
+
+/** An EC P-256 private key alone (PKCS#8 PEM), for signing tokens. */
+export async function createSigningKey(): Promise<string> {
+  return exportKey((await newKeys()).privateKey);
+}
+
+/** Whether an issued certificate still serves the request: same authority, subject and names, long enough to live. */
+export function stillGood(clock: Clock, authority: KeyPair, pair: KeyPair, request: CertificateRequest): boolean {
+  const certificate = parsed(pair.certificate);
+  if (!certificate) return false;
+  const left = certificate.validToDate.getTime() - clock.now();
+  if (left < RENEW_DAYS * DAY_MS || certificate.validFromDate.getTime() > clock.now()) return false;
+  if (!certificate.verify(new X509Certificate(authority.certificate).publicKey)) return false;
+  const { user, groups } = subjectOf(certificate);
+  if (user !== request.commonName || groups.join("\n") !== (request.organizations ?? []).join("\n")) return false;
+  const { dnsNames = [], addresses = [] } = request;
+  return (
+    dnsNames.every((one) => certificate.checkHost(one) !== undefined) &&
+    addresses.every((one) => certificate.checkIP(one) !== undefined)
+  );
+}
+
+/** Undefined for a damaged file: a leaf can always be made anew. */
+function parsed(certificate: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(certificate);
+  } catch {
+    return undefined;
+  }
+}
+
+/** User (CN) and groups (O) that a client certificate stands for. */
+export function subjectOf(certificate: X509Certificate): { readonly user: string; readonly groups: readonly string[] } {
+  const lines = certificate.subject.split("\n");
+  const values = (field: string) =>
+    lines.filter((line) => line.startsWith(`${field}=`)).map((line) => unescaped(line.slice(field.length + 1)));
+  return { user: values("CN")[0] ?? "", groups: values("O").sort() };
+}
+
+/** Node escapes special characters of a name with a backslash. */
+function unescaped(value: string): string {
+  return value.replace(/\\([0-9A-Fa-f]{2}|.)/g, (_all, code: string) =>
+    code.length === 2 ? String.fromCharCode(Number.parseInt(code, 16)) : code,
+  );
+}
+
+async function library() {
+  await import("reflect-metadata");
+  return import("@peculiar/x509");
+}
+
+function newKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+}
+
+async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
+  const der = Buffer.from(await crypto.subtle.exportKey("pkcs8", key));
+  const lines = der.toString("base64").match(/.{1,64}/g) ?? [];
+  return `-----BEGIN PRIVATE KEY-----\n${lines.join("\n")}\n-----END PRIVATE KEY-----\n`;
+}
+
+function importKey(text: string): Promise<webcrypto.CryptoKey> {
+  const der = Buffer.from(text.replace(/-----[^-]+-----|\s/g, ""), "base64");
+  return crypto.subtle.importKey("pkcs8", der, ALGORITHM, false, ["sign"]);
+}
+
+/** As a list of single-valued parts, so that no character of a name needs escaping. */
+function name({ commonName, organizations = [] }: Subject): { [type: string]: string[] }[] {
+  return [...[...organizations].sort().map((one) => ({ O: [one] })), { CN: [commonName] }];
+}
+
+function serial(clock: Clock): string {
+  const bytes = clock.bytes(16);
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40; // positive, and never shortened
+  return Buffer.from(bytes).toString("hex");
+}
+
+function validity(clock: Clock, days: number): { notBefore: Date; notAfter: Date } {
+  const start = Math.floor(clock.now() / 1000) * 1000;
+  return { notBefore: new Date(start - BACKDATE_MS), notAfter: new Date(start + days * DAY_MS) };
+}
+
+function pem(text: string): string {
+  return `${text.trim()}\n`;
+}

@@ -1,0 +1,110 @@
+/** PKI over real files: what is made, what is kept, what is renewed, and that TLS accepts it. */
+import { createPublicKey, X509Certificate } from "node:crypto";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect, createServer } from "node:tls";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { systemClock } from "../process/clock.ts";
+import { homePaths } from "../process/home.ts";
+import { silent } from "../process/logging.ts";
+import { subjectOf } from "./certificates.ts";
+import { clientOf } from "./kubeconfig.ts";
+import { ensurePki, type PkiOptions } from "./pki.ts";
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "pki-"));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+const options = (change: Partial<PkiOptions> = {}): PkiOptions => ({
+  paths: homePaths(root),
+  clock: systemClock,
+  log: silent,
+  server: "https://127.0.0.1:6443",
+  nodeName: "one",
+  dnsNames: ["localhost", "kubernetes.default.svc"],
+  addresses: ["127.0.0.1", "10.43.0.1"],
+  ...change,
+});
+
+const at = (days: number) => ({ ...systemClock, now: () => systemClock.now() + days * 86_400_000 });
+const admin = async () => clientOf(await readFile(homePaths(root).adminKubeconfig, "utf8"))!;
+
+test("a first start makes private files for every component", async () => {
+  await ensurePki(options());
+  const paths = homePaths(root);
+  for (const path of [join(paths.pki, "ca.key"), paths.adminKubeconfig, paths.kubeconfig("scheduler")])
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+  const kubelet = clientOf(await readFile(paths.kubeconfig("kubelet"), "utf8"))!;
+  expect(subjectOf(new X509Certificate(kubelet.certificate))).toEqual({
+    user: "system:node:one",
+    groups: ["system:nodes"],
+  });
+});
+
+test("a second start changes nothing", async () => {
+  const first = await ensurePki(options());
+  const client = await admin();
+  expect(await ensurePki(options())).toEqual(first);
+  expect(await admin()).toEqual(client);
+});
+
+test("certificates close to their end are renewed under the same authority and keys for tokens", async () => {
+  const first = await ensurePki(options());
+  const client = await admin();
+  const later = await ensurePki(options({ clock: at(330) }));
+  expect(later.authority).toEqual(first.authority);
+  expect(later.tokenKey).toBe(first.tokenKey);
+  expect(later.serving.certificate).not.toBe(first.serving.certificate);
+  expect((await admin()).certificate).not.toBe(client.certificate);
+});
+
+test("a new address makes a new serving certificate, and leaves clients alone", async () => {
+  const first = await ensurePki(options());
+  const client = await admin();
+  const later = await ensurePki(options({ addresses: ["127.0.0.1", "10.43.0.1", "192.0.2.7"] }));
+  expect(later.serving.certificate).not.toBe(first.serving.certificate);
+  expect(await admin()).toEqual(client);
+});
+
+test("a damaged leaf certificate is made anew", async () => {
+  const first = await ensurePki(options());
+  await writeFile(join(homePaths(root).pki, "apiserver.crt"), "nonsense");
+  const later = await ensurePki(options());
+  expect(later.authority).toEqual(first.authority);
+  expect(new X509Certificate(later.serving.certificate).checkHost("localhost")).toBe("localhost");
+});
+
+test("a TLS server and a client with these certificates trust each other", async () => {
+  const pki = await ensurePki(options());
+  const client = await admin();
+  const server = createServer({
+    key: pki.serving.key,
+    cert: pki.serving.certificate,
+    ca: pki.authority.certificate,
+    requestCert: true,
+    rejectUnauthorized: true,
+  });
+  const peer = new Promise<string>((resolve) =>
+    server.on("secureConnection", (socket) => resolve(subjectOf(socket.getPeerX509Certificate()!).user)),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const socket = connect({
+    port,
+    host: "127.0.0.1",
+    ca: pki.authority.certificate,
+    cert: client.certificate,
+    key: client.key,
+  });
+  expect(await peer).toBe("kubernetes-admin");
+  socket.destroy();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test("the token key is an EC key on P-256", async () => {
+  const { tokenKey } = await ensurePki(options());
+  expect(createPublicKey(tokenKey).asymmetricKeyDetails?.namedCurve).toBe("prime256v1");
+});

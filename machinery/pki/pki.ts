@@ -1,0 +1,118 @@
+/**
+ * PKI: all keys and certificates of a home, made when they are missing, renewed when they end soon.
+ *
+ * What is good is never touched, so fingerprints stay: a lost CA means new identities for everyone,
+ * and is only made when there is none. Only the API server writes here; others read kubeconfigs.
+ */
+import { join } from "node:path";
+import type { Clock } from "../process/clock.ts";
+import type { HomePaths } from "../process/home.ts";
+import type { Logger } from "../process/logging.ts";
+import {
+  type CertificateRequest,
+  createAuthority,
+  createSigningKey,
+  issue,
+  type KeyPair,
+  type Subject,
+  stillGood,
+} from "./certificates.ts";
+import { keepPrivate, readIfThere, writePrivate } from "./files.ts";
+import { clientOf, kubeconfig } from "./kubeconfig.ts";
+
+export interface Pki {
+  readonly authority: KeyPair;
+  readonly serving: KeyPair;
+  /** PKCS#8 PEM; signs service account tokens. */
+  readonly tokenKey: string;
+}
+
+export interface PkiOptions {
+  readonly paths: HomePaths;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Where local clients reach the server: "https://127.0.0.1:6443". */
+  readonly server: string;
+  /** The name of this machine's node. */
+  readonly nodeName: string;
+  readonly dnsNames: readonly string[];
+  readonly addresses: readonly string[];
+}
+
+/** Component ► its identity. Each gets a kubeconfig of its own. */
+const identities = (nodeName: string): Readonly<Record<string, Subject>> => ({
+  controllers: { commonName: "system:kube-controller-manager" },
+  scheduler: { commonName: "system:kube-scheduler" },
+  kubelet: { commonName: `system:node:${nodeName}`, organizations: ["system:nodes"] },
+  proxy: { commonName: "system:kube-proxy" },
+  dns: { commonName: "system:k8ts:dns" },
+});
+
+const ADMIN: Subject = { commonName: "kubernetes-admin", organizations: ["system:masters"] };
+
+export async function ensurePki(options: PkiOptions): Promise<Pki> {
+  const { paths, clock } = options;
+  const authority = await keepPair(options, "ca", () => createAuthority(clock, "k8ts-ca"));
+  const serving = await keepServing(options, authority);
+  const tokenKey = await keepTokenKey(options);
+  for (const [component, subject] of Object.entries(identities(options.nodeName)))
+    await keepKubeconfig(options, authority, paths.kubeconfig(component), subject);
+  await keepKubeconfig(options, authority, paths.adminKubeconfig, ADMIN);
+  return { authority, serving, tokenKey };
+}
+
+async function keepPair(
+  { paths, log }: PkiOptions,
+  name: string,
+  make: () => Promise<KeyPair>,
+  good: (pair: KeyPair) => boolean = () => true,
+): Promise<KeyPair> {
+  const certificatePath = join(paths.pki, `${name}.crt`);
+  const keyPath = join(paths.pki, `${name}.key`);
+  const [certificate, key] = await Promise.all([readIfThere(certificatePath), readIfThere(keyPath)]);
+  if (certificate && key && good({ certificate, key })) return { certificate, key };
+
+  const made = await make();
+  await writePrivate(keyPath, made.key);
+  await writePrivate(certificatePath, made.certificate);
+  log.info("certificate made", { certificate: name });
+  return made;
+}
+
+function keepServing(options: PkiOptions, authority: KeyPair): Promise<KeyPair> {
+  const request: CertificateRequest = {
+    commonName: "kube-apiserver",
+    use: "server",
+    dnsNames: options.dnsNames,
+    addresses: options.addresses,
+  };
+  return keepPair(
+    options,
+    "apiserver",
+    () => issue(options.clock, authority, request),
+    (pair) => stillGood(options.clock, authority, pair, request),
+  );
+}
+
+async function keepTokenKey({ paths }: PkiOptions): Promise<string> {
+  const path = join(paths.pki, "service-accounts.key");
+  const existing = await readIfThere(path);
+  if (existing) return existing;
+  const key = await createSigningKey();
+  await writePrivate(path, key);
+  return key;
+}
+
+async function keepKubeconfig(
+  { clock, log, server }: PkiOptions,
+  authority: KeyPair,
+  path: string,
+  subject: Subject,
+): Promise<void> {
+  const request: CertificateRequest = { ...subject, use: "client" };
+  const existing = clientOf((await readIfThere(path)) ?? "");
+  const good = existing && stillGood(clock, authority, existing, request);
+  const client = good ? existing : await issue(clock, authority, request);
+  const text = kubeconfig({ server, authority: authority.certificate, user: subject.commonName, client });
+  if (await keepPrivate(path, text)) log.info("kubeconfig written", { path });
+}
