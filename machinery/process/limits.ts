@@ -25,6 +25,15 @@ export const limits = {
   historyBytes: 256 * MB,
   /** Longest a watch is served before the client must ask again, unless it asks for less. */
   watchMs: 30 * 60_000,
+  /** Client: largest answer, largest event of a watch, and how long an answer may be silent. */
+  responseBytes: 512 * MB,
+  watchLineBytes: 16 * MB,
+  requestIdleMs: 60_000,
+  /** Client: idle time after which the kernel asks whether the peer still lives. */
+  tcpKeepAliveMs: 15_000,
+  /** Informer: first and longest back-off between attempts to list or watch. */
+  informerBackoffMs: 100,
+  informerMaxBackoffMs: 10_000,
   /** Work queue: longest back-off between retries of a key. */
   queueMaxBackoffMs: 60_000,
   /** Keys that a work queue holds; more is a defect of the producer and is logged. */

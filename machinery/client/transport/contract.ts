@@ -90,9 +90,12 @@ export interface ClientRequest {
 
 /**
  * The client's end. Every method rejects with an ApiError: the server's own Status, or
- * ServiceUnavailable when no answer came (connection refused, cut or closed).
+ * ServiceUnavailable when no answer came (connection refused, cut or closed), or Timeout when
+ * none came in time. Where the request's own signal aborted, it rejects with that signal's reason.
  */
 export interface Transport {
+  /** True where objects are shared with the server and frozen (direct); false where each answer is a fresh copy. */
+  readonly shared: boolean;
   /** One exchange, decoded. */
   request(request: ClientRequest): Promise<unknown>;
   /** A watch: batches of events as they arrive. Ends normally when the server ends it. */
