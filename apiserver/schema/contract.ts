@@ -3,6 +3,7 @@
  *
  * One source, built-in models and (later) CustomResourceDefinitions alike; decoding, pruning,
  * strategic merge, OpenAPI and protobuf all read it. How it is derived: load.ts.
+ * Descriptions are not part of it: they are large, and only OpenAPI needs them (`Schema.descriptions`).
  */
 
 /** What a field holds. Messages are named as in OpenAPI: "io.k8s.api.core.v1.PodSpec". */
@@ -11,8 +12,8 @@ export type FieldType =
   /** base64 on the wire. */
   | { readonly kind: "bytes" }
   | { readonly kind: "quantity" | "intOrString" | "time" | "microTime" | "duration" }
-  /** Any JSON: RawExtension, FieldsV1, JSON. */
-  | { readonly kind: "raw" }
+  /** Any JSON, with the OpenAPI name of its type: RawExtension, FieldsV1, JSON. */
+  | { readonly kind: "raw"; readonly name: string }
   | { readonly kind: "message"; readonly name: string }
   | { readonly kind: "list"; readonly of: FieldType }
   | { readonly kind: "map"; readonly of: FieldType };
@@ -21,12 +22,13 @@ export interface Field {
   readonly name: string;
   readonly type: FieldType;
   readonly required: boolean;
-  readonly description: string;
   readonly listType?: "atomic" | "map" | "set";
   readonly listMapKeys?: readonly string[];
   readonly mapType?: "atomic" | "granular";
+  readonly structType?: "atomic" | "granular";
   readonly patchStrategy?: readonly ("merge" | "replace" | "retainKeys")[];
   readonly patchMergeKey?: string;
+  /** The values allowed; of a list, of its items. */
   readonly enum?: readonly string[];
   /** The default that the published type marks; defaults computed in code stand in apiserver/resources. */
   readonly default?: unknown;
@@ -35,18 +37,35 @@ export interface Field {
 export interface Message {
   /** "io.k8s.api.core.v1.Pod" */
   readonly name: string;
-  readonly description: string;
+  /** Embedded structs are already spread out: Volume has `emptyDir`, not `volumeSource`. */
   readonly fields: ReadonlyMap<string, Field>;
   /** Server-side apply treats it as one value. */
   readonly atomic: boolean;
 }
 
+export interface GroupVersionKind {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+}
+
 export interface Schema {
   /** Undefined for names that the release does not have. */
   message(name: string): Message | undefined;
-  /** The message of a kind: ("apps", "v1", "Deployment"). */
+  /** The message of a kind: ("apps", "v1", "Deployment"). Options, Status and WatchEvent belong to every group. */
   kind(group: string, version: string, kind: string): Message | undefined;
   messages(): Iterable<Message>;
+  /** The kind that a message is; undefined for parts of objects and for the kinds of every group. */
+  kindOf(message: string): GroupVersionKind | undefined;
+  /** Read anew at each call and not kept: some 1.5 MB. */
+  descriptions(): Promise<Descriptions>;
+}
+
+/** The published texts. "" where there is none. */
+export interface Descriptions {
+  message(name: string): string;
+  /** Falls back to the text of the message that the field holds. */
+  field(message: string, field: Field): string;
 }
 
 /** What decoding found besides the value: fields that the type does not have, keys given twice. */
