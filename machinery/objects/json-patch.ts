@@ -1,0 +1,158 @@
+/**
+ * JSON Patch (RFC 6902): a list of operations on a document.
+ *
+ * The document given is never changed; the result shares nothing with the patch. All or nothing:
+ * the first operation that does not apply throws a PatchError, worded as Kubernetes' library does.
+ * Merge patches are in merge-patch.ts, strategic ones in apiserver/schema.
+ */
+import { isDeepStrictEqual } from "node:util";
+
+export class PatchError extends Error {
+  override readonly name = "PatchError";
+}
+
+export interface PatchOperation {
+  readonly op: string;
+  readonly path: string;
+  readonly from?: string;
+  readonly value?: unknown;
+}
+
+type Container = Record<string, unknown> | unknown[];
+interface Place {
+  readonly parent: Container;
+  readonly key: string;
+}
+
+export function applyJsonPatch(document: unknown, operations: readonly PatchOperation[]): unknown {
+  // The document hangs in a box, so that the root is a place like any other.
+  const box = { root: structuredClone(document) };
+  for (const operation of operations) {
+    const apply = Object.hasOwn(appliers, operation.op) ? appliers[operation.op] : undefined;
+    if (!apply) throw new PatchError(`Unexpected kind: ${operation.op}`);
+    apply(box, operation);
+  }
+  return box.root;
+}
+
+const appliers: Readonly<Record<string, (box: Record<string, unknown>, operation: PatchOperation) => void>> = {
+  add(box, { path, value }) {
+    const place = locate(box, path) ?? missing(`add operation does not apply: doc is missing path: ${quoted(path)}`);
+    insert(place, path, structuredClone(value ?? null));
+  },
+
+  remove(box, { path }) {
+    const place = locate(box, path) ?? missing(`remove operation does not apply: doc is missing path: ${quoted(path)}`);
+    take(place, path);
+  },
+
+  replace(box, { path, value }) {
+    const place = locate(box, path) ?? missing(`replace operation does not apply: doc is missing path: ${path}`);
+    if (read(place) === undefined) missing(`replace operation does not apply: doc is missing key: ${path}`);
+    write(place, structuredClone(value ?? null));
+  },
+
+  move(box, { path, from = "" }) {
+    const source = locate(box, from) ?? missing(`move operation does not apply: doc is missing from path: ${from}`);
+    if (path.startsWith(`${from}/`)) throw new PatchError(`move operation does not apply: ${path} is inside ${from}`);
+    const value = take(source, from);
+    const place =
+      locate(box, path) ?? missing(`move operation does not apply: doc is missing destination path: ${path}`);
+    insert(place, path, value);
+  },
+
+  copy(box, { path, from = "" }) {
+    const source = locate(box, from);
+    const value = source && read(source);
+    if (value === undefined) missing(`copy operation does not apply: doc is missing from path: ${from}`);
+    const place =
+      locate(box, path) ?? missing(`copy operation does not apply: doc is missing destination path: ${path}`);
+    insert(place, path, structuredClone(value));
+  },
+
+  test(box, { path, value }) {
+    const place = locate(box, path);
+    const found = place && read(place);
+    if (!isDeepStrictEqual(found ?? null, value ?? null)) {
+      throw new PatchError(`testing value ${path} failed: test failed`);
+    }
+  },
+};
+
+/** Where a pointer points: its parent and the last key; undefined where a parent is not there. */
+function locate(box: Record<string, unknown>, pointer: string): Place | undefined {
+  const keys = pointer === "" ? [] : pointer.split("/").slice(1).map(unescapeKey);
+  if (pointer !== "" && !pointer.startsWith("/")) return undefined;
+  let parent: Container = box;
+  let key = "root";
+  for (const next of keys) {
+    const child = read({ parent, key });
+    if (!isContainer(child)) return undefined;
+    parent = child;
+    key = next;
+  }
+  return { parent, key };
+}
+
+function read({ parent, key }: Place): unknown {
+  if (Array.isArray(parent)) {
+    const index = indexOf(key, parent.length);
+    return index === undefined ? undefined : parent[index];
+  }
+  return Object.hasOwn(parent, key) ? parent[key] : undefined;
+}
+
+function write({ parent, key }: Place, value: unknown): void {
+  if (Array.isArray(parent)) parent[Number(key)] = value;
+  else define(parent, key, value);
+}
+
+function insert({ parent, key }: Place, path: string, value: unknown): void {
+  if (!Array.isArray(parent)) {
+    define(parent, key, value);
+    return;
+  }
+  const index = key === "-" ? parent.length : indexOf(key, parent.length + 1);
+  if (index === undefined) {
+    throw new PatchError(
+      `error in add for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`,
+    );
+  }
+  parent.splice(index, 0, value);
+}
+
+function take(place: Place, path: string): unknown {
+  const { parent, key } = place;
+  const value = read(place);
+  if (Array.isArray(parent)) {
+    const index = indexOf(key, parent.length);
+    if (index === undefined) {
+      throw new PatchError(
+        `error in remove for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`,
+      );
+    }
+    parent.splice(index, 1);
+    return value;
+  }
+  if (value === undefined) missing(`error in remove for path: '${path}': Unable to remove nonexistent key: ${key}`);
+  delete parent[key];
+  return value;
+}
+
+/** "__proto__" is a key like any other in JSON. */
+function define(target: Record<string, unknown>, key: string, value: unknown): void {
+  Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
+function indexOf(key: string, length: number): number | undefined {
+  const index = /^(0|[1-9]\d*)$/.test(key) ? Number(key) : -1;
+  return index >= 0 && index < length ? index : undefined;
+}
+
+const isContainer = (value: unknown): value is Container => typeof value === "object" && value !== null;
+const unescapeKey = (key: string): string => key.replaceAll("~1", "/").replaceAll("~0", "~");
+const quoted = (text: string): string => JSON.stringify(text);
+
+function missing(message: string): never {
+  throw new PatchError(`${message}: missing value`);
+}

@@ -1,0 +1,46 @@
+/**
+ * JSON Merge Patch (RFC 7386): objects merge, null deletes, everything else replaces.
+ *
+ * Neither argument is changed. JSON Patch is in json-patch.ts, strategic merge in apiserver/schema.
+ */
+
+type Json = Record<string, unknown>;
+
+export function applyMergePatch(document: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return structuredClone(patch);
+  const merged: Json = isObject(document) ? { ...document } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete merged[key];
+    else define(merged, key, applyMergePatch(Object.hasOwn(merged, key) ? merged[key] : undefined, value));
+  }
+  return merged;
+}
+
+/** The merge patch that turns `from` into `to`; undefined when they are equal. */
+export function createMergePatch(from: Json, to: Json): Json | undefined {
+  const patch: Json = {};
+  for (const key of Object.keys(from)) if (to[key] === undefined) define(patch, key, null);
+  for (const [key, value] of Object.entries(to)) {
+    const old = from[key];
+    if (isObject(old) && isObject(value)) {
+      const inner = createMergePatch(old, value);
+      if (inner) define(patch, key, inner);
+    } else if (value !== undefined && !same(old, value)) define(patch, key, value);
+  }
+  return Object.keys(patch).length > 0 ? patch : undefined;
+}
+
+function same(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((one, index) => same(one, b[index]));
+  if (isObject(a) && isObject(b)) return createMergePatch(a, b) === undefined;
+  return a === b;
+}
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** "__proto__" is a key like any other in JSON. */
+function define(target: Json, key: string, value: unknown): void {
+  Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+}
