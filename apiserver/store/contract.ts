@@ -18,7 +18,17 @@ export interface Entry {
 
 export type Operation =
   | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
-  | { readonly type: "delete"; readonly key: string };
+  /** `tombstone` is an envelope without an object: it tells the delete's cause and lives in history only. */
+  | { readonly type: "delete"; readonly key: string; readonly tombstone?: Uint8Array };
+
+export interface CommitOptions {
+  /**
+   * The commit may be answered before it is durable, and is written at the latest a minute later or with
+   * the next commit that is not deferrable. A crash loses it and nothing else: only for what is repeated
+   * anyway (a Lease's renewTime). Stores that gain nothing from it ignore it.
+   */
+  readonly deferrable?: boolean;
+}
 
 /** A key's modRevision that must still hold; 0 means that the key does not exist. */
 export interface Condition {
@@ -54,8 +64,17 @@ export interface StoreEvent {
   readonly revision: Revision;
   /** The new entry of a put. */
   readonly entry?: Entry;
-  /** What was there before, where there was something. */
+  /** What was there before, where there was something and it is still kept. */
   readonly previous?: Entry;
+  /** The tombstone that a delete brought. */
+  readonly tombstone?: Uint8Array;
+}
+
+/** Changes in order; a batch never splits a revision. Without events it only tells progress. */
+export interface StoreBatch {
+  /** Everything up to this revision has been delivered. */
+  readonly revision: Revision;
+  readonly events: readonly StoreEvent[];
 }
 
 export interface WatchRequest {
@@ -68,17 +87,19 @@ export interface WatchRequest {
 export interface Store {
   get(key: string): Promise<Entry | undefined>;
   list(request: ListRequest): Promise<ListResult>;
-  commit(conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult>;
-  /**
-   * Batches of changes in order; a batch never splits a revision. A batch without events only tells
-   * progress: everything up to `revision` has been delivered. Ends when the signal aborts.
-   */
-  watch(request: WatchRequest): AsyncIterable<{ readonly revision: Revision; readonly events: readonly StoreEvent[] }>;
+  /** All conditions hold and all operations happen, in one revision; or nothing happens. A key stands in it once. */
+  commit(
+    conditions: readonly Condition[],
+    operations: readonly Operation[],
+    options?: CommitOptions,
+  ): Promise<CommitResult>;
+  /** Ends when the signal aborts; fails with `compacted` when `after` is no longer kept, `unavailable` on close. */
+  watch(request: WatchRequest): AsyncIterable<StoreBatch>;
   /** Every kept version of one key, oldest first, and the revision where history begins. */
   history(key: string): Promise<{ readonly since: Revision; readonly events: readonly StoreEvent[] }>;
   /** The current revision, consistent across servers. */
   revision(): Promise<Revision>;
-  /** Drops history up to and including `revision`; the current state stays. */
+  /** Drops history before `revision`; the state at `revision` and everything since stays. */
   compact(revision: Revision): Promise<void>;
   /** Stops with everything acknowledged on disk. Calls that wait reject with `unavailable`. */
   close(): Promise<void>;

@@ -1,0 +1,30 @@
+/**
+ * Keys: where things lie in the store. The only file that spells these paths.
+ *
+ * Objects: /registry/<group or "core">/<plural>/[<namespace>/]<name>. Everything else, which no watcher
+ * of objects sees, lies under /k8ts/.
+ */
+import type { ObjectName } from "./contract.ts";
+
+export const registryPrefix = "/registry/";
+export const internalPrefix = "/k8ts/";
+/** Decimal text: resourceVersion = revision + this. Larger after a restore, so that versions never go back. */
+export const offsetKey = `${internalPrefix}resource-version-offset`;
+/** Written only to make a lagging watch move. */
+export const progressKey = `${internalPrefix}progress`;
+
+export function storagePrefix(group: string, plural: string): string {
+  return `${registryPrefix}${group || "core"}/${plural}/`;
+}
+
+/** The resource's prefix of an object's key, or undefined when it is not an object's. */
+export function prefixOf(key: string): string | undefined {
+  if (!key.startsWith(registryPrefix)) return undefined;
+  const group = key.indexOf("/", registryPrefix.length);
+  const plural = group < 0 ? -1 : key.indexOf("/", group + 1);
+  return plural < 0 ? undefined : key.slice(0, plural + 1);
+}
+
+export function objectKey(prefix: string, { namespace, name }: ObjectName): string {
+  return namespace ? `${prefix}${namespace}/${name}` : prefix + name;
+}
