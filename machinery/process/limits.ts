@@ -12,6 +12,8 @@ export const limits = {
   requestBodyBytes: 3 * MB,
   /** How long a client may take to send a body. */
   requestBodyMs: 30_000,
+  /** Files that one component reads at the same time. */
+  openFiles: 32,
   /** Deepest nesting of a JSON body. */
   jsonDepth: 200,
   /** Default and largest number of items that one store page brings. */
@@ -34,6 +36,10 @@ export const limits = {
   /** Informer: first and longest back-off between attempts to list or watch. */
   informerBackoffMs: 100,
   informerMaxBackoffMs: 10_000,
+  /** Informer: how long a watch is asked to last; the real time is spread up to twice this. */
+  informerWatchSeconds: 300,
+  /** Longest that a loop may keep the process to itself. */
+  turnMs: 5,
   /** Work queue: longest back-off between retries of a key. */
   queueMaxBackoffMs: 60_000,
   /** Keys that a work queue holds; more is a defect of the producer and is logged. */
