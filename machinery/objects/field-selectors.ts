@@ -26,9 +26,9 @@ export function parseFieldSelector(text: string): FieldSelector {
   return requirements;
 }
 
-/** `valueOf` gives a field of the object, "" where it is not set. */
-export function matchesFields(selector: FieldSelector, valueOf: (field: string) => string): boolean {
-  return selector.every(({ field, operator, value }) => (valueOf(field) === value) === (operator === "="));
+/** `read` gives a field of the object, "" where it is not set. */
+export function matchesFields(selector: FieldSelector, read: (field: string) => string): boolean {
+  return selector.every(({ field, operator, value }) => (read(field) === value) === (operator === "="));
 }
 
 /** The value that a selector demands of a field, where it demands exactly one. */
