@@ -6,6 +6,7 @@
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
 import type { Backoff } from "./backoff.ts";
 import type { ContainerRole } from "./pod-spec.ts";
+import type { ProbeResults } from "./probe-results.ts";
 import type { ContainerRecord, RuntimePod } from "./runtime-state.ts";
 
 export interface Ending {
@@ -21,12 +22,6 @@ export interface Ending {
 
 /** The key under which the sandbox stands among container names in `busy` and `retryAt`. */
 export const SANDBOX = "/sandbox";
-
-export interface ProbeResults {
-  /** Undefined: no such probe. */
-  readonly startup: "success" | "failure" | "unknown" | undefined;
-  readonly liveness: "success" | "failure" | "unknown" | undefined;
-}
 
 export interface PlanInput {
   readonly pod: Pod;

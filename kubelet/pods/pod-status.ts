@@ -1,0 +1,115 @@
+/**
+ * Pod status: the whole of status, from what runs and what was written last. Pure.
+ *
+ * Never leaves a terminal phase, never moves startTime, never drops conditions of others.
+ * Who writes it: status-writer.ts.
+ */
+import type { ContainerStatus, Pod, PodStatus } from "../../machinery/objects/kinds.ts";
+import { wireTime } from "../../machinery/process/clock.ts";
+import { containerStatuses } from "./container-status.ts";
+import type { Ending, Waiting } from "./plan-draft.ts";
+import { podConditions } from "./pod-conditions.ts";
+import { type Phase, podPhase } from "./pod-phase.ts";
+import { usesHostNetwork } from "./pod-spec.ts";
+import type { ProbeResults } from "./probe-results.ts";
+import { qosClass } from "./qos.ts";
+import { activeSandbox, type RuntimePod } from "./runtime-state.ts";
+
+export interface StatusInput {
+  readonly pod: Pod;
+  readonly runtime: RuntimePod;
+  /** What this process wrote last; undefined: the API's own. */
+  readonly old: PodStatus | undefined;
+  readonly waiting: ReadonlyMap<string, Waiting>;
+  readonly probes: (containerId: string) => ProbeResults;
+  readonly ending: Ending | undefined;
+  /** Everything has stopped: the last status of this Pod. */
+  readonly stopped: boolean;
+  readonly hostIPs: readonly string[];
+  readonly now: number;
+}
+
+export function podStatus(input: StatusInput): PodStatus {
+  const { pod, runtime, ending, stopped, now } = input;
+  const old = input.old ?? pod.status ?? {};
+  const over = ending !== undefined;
+  const counted = containerStatuses({ ...input, old, over });
+  const lists = stopped ? { ...counted, ...closed(counted, old) } : counted;
+  const phase = settledPhase(input, old, podPhase(pod, lists, stopped));
+  const { generation } = pod.metadata;
+  return {
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+    phase,
+    conditions: podConditions({
+      pod,
+      lists,
+      phase,
+      hasSandbox: activeSandbox(runtime, usesHostNetwork(pod)) !== undefined,
+      old: old.conditions ?? [],
+      now: wireTime(now),
+    }),
+    ...words(input, old, phase),
+    ...addresses(input, old),
+    startTime: old.startTime ?? wireTime(now),
+    qosClass: qosClass(pod),
+    ...lists,
+  };
+}
+
+/** A Pod that has ended stays as it ended; one that stopped before it ended has failed. */
+function settledPhase({ pod, ending, stopped }: StatusInput, old: PodStatus, phase: Phase): Phase {
+  for (const before of [pod.status?.phase, old.phase]) {
+    if (before === "Succeeded" || before === "Failed") return before;
+  }
+  if (ending?.kind === "failed") return "Failed";
+  if (!stopped && (phase === "Succeeded" || phase === "Failed")) return stillStopping(old);
+  return stopped && (phase === "Pending" || phase === "Running") ? "Failed" : phase;
+}
+
+/** Terminal phases are told only once everything has stopped, for then the Pod's resources are free. */
+function stillStopping(old: PodStatus): Phase {
+  return old.phase === "Running" ? "Running" : ((old.phase as Phase | undefined) ?? "Pending");
+}
+
+/** Once a Pod has begun, a container without an end when everything has stopped counts as lost. */
+function closed(lists: Pick<PodStatus, "containerStatuses" | "initContainerStatuses">, old: PodStatus) {
+  const begun = (status: ContainerStatus) => Boolean(status.state?.terminated || status.lastState?.terminated);
+  const initialized = old.conditions?.some(({ type, status }) => type === "Initialized" && status === "True");
+  if (!lists.containerStatuses?.some(begun) && !initialized) return {};
+  return {
+    containerStatuses: lists.containerStatuses?.map((status) =>
+      status.state?.terminated
+        ? status
+        : {
+            ...status,
+            state: {
+              terminated: status.lastState?.terminated ?? {
+                exitCode: 137,
+                reason: "ContainerStatusUnknown",
+                message: "The container could not be located when the pod was terminated",
+              },
+            },
+            lastState: {},
+          },
+    ) as ContainerStatus[],
+  };
+}
+
+/** status.reason and status.message belong to the phase. */
+function words({ pod, ending }: StatusInput, old: PodStatus, phase: Phase): Pick<PodStatus, "reason" | "message"> {
+  const said = ending?.kind === "failed" ? ending : phase === old.phase ? (old.reason ? old : pod.status) : undefined;
+  return {
+    ...(said?.reason ? { reason: said.reason } : {}),
+    ...(said?.message ? { message: said.message } : {}),
+  };
+}
+
+function addresses({ pod, runtime, hostIPs }: StatusInput, old: PodStatus): Partial<PodStatus> {
+  const [hostIP] = hostIPs;
+  const found = usesHostNetwork(pod) ? hostIPs : (runtime.sandboxes.find(({ ips }) => ips.length > 0)?.ips ?? []);
+  const ips = found.length > 0 ? found : (old.podIPs ?? []).map(({ ip }) => ip);
+  return {
+    ...(hostIP ? { hostIP, hostIPs: hostIPs.map((ip) => ({ ip })) } : {}),
+    ...(ips[0] ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } : {}),
+  };
+}
