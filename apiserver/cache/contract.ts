@@ -148,6 +148,10 @@ export interface ResourceCache {
   readonly description: ResourceDescription;
   /** What the cache has now, at once; it may lag behind other servers. Good enough before a write with `expected`. */
   peek(name: ObjectName): CachedObject | undefined;
+  /** As `peek`, of all that match: for authorization and admission, which decide without waiting. */
+  peekAll(selection: Selection): Iterable<CachedObject>;
+  /** Grows with every change of the resource: for what is derived from it and kept. */
+  readonly generation: number;
   /** Consistent unless a resourceVersion allows older: "0" any, "N" not older than N. */
   get(name: ObjectName, resourceVersion?: string, signal?: AbortSignal): Promise<CachedObject | undefined>;
   list(query: ListQuery): Promise<ListPage>;
