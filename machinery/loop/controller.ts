@@ -28,8 +28,9 @@ export type Enqueue<T> = (
 
 /** Writes an Event about an object; repeats are counted, the number waiting is limited. Never throws. */
 export interface EventRecorder {
-  normal(about: StoredObject, reason: string, message: string): void;
-  warning(about: StoredObject, reason: string, message: string): void;
+  /** `fieldPath` names a part of the object: "spec.containers{web}". */
+  normal(about: StoredObject, reason: string, message: string, fieldPath?: string): void;
+  warning(about: StoredObject, reason: string, message: string, fieldPath?: string): void;
 }
 
 export type Watches = { readonly [K in ResourceName]?: Enqueue<Kinds[K]> };
