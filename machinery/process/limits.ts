@@ -54,6 +54,8 @@ export const limits = {
   streamFrameBytes: 1 * MB,
   /** How long a client of exec may take to open its streams. */
   streamSetupMs: 30_000,
+  /** How long the other end may take to close a connection that is over. */
+  streamCloseMs: 5_000,
   /** A tunnel is pinged this often, and given up when nothing came for so long. */
   tunnelPingMs: 10_000,
   tunnelDeadMs: 30_000,
@@ -66,6 +68,9 @@ export const limits = {
   /** A component's log file, and how many rotated ones are kept. */
   logFileBytes: 10 * MB,
   logFiles: 5,
+  /** DNS: questions passed on at a time, and open TCP connections. */
+  dnsForwards: 1_000,
+  dnsConnections: 200,
   /** Container logs, as the kubelet's containerLogMaxSize and containerLogMaxFiles. */
   containerLogBytes: 10 * MB,
   containerLogFiles: 5,
