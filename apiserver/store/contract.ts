@@ -64,8 +64,6 @@ export interface StoreEvent {
   readonly revision: Revision;
   /** The new entry of a put. */
   readonly entry?: Entry;
-  /** What was there before, where there was something and it is still kept. */
-  readonly previous?: Entry;
   /** The tombstone that a delete brought. */
   readonly tombstone?: Uint8Array;
 }
@@ -87,7 +85,10 @@ export interface WatchRequest {
 export interface Store {
   get(key: string): Promise<Entry | undefined>;
   list(request: ListRequest): Promise<ListResult>;
-  /** All conditions hold and all operations happen, in one revision; or nothing happens. A key stands in it once. */
+  /**
+   * All conditions hold and all operations happen, in one revision; or nothing happens. A key stands in it
+   * once. A commit that changes nothing (it deletes what is not there) gets no revision of its own.
+   */
   commit(
     conditions: readonly Condition[],
     operations: readonly Operation[],
