@@ -24,6 +24,9 @@ export interface HomePaths {
   readonly containerdSocket: string;
   /** Our containerd's root (images, snapshots) and state. */
   readonly containerd: string;
+  /** CNI configuration, read by our containerd, and the addresses given out. */
+  readonly cniConfig: string;
+  readonly cniData: string;
   /** The kubelet's pods: volumes, termination logs, checkpoints. */
   readonly kubelet: string;
   /** Container logs as files: <namespace>_<pod>_<uid>/<container>/<restart>.log */
@@ -46,6 +49,8 @@ export function homePaths(root: string): HomePaths {
     criSocket: at("run", "cri.sock"),
     containerdSocket: at("run", "containerd.sock"),
     containerd: at("containerd"),
+    cniConfig: at("cni", "net.d"),
+    cniData: at("cni", "data"),
     kubelet: at("kubelet"),
     podLogs: at("pod-logs"),
     cache: at("cache"),

@@ -46,6 +46,8 @@ export const limits = {
   queueKeys: 200_000,
   /** Events recorder: distinct events waiting to be written. */
   recorderEvents: 1_000,
+  /** Events recorder: objects and texts remembered to count repeats. */
+  correlatedEvents: 4_096,
   /** Streams that one tunnel or SPDY connection carries at a time. */
   tunnelStreams: 1_000,
   /** Bytes that one end may send on a tunnel or SPDY stream before the other has read. */
