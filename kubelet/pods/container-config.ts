@@ -1,0 +1,48 @@
+/**
+ * Container configuration: what CreateContainer gets, once image, environment and mounts are known. Pure.
+ */
+import type { Container, Pod } from "../../machinery/objects/kinds.ts";
+import type { ContainerConfig, Image, Mount } from "../cri/messages.ts";
+import type { EnvVar } from "./env.ts";
+import { expand } from "./expansion.ts";
+import { CONTAINER_NAME, containerAnnotations, identityLabels } from "./labels.ts";
+import { containerLogPath } from "./paths.ts";
+import { containerResources } from "./resources.ts";
+import { containerSecurity } from "./security.ts";
+
+export interface ContainerParts {
+  readonly attempt: number;
+  readonly image: Image;
+  /** As the runtime wants it named: the image's id. */
+  readonly imageRef: string;
+  readonly env: readonly EnvVar[];
+  readonly mounts: readonly Mount[];
+  readonly nodeMemory: number;
+}
+
+export function containerConfig(pod: Pod, container: Container, parts: ContainerParts): ContainerConfig {
+  const { attempt, env } = parts;
+  const values = new Map(env.map(({ key, value }) => [key, value]));
+  const expanded = (words: readonly string[] = []) => words.map((word) => expand(word, (name) => values.get(name)));
+  const stopSignal = container.lifecycle?.stopSignal;
+  return {
+    metadata: { name: container.name, attempt },
+    image: { image: parts.imageRef, userSpecifiedImage: container.image ?? "" },
+    command: expanded(container.command),
+    args: expanded(container.args),
+    ...(container.workingDir ? { workingDir: container.workingDir } : {}),
+    envs: env,
+    mounts: parts.mounts,
+    labels: { ...identityLabels(pod), [CONTAINER_NAME]: container.name },
+    annotations: containerAnnotations(pod, container, attempt),
+    logPath: containerLogPath(container.name, attempt),
+    stdin: container.stdin === true,
+    stdinOnce: container.stdinOnce === true,
+    tty: container.tty === true,
+    linux: {
+      resources: containerResources(pod, container, parts.nodeMemory),
+      securityContext: containerSecurity(pod, container, parts.image),
+    },
+    ...(stopSignal ? { stopSignal } : {}),
+  };
+}

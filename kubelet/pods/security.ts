@@ -1,0 +1,129 @@
+/**
+ * Security: a container's security context as the runtime takes it. Pure.
+ *
+ * The container's own fields stand before the Pod's. `runAsNonRoot` is checked against the image
+ * here, since only here both are known.
+ */
+import type { Container, Pod } from "../../machinery/objects/kinds.ts";
+import type {
+  Image,
+  LinuxContainerSecurityContext,
+  LinuxSandboxSecurityContext,
+  NamespaceOption,
+  SecurityProfile,
+} from "../cri/messages.ts";
+import { allContainers, podName } from "./pod-spec.ts";
+
+const MASKED = [
+  "/proc/asound",
+  "/proc/acpi",
+  "/proc/interrupts",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/sys/firmware",
+  "/sys/devices/virtual/powercap",
+];
+const READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+export function namespaceOptions(pod: Pod): NamespaceOption {
+  const { hostNetwork, hostPID, hostIPC, shareProcessNamespace } = pod.spec ?? {};
+  return {
+    network: hostNetwork ? "NODE" : "POD",
+    pid: hostPID ? "NODE" : shareProcessNamespace ? "POD" : "CONTAINER",
+    ipc: hostIPC ? "NODE" : "POD",
+  };
+}
+
+export function sandboxSecurity(pod: Pod): LinuxSandboxSecurityContext {
+  const { runAsUser, runAsGroup, seLinuxOptions } = pod.spec?.securityContext ?? {};
+  return {
+    namespaceOptions: namespaceOptions(pod),
+    privileged: allContainers(pod).some(({ container }) => container.securityContext?.privileged === true),
+    seccomp: { profileType: "RuntimeDefault" },
+    ...(runAsUser === undefined ? {} : { runAsUser: { value: runAsUser } }),
+    ...(runAsGroup === undefined || runAsUser === undefined ? {} : { runAsGroup: { value: runAsGroup } }),
+    ...(seLinuxOptions ? { selinuxOptions: seLinuxOptions } : {}),
+    ...groups(pod),
+  };
+}
+
+type User = Pick<Image, "uid" | "username">;
+
+export function containerSecurity(pod: Pod, container: Container, image: User): LinuxContainerSecurityContext {
+  const own = container.securityContext ?? {};
+  const podWide = pod.spec?.securityContext ?? {};
+  checkNonRoot(pod, container, image);
+  const runAsGroup = own.runAsGroup ?? podWide.runAsGroup;
+  const selinux = own.seLinuxOptions ?? podWide.seLinuxOptions;
+  const apparmor = own.appArmorProfile ?? podWide.appArmorProfile;
+  const open = own.privileged === true || own.procMount === "Unmasked";
+  return {
+    namespaceOptions: namespaceOptions(pod),
+    privileged: own.privileged === true,
+    readonlyRootfs: own.readOnlyRootFilesystem === true,
+    noNewPrivs: own.allowPrivilegeEscalation === false,
+    maskedPaths: open ? [] : MASKED,
+    readonlyPaths: open ? [] : READ_ONLY,
+    seccomp: profile(own.seccompProfile ?? podWide.seccompProfile) ?? { profileType: "Unconfined" },
+    ...user(own.runAsUser ?? podWide.runAsUser, image),
+    ...(runAsGroup === undefined ? {} : { runAsGroup: { value: runAsGroup } }),
+    ...(selinux ? { selinuxOptions: selinux } : {}),
+    ...(apparmor ? { apparmor: profile(apparmor) as SecurityProfile } : {}),
+    ...(own.capabilities
+      ? {
+          capabilities: {
+            addCapabilities: own.capabilities.add ?? [],
+            dropCapabilities: own.capabilities.drop ?? [],
+          },
+        }
+      : {}),
+    ...groups(pod),
+  };
+}
+
+function user(runAsUser: number | undefined, image: User): Partial<LinuxContainerSecurityContext> {
+  if (runAsUser !== undefined) return { runAsUser: { value: runAsUser } };
+  if (image.uid) return { runAsUser: image.uid };
+  return image.username ? { runAsUsername: image.username } : {};
+}
+
+/** fsGroup and supplementalGroups: every process of the Pod is in them. */
+function groups(pod: Pod): Pick<LinuxContainerSecurityContext, "supplementalGroups" | "supplementalGroupsPolicy"> {
+  const { fsGroup, supplementalGroups = [], supplementalGroupsPolicy } = pod.spec?.securityContext ?? {};
+  return {
+    supplementalGroups: [...(fsGroup === undefined ? [] : [fsGroup]), ...supplementalGroups],
+    ...(supplementalGroupsPolicy === "Strict" ? { supplementalGroupsPolicy: "Strict" } : {}),
+  };
+}
+
+function profile(asked: { type: string; localhostProfile?: string } | undefined): SecurityProfile | undefined {
+  if (!asked) return undefined;
+  return {
+    profileType: asked.type as SecurityProfile["profileType"],
+    ...(asked.localhostProfile ? { localhostRef: asked.localhostProfile } : {}),
+  };
+}
+
+/** Throws in Kubernetes' words when `runAsNonRoot` would be broken. */
+function checkNonRoot(pod: Pod, container: Container, image: User): void {
+  const own = container.securityContext ?? {};
+  const podWide = pod.spec?.securityContext ?? {};
+  if (!(own.runAsNonRoot ?? podWide.runAsNonRoot)) return;
+  const where = `(pod: "${podName(pod)}", container: ${container.name})`;
+  const asked = own.runAsUser ?? podWide.runAsUser;
+  if (asked === 0) throw new Error(`container's runAsUser breaks non-root policy ${where}`);
+  if (asked !== undefined) return;
+  if (!image.uid && image.username) {
+    throw new Error(
+      `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root ${where}`,
+    );
+  }
+  if ((image.uid?.value ?? 0) === 0) {
+    throw new Error(`container has runAsNonRoot and image will run as root ${where}`);
+  }
+}
