@@ -30,6 +30,8 @@ export interface Field {
   readonly patchMergeKey?: string;
   /** The values allowed; of a list, of its items. */
   readonly enum?: readonly string[];
+  /** "RestartPolicy": the name that Kubernetes gives these values in errors. */
+  readonly enumName?: string;
   /** The default that the published type marks; defaults computed in code stand in apiserver/resources. */
   readonly default?: unknown;
 }

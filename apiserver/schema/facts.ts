@@ -9,7 +9,7 @@
 import { readFile } from "node:fs/promises";
 import type { Field, FieldType } from "./contract.ts";
 
-type Marks = Omit<Field, "name" | "type" | "required" | "enum"> & { readonly enum?: string };
+type Marks = Omit<Field, "name" | "type" | "required" | "enum" | "enumName"> & { readonly enum?: string };
 
 interface MessagesFile {
   /** Package ► "apps/v1". The meta package belongs to every group. */
@@ -118,7 +118,7 @@ function resolved(marks: Marks | undefined, enums: Readonly<Record<string, reado
   if (marks?.enum === undefined) return marks as Omit<Marks, "enum"> | undefined;
   const values = enums?.[marks.enum];
   if (!values) throw new Error(`facts: no enum ${marks.enum}`);
-  return { ...marks, enum: values };
+  return { ...marks, enum: values, enumName: marks.enum };
 }
 
 function typeOf(text: string, home: string): FieldType {

@@ -1,0 +1,107 @@
+/**
+ * JSON: reads a request body as Kubernetes does.
+ *
+ * Beyond JSON.parse it names keys given twice, keeps integers past 2^53 (as bigint) and refuses
+ * nesting past the limit. The common body pays for one scan of its text and one count of its keys;
+ * only a body that is out of the ordinary goes through the reader in json-reader.ts.
+ * A bigint is written by JSON.stringify as the number it is, wherever it ends up: see below.
+ */
+import { limits } from "../../machinery/process/limits.ts";
+import { JsonReader, JsonSyntaxError } from "./json-reader.ts";
+
+export interface ReadJson {
+  readonly value: unknown;
+  /** Paths of keys given more than once; the last one counts. */
+  readonly duplicates: readonly string[];
+}
+
+declare global {
+  interface BigInt {
+    toJSON(): unknown;
+  }
+  interface JSON {
+    rawJSON(text: string): unknown;
+  }
+}
+
+// Without this a stored object that holds one could not be written anywhere in the process.
+BigInt.prototype.toJSON = function toJSON(this: bigint): unknown {
+  return JSON.rawJSON(String(this));
+};
+
+/** Throws a JsonSyntaxError in the words of Go's decoder. */
+export function readJson(text: string, maxDepth: number = limits.jsonDepth): ReadJson {
+  const found = scan(text);
+  if (found.depth > maxDepth) throw new JsonSyntaxError("exceeded max depth");
+  if (!found.wideNumbers) {
+    const value = parsed(text);
+    if (value !== undefined && countMembers(value) === found.members) return { value, duplicates: [] };
+  }
+  return new JsonReader(text).read();
+}
+
+/** Undefined where the text is not JSON: the reader then says what is wrong with it. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+/** 2^53 has 16 digits. */
+const WIDE_DIGITS = 16;
+
+interface Scan {
+  readonly depth: number;
+  /** `key: value` pairs in the text. */
+  readonly members: number;
+  /** A run of digits that a double may not hold. */
+  readonly wideNumbers: boolean;
+}
+
+function scan(text: string): Scan {
+  let depth = 0;
+  let deepest = 0;
+  let members = 0;
+  let wideNumbers = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else if (code === 0x3a) members++;
+    else if (code === 0x7b || code === 0x5b) deepest = Math.max(deepest, ++depth);
+    else if (code === 0x7d || code === 0x5d) depth--;
+    else if (isDigit(code)) {
+      const start = at;
+      while (isDigit(text.charCodeAt(at + 1))) at++;
+      wideNumbers ||= at - start + 1 >= WIDE_DIGITS;
+    }
+  }
+  return { depth: deepest, members, wideNumbers };
+}
+
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
+
+/** Where the string that opens at `start` closes; the text's end if it does not. */
+function endOfString(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return at;
+  }
+  return text.length;
+}
+
+function countMembers(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) count += countMembers(item);
+  } else {
+    for (const key in value) count += 1 + countMembers((value as Record<string, unknown>)[key]);
+  }
+  return count;
+}
