@@ -17,8 +17,6 @@ export interface ClusterOptions {
   readonly separate: boolean;
   /** Empty: the embedded store. */
   readonly etcdServers: readonly string[];
-  /** Number of simulated nodes. */
-  readonly nodes: number;
 }
 
 export interface ProcessSpec {

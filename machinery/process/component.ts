@@ -49,6 +49,8 @@ export interface Component<F extends Flags = Flags> {
   readonly name: string;
   readonly summary: string;
   readonly flags: F;
+  /** For a person who waits, not a process that stays: writes no log unless --log-file is given. */
+  readonly command?: true;
   run(flags: FlagValues<F>, context: ComponentContext): Promise<void>;
 }
 

@@ -32,7 +32,8 @@ export async function runComponent(component: Component, argv: readonly string[]
     const level = flags["log-level"];
     if (!LEVELS.includes(level)) throw new UsageError(`--log-level is one of ${LEVELS.join(", ")}, not "${level}"`);
     const file = flags["log-file"] === undefined ? undefined : openLogFile(flags["log-file"]);
-    const write = file?.write ?? ((line: string) => void process.stderr.write(line));
+    const toStderr = (line: string) => void process.stderr.write(line);
+    const write = file?.write ?? (component.command ? () => undefined : toStderr);
     const log = createLogger({ component: component.name, clock: systemClock, level: level as Level, write });
     return await supervised(component, flags, log);
   } catch (error) {
