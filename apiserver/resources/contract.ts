@@ -52,7 +52,10 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   readonly validateStatusUpdate?: (object: T, old: T, errors: FieldErrors) => void;
   /** Deprecated or dubious fields, sent as Warning headers. */
   readonly warnings?: (object: T) => readonly string[];
-  /** Fields usable in field selectors besides metadata.name and metadata.namespace. */
+  /**
+   * Fields usable in field selectors besides metadata.name and metadata.namespace. Always the same keys,
+   * even of an object without spec and status: they say what a kind can be selected by.
+   */
   readonly selectableFields?: (object: T) => Readonly<Record<string, string>>;
   /** Delete with a grace period: seconds to wait before the object goes, 0 for at once. */
   readonly gracePeriodSeconds?: (object: T, asked: number | undefined) => number;
@@ -85,8 +88,20 @@ export interface ResourceRow {
   readonly virtual?: boolean;
   /** True where no component of k8ts acts on it yet: stored and served only (README lists these). */
   readonly storedOnly?: boolean;
+  /** Where the kind is another representation of objects that are stored as another kind. */
+  readonly storedAs?: StoredAs;
   /** Replaces the core v1 plural or the like in the store's key; default "group/plural". */
   readonly storagePrefix?: string;
+}
+
+/** Two kinds, one object: core and events.k8s.io Events. The store and its cache know only the other one. */
+export interface StoredAs {
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+  /** Both leave their argument as it is and share with it what they do not change. */
+  toStored(object: KubeObject): KubeObject;
+  fromStored(object: StoredObject): StoredObject;
 }
 
 export interface SubresourceRow {
