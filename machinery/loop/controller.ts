@@ -20,21 +20,31 @@ export interface Outcome {
 export const done: Outcome = {};
 export const again = (ms: number): Outcome => ({ after: ms });
 
-/** Which keys a change of a watched object puts into the queue. */
+/**
+ * Which keys a change of a watched object puts into the queue. It may also note what it saw
+ * (expectations.ts), and must otherwise have no effect: it runs for every change, before `reconcile`.
+ */
 export type Enqueue<T> = (
   change: Change<T>,
   listers: Readonly<Record<string, Lister<StoredObject>>>,
 ) => readonly ObjectKey[];
 
+/** What an Event is about: any stored object. */
+export type Subject = Pick<StoredObject, "apiVersion" | "kind" | "metadata">;
+
 /** Writes an Event about an object; repeats are counted, the number waiting is limited. Never throws. */
 export interface EventRecorder {
   /** `fieldPath` names a part of the object: "spec.containers{web}". */
-  normal(about: StoredObject, reason: string, message: string, fieldPath?: string): void;
-  warning(about: StoredObject, reason: string, message: string, fieldPath?: string): void;
+  normal(about: Subject, reason: string, message: string, fieldPath?: string): void;
+  warning(about: Subject, reason: string, message: string, fieldPath?: string): void;
 }
+
+/** The usual Enqueue: the changed object's own key. */
+export const enqueueSelf = ({ key }: { readonly key: ObjectKey }): readonly ObjectKey[] => [key];
 
 export type Watches = { readonly [K in ResourceName]?: Enqueue<Kinds[K]> };
 
+/** Read access to the local copies of what the controller watches. */
 export type Listers<W extends Watches> = { readonly [K in keyof W & ResourceName]: Lister<Kinds[K]> };
 
 export interface Services {
@@ -56,9 +66,10 @@ export interface ControllerDefinition<W extends Watches> {
   reconcile(key: ObjectKey, context: Listers<W> & Services): Promise<Outcome>;
 }
 
-/** A controller with its types settled, as the manager runs it. */
+/** A controller with its types settled, as the loop runs it (run.ts). */
 export type Controller = ControllerDefinition<Watches>;
 
+/** A controller that remembers something (expectations) is made by a function, so that each start has its own. */
 export function defineController<const W extends Watches>(definition: ControllerDefinition<W>): Controller {
   return definition as unknown as Controller;
 }

@@ -1,0 +1,158 @@
+/**
+ * Run: the one loop behind all controllers: changes become keys, keys are reconciled, failures retried.
+ *
+ * A controller starts when all it watches is synced. Its writes carry their cause. Nothing here
+ * decides anything: a controller is read in its own file, its queue in work-queue.ts.
+ */
+import type { Client } from "../client/client.ts";
+import type { Change, Lister } from "../client/informer.ts";
+import type { Informers } from "../client/shared-informers.ts";
+import type { ResourceName } from "../objects/kinds.ts";
+import { isConflict } from "../objects/status.ts";
+import type { StoredObject } from "../objects/wire.ts";
+import type { Clock } from "../process/clock.ts";
+import type { Logger } from "../process/logging.ts";
+import { breather } from "./breathe.ts";
+import type { Controller, Enqueue } from "./controller.ts";
+import type { Events } from "./events-recorder.ts";
+import { createWorkQueue, type QueueCause, type QueueItem, type WorkQueue } from "./work-queue.ts";
+
+export interface LoopOptions {
+  readonly controllers: readonly Controller[];
+  readonly client: Client;
+  readonly informers: Informers;
+  readonly events: Events;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+export interface ControllerStats {
+  readonly waiting: number;
+  readonly active: number;
+  readonly delayed: number;
+  readonly reconciled: number;
+  readonly failed: number;
+  readonly conflicts: number;
+  /** Time spent in reconcile, waiting for answers included. */
+  readonly totalMs: number;
+  readonly longestMs: number;
+}
+
+export interface Loop {
+  stats(): Readonly<Record<string, ControllerStats>>;
+  /** True when no key waits or is worked on; keys due later do not count. */
+  idle(): boolean;
+  /** Resolves when the signal has aborted and every reconcile has ended. */
+  readonly stopped: Promise<void>;
+}
+
+type Counters = { reconciled: number; failed: number; conflicts: number; totalMs: number; longestMs: number };
+type AnyListers = Readonly<Record<string, Lister<StoredObject>>>;
+
+export function runLoop(options: LoopOptions): Loop {
+  const running = options.controllers.map((controller) => ({ controller, ...start(controller, options) }));
+  return {
+    stats: () =>
+      Object.fromEntries(
+        running.map(({ controller, queue, counters }) => [
+          controller.name,
+          { waiting: queue.length, active: queue.active, delayed: queue.delayed, ...counters },
+        ]),
+      ),
+    idle: () => running.every(({ queue }) => queue.length === 0 && queue.active === 0),
+    stopped: Promise.all(running.map(({ stopped }) => stopped)).then(() => undefined),
+  };
+}
+
+function start(controller: Controller, options: LoopOptions) {
+  const { informers, clock, signal } = options;
+  const log = options.log.child({ controller: controller.name });
+  const queue = createWorkQueue(clock);
+  const counters: Counters = { reconciled: 0, failed: 0, conflicts: 0, totalMs: 0, longestMs: 0 };
+
+  const resources = Object.keys(controller.watches) as ResourceName[];
+  const listers: Record<string, Lister<StoredObject>> = {};
+  for (const resource of resources) listers[resource] = informers.of(resource) as unknown as Lister<StoredObject>;
+
+  const unsubscribe = resources.map((resource) =>
+    informers.of(resource).subscribe((change) => {
+      const enqueue = controller.watches[resource] as unknown as Enqueue<StoredObject>;
+      const seen = change as Change<StoredObject>;
+      for (const key of enqueue(seen, listers))
+        if (!queue.add(key, causeOf(seen))) log.error("the queue is full, a key was dropped", { object: key });
+    }),
+  );
+
+  const work = async () => {
+    for (const resource of resources) await informers.of(resource).synced(signal);
+    const workers = Array.from({ length: controller.workers ?? 1 }, () =>
+      worker(controller, queue, listers, counters, { ...options, log }),
+    );
+    await Promise.all(workers);
+  };
+  const stopped = work()
+    .catch((error: unknown) => {
+      if (!signal.aborted) log.error("a controller ended", { error });
+    })
+    .finally(() => {
+      for (const stop of unsubscribe) stop();
+    });
+  return { queue, counters, stopped };
+}
+
+async function worker(
+  controller: Controller,
+  queue: WorkQueue,
+  listers: AnyListers,
+  counters: Counters,
+  { client, clock, events, log, signal }: LoopOptions,
+): Promise<void> {
+  const breathe = breather(clock);
+  for (let item = await queue.next(signal); item; item = await queue.next(signal)) {
+    const started = clock.monotonic();
+    const cause = { revision: item.cause.revision, controller: controller.name };
+    const context = {
+      ...listers,
+      client: client.because(cause),
+      clock,
+      events: events.recorder(controller.name, cause),
+      log,
+      signal,
+    };
+    try {
+      const { after } = await controller.reconcile(item.key, context as never);
+      queue.finish(item, after);
+    } catch (error) {
+      if (signal.aborted) return;
+      failed(item, error, queue, counters, log);
+    }
+    const took = clock.monotonic() - started;
+    counters.reconciled++;
+    counters.totalMs += took;
+    counters.longestMs = Math.max(counters.longestMs, took);
+    await breathe();
+  }
+}
+
+/** A conflict only says that the cache was behind, so it is no failure to report. */
+function failed(item: QueueItem, error: unknown, queue: WorkQueue, counters: Counters, log: Logger): void {
+  const waitMs = queue.retry(item);
+  const fields = { object: item.key, revision: item.cause.revision, waitMs };
+  if (isConflict(error)) {
+    counters.conflicts++;
+    log.debug("a reconcile met a newer version", { ...fields, error: error.message });
+  } else {
+    counters.failed++;
+    log.warn("a reconcile failed", { ...fields, error });
+  }
+}
+
+function causeOf({ type, object, old }: Change<StoredObject>): QueueCause {
+  const { resourceVersion, generation, deletionTimestamp } = object.metadata;
+  const wanted =
+    type !== "updated" ||
+    generation !== old?.metadata.generation ||
+    deletionTimestamp !== old?.metadata.deletionTimestamp;
+  return { revision: resourceVersion, wanted };
+}

@@ -1,0 +1,129 @@
+/**
+ * Work queue: keys that wait to be reconciled, each at most once, and why.
+ *
+ * A key that is being reconciled waits until that is over; so one key never runs twice at a time.
+ * With each key goes its cause: the revision of the change that put it in. A change of what is
+ * wanted (spec, creation, deletion) outranks a change of what is (status); otherwise the first counts.
+ */
+import type { ObjectKey } from "../client/informer.ts";
+import type { Clock, Timer } from "../process/clock.ts";
+import { limits } from "../process/limits.ts";
+
+export interface QueueCause {
+  readonly revision?: string | undefined;
+  /** The change was one of what is wanted. */
+  readonly wanted?: boolean;
+}
+
+export interface QueueItem {
+  readonly key: ObjectKey;
+  readonly cause: QueueCause;
+}
+
+export interface WorkQueue {
+  /** Puts a key in; false where the queue is full and dropped it. */
+  add(key: ObjectKey, cause?: QueueCause): boolean;
+  /** The next key, marked as being worked on; undefined when the signal has aborted. */
+  next(signal: AbortSignal): Promise<QueueItem | undefined>;
+  /** The work on a key is over; it comes again at once if it was added meanwhile, or after `ms` if given. */
+  finish(item: QueueItem, after?: number): void;
+  /** The work on a key failed: it comes again after its back-off, which is returned. */
+  retry(item: QueueItem): number;
+  /** How often in a row the key has failed. */
+  failures(key: ObjectKey): number;
+  /** Keys that wait for a worker. */
+  readonly length: number;
+  /** Keys that are worked on now. */
+  readonly active: number;
+  /** Keys that come again at a later time. */
+  readonly delayed: number;
+}
+
+const FIRST_RETRY_MS = 5;
+
+export function createWorkQueue(clock: Clock): WorkQueue {
+  const waiting = new Map<ObjectKey, QueueCause>();
+  const active = new Set<ObjectKey>();
+  /** Added while active: to be queued when the work is over. */
+  const dirty = new Map<ObjectKey, QueueCause>();
+  const timers = new Map<ObjectKey, Timer>();
+  const failures = new Map<ObjectKey, number>();
+  const idleWorkers: (() => void)[] = [];
+
+  const add = (key: ObjectKey, cause: QueueCause = {}): boolean => {
+    const into = active.has(key) ? dirty : waiting;
+    const known = into.get(key);
+    if (!known && waiting.size + dirty.size >= limits.queueKeys) return false;
+    if (!known || (cause.wanted && !known.wanted)) into.set(key, cause);
+    if (into === waiting) idleWorkers.shift()?.();
+    return true;
+  };
+
+  const later = (key: ObjectKey, ms: number, cause: QueueCause) => {
+    timers.get(key)?.cancel();
+    const timer = clock.after(ms, () => {
+      timers.delete(key);
+      add(key, cause);
+    });
+    timers.set(key, timer);
+  };
+
+  const release = (key: ObjectKey) => {
+    active.delete(key);
+    const cause = dirty.get(key);
+    if (!cause) return;
+    dirty.delete(key);
+    add(key, cause);
+  };
+
+  return {
+    add,
+
+    async next(signal) {
+      for (;;) {
+        if (signal.aborted) return undefined;
+        for (const [key, cause] of waiting) {
+          waiting.delete(key);
+          active.add(key);
+          return { key, cause };
+        }
+        await new Promise<void>((resolve) => {
+          const wake = () => {
+            signal.removeEventListener("abort", wake);
+            resolve();
+          };
+          idleWorkers.push(wake);
+          signal.addEventListener("abort", wake, { once: true });
+        });
+      }
+    },
+
+    finish({ key, cause }, after) {
+      failures.delete(key);
+      timers.get(key)?.cancel();
+      timers.delete(key);
+      if (after !== undefined) later(key, after, cause);
+      release(key);
+    },
+
+    retry({ key, cause }) {
+      const count = failures.get(key) ?? 0;
+      failures.set(key, count + 1);
+      const wait = Math.min(FIRST_RETRY_MS * 2 ** count, limits.queueMaxBackoffMs);
+      later(key, wait, cause);
+      release(key);
+      return wait;
+    },
+
+    failures: (key) => failures.get(key) ?? 0,
+    get length() {
+      return waiting.size;
+    },
+    get active() {
+      return active.size;
+    },
+    get delayed() {
+      return timers.size;
+    },
+  };
+}
