@@ -1,0 +1,49 @@
+/**
+ * Layout: where our containerd keeps each thing, and the names by which its traces elsewhere are ours.
+ *
+ * Everything lies under the home, except what containerd puts at fixed places: shim sockets in
+ * /run/containerd/s, CNI results in /var/lib/cni and cgroups. Those carry ids found in `state`
+ * or, for cgroups, a root named after the home; sweep.ts removes them by these.
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { HomePaths } from "../../../machinery/process/home.ts";
+
+export interface ContainerdLayout {
+  /** Images, snapshots, metadata: survives everything but `down --purge`. */
+  readonly root: string;
+  /** Tasks, sandboxes, mounts, network namespaces: worthless after a reboot. */
+  readonly state: string;
+  readonly socket: string;
+  readonly config: string;
+  /** runc's own state, one directory a container. */
+  readonly runc: string;
+  /** CNI configuration: written by kubelet/network, read by containerd. */
+  readonly cni: string;
+  /** One directory a registry, with a hosts.toml: mirrors and their certificates. */
+  readonly registries: string;
+  /** Registry credentials in the format of Docker's config.json. */
+  readonly credentials: string;
+  /** Name of the top-level cgroup under which all our containers lie. */
+  readonly cgroup: string;
+}
+
+export const NAMESPACE = "k8s.io";
+
+/** Name under which the pause image is kept: it is never pulled. */
+export const PAUSE_IMAGE = "k8ts.local/pause:1";
+
+export function containerdLayout(paths: HomePaths): ContainerdLayout {
+  const base = paths.containerd;
+  return {
+    root: join(base, "root"),
+    state: join(base, "state"),
+    socket: paths.containerdSocket,
+    config: join(base, "config.toml"),
+    runc: join(base, "state", "runc"),
+    cni: join(base, "cni"),
+    registries: join(base, "registries"),
+    credentials: join(base, "credentials.json"),
+    cgroup: `k8ts-${createHash("sha256").update(paths.root).digest("hex").slice(0, 8)}`,
+  };
+}
