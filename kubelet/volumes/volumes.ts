@@ -1,0 +1,158 @@
+/**
+ * Volumes of Pods: prepared before containers start, refreshed while they run, removed after the Pod.
+ *
+ * One row a source in SOURCES. Preparing is idempotent and repeats after a kubelet's restart. What
+ * is mounted under a Pod's directory is unmounted before anything in it is deleted: data behind a
+ * mount must never be removed with it.
+ */
+import { mkdir, rm } from "node:fs/promises";
+import type { ConfigMap, Pod, Secret, Volume } from "../../machinery/objects/kinds.ts";
+import { unitValue } from "../../machinery/objects/quantity.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
+import type { NodeFacts } from "../pods/fields.ts";
+import type { PodPaths } from "../pods/paths.ts";
+import { writeAtomically } from "./atomic-write.ts";
+import { mountsUnder, prepareEmptyDir, unmount } from "./empty-dir.ts";
+import { prepareHostPath } from "./host-path.ts";
+import { configMapBytes, DEFAULT_MODE, downwardPayload, keysPayload, type Payload, secretBytes } from "./payload.ts";
+import { projectedPayload } from "./projected.ts";
+import type { Tokens } from "./tokens.ts";
+
+export interface VolumeSources {
+  configMap(namespace: string, name: string): Promise<ConfigMap | undefined>;
+  secret(namespace: string, name: string): Promise<Secret | undefined>;
+  readonly tokens: Tokens;
+  readonly node: () => NodeFacts;
+}
+
+export interface VolumesContext {
+  readonly paths: PodPaths;
+  readonly sources: VolumeSources;
+  readonly clock: Clock;
+}
+
+/** Volume name ► directory or file on the host. */
+export type HostPaths = ReadonlyMap<string, string>;
+
+export interface PodVolumes {
+  /** Rejects with a VolumeError for the first volume that cannot be had. */
+  prepare(pod: Pod, podIPs: readonly string[]): Promise<HostPaths>;
+  /** Writes what has changed since; the volumes are there already. */
+  refresh(pod: Pod, podIPs: readonly string[]): Promise<void>;
+  remove(uid: string): Promise<void>;
+}
+
+export class VolumeError extends Error {
+  override readonly name = "VolumeError";
+  readonly volume: string;
+  constructor(volume: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.volume = volume;
+  }
+}
+
+/** Everything that building one volume may ask for. */
+export interface VolumeJob {
+  readonly pod: Pod;
+  readonly podIPs: readonly string[];
+  readonly sources: VolumeSources;
+}
+
+type Build = (volume: Volume, job: VolumeJob) => Promise<Payload>;
+
+/** Volumes made of files that the kubelet writes. */
+const PAYLOADS: Readonly<Record<string, Build>> = {
+  configMap: async ({ configMap }, { pod, sources }) => {
+    const { name = "", items, defaultMode: mode = DEFAULT_MODE, optional = false } = configMap ?? {};
+    const found = await sources.configMap(pod.metadata.namespace ?? "", name);
+    if (!found && !optional) throw new Error(`configmap "${name}" not found`);
+    return keysPayload(found ? configMapBytes(found) : new Map(), { kind: "configmap", items, mode, optional });
+  },
+  secret: async ({ secret }, { pod, sources }) => {
+    const { secretName = "", items, defaultMode: mode = DEFAULT_MODE, optional = false } = secret ?? {};
+    const found = await sources.secret(pod.metadata.namespace ?? "", secretName);
+    if (!found && !optional) throw new Error(`secret "${secretName}" not found`);
+    return keysPayload(found ? secretBytes(found) : new Map(), { kind: "secret", items, mode, optional });
+  },
+  downwardAPI: async ({ downwardAPI }, { pod, podIPs, sources }) =>
+    downwardPayload(pod, downwardAPI?.items ?? [], downwardAPI?.defaultMode ?? DEFAULT_MODE, podIPs, sources.node()),
+  projected: ({ projected }, job) => projectedPayload(projected ?? {}, job),
+};
+
+export function createVolumes({ paths, sources, clock }: VolumesContext): PodVolumes {
+  async function prepareOne(volume: Volume, pod: Pod, podIPs: readonly string[]): Promise<string> {
+    const path = paths.volume(pod.metadata.uid, volume.name);
+    const build = payloadOf(volume);
+    if (build) {
+      const payload = await build(volume, { pod, podIPs, sources });
+      const gid = fsGroup(pod);
+      await writeAtomically(path, payload, gid === undefined ? {} : { gid }, clock);
+      return path;
+    }
+    if (volume.emptyDir) {
+      const { medium, sizeLimit } = volume.emptyDir;
+      const sizeBytes = sizeLimit === undefined ? undefined : unitValue(sizeLimit);
+      await prepareEmptyDir({ path, medium, sizeBytes, fsGroup: fsGroup(pod) });
+      return path;
+    }
+    if (volume.hostPath) {
+      await prepareHostPath(volume.hostPath.path, volume.hostPath.type);
+      return volume.hostPath.path;
+    }
+    throw new Error(unsupported(volume));
+  }
+
+  return {
+    async prepare(pod, podIPs) {
+      await mkdir(paths.volumes(pod.metadata.uid), { recursive: true });
+      const volumes = pod.spec?.volumes ?? [];
+      const entries = volumes.map(async (volume) => {
+        try {
+          return [volume.name, await prepareOne(volume, pod, podIPs)] as const;
+        } catch (error) {
+          throw new VolumeError(volume.name, (error as Error).message, { cause: error });
+        }
+      });
+      return new Map(await Promise.all(entries));
+    },
+
+    async refresh(pod, podIPs) {
+      const gid = fsGroup(pod);
+      for (const volume of pod.spec?.volumes ?? []) {
+        const build = payloadOf(volume);
+        if (!build) continue;
+        const payload = await build(volume, { pod, podIPs, sources });
+        const path = paths.volume(pod.metadata.uid, volume.name);
+        await writeAtomically(path, payload, gid === undefined ? {} : { gid }, clock);
+      }
+    },
+
+    async remove(uid) {
+      const directory = paths.pod(uid);
+      for (const point of await mountsUnder(directory)) await unmount(point);
+      await rm(directory, { recursive: true, force: true });
+      sources.tokens.forget(uid);
+    },
+  };
+}
+
+function payloadOf(volume: Volume): Build | undefined {
+  const source = Object.keys(PAYLOADS).find((name) => name in volume && volume[name as keyof Volume] !== undefined);
+  return source === undefined ? undefined : PAYLOADS[source];
+}
+
+const fsGroup = (pod: Pod): number | undefined => pod.spec?.securityContext?.fsGroup;
+
+function unsupported(volume: Volume): string {
+  if (volume.persistentVolumeClaim) {
+    const { claimName } = volume.persistentVolumeClaim;
+    return `persistentvolumeclaim "${claimName}": persistent volumes are not there yet on this node`;
+  }
+  const kind = Object.keys(volume).find((key) => key !== "name") ?? "unknown";
+  return `no volume plugin matched: volumes of type ${kind} are not supported by this node`;
+}
+
+/** Sources that are written on the host only once a Pod needs them, and never changed by its containers. */
+export function isReadOnlySource(volume: Volume): boolean {
+  return payloadOf(volume) !== undefined;
+}
