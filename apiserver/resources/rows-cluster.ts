@@ -1,0 +1,121 @@
+/**
+ * Rows of everything around the workloads: network, storage, rights, identities, leases, admission.
+ */
+import { pathSegment } from "../../machinery/objects/names.ts";
+import * as cluster from "./columns/cluster.ts";
+import * as network from "./columns/network.ts";
+import * as storage from "./columns/storage.ts";
+import type { ResourceRow } from "./contract.ts";
+import { group, type RowParts, subresource } from "./row.ts";
+
+const discovery = group("discovery.k8s.io", "v1");
+const coordination = group("coordination.k8s.io", "v1");
+const events = group("events.k8s.io", "v1");
+const networking = group("networking.k8s.io", "v1");
+const rbac = group("rbac.authorization.k8s.io", "v1");
+const storageGroup = group("storage.k8s.io", "v1");
+const authentication = group("authentication.k8s.io", "v1");
+const authorization = group("authorization.k8s.io", "v1");
+const certificates = group("certificates.k8s.io", "v1");
+const admission = group("admissionregistration.k8s.io", "v1");
+const flowControl = group("flowcontrol.apiserver.k8s.io", "v1");
+const devices = group("resource.k8s.io", "v1");
+
+/** Created and answered, never stored. */
+const review: RowParts = { cluster: true, verbs: ["create"], virtual: true };
+const stored: RowParts = { cluster: true, storedOnly: true };
+
+export const clusterRows: readonly ResourceRow[] = [
+  discovery("EndpointSlice", "endpointslices", { columns: network.endpointSliceColumns }),
+  coordination("Lease", "leases", { columns: cluster.leaseColumns }),
+  events("Event", "events", { short: ["ev"], columns: cluster.eventColumns }),
+
+  networking("IngressClass", "ingressclasses", { ...stored, columns: network.ingressClassColumns }),
+  networking("Ingress", "ingresses", {
+    short: ["ing"],
+    status: true,
+    columns: network.ingressColumns,
+    storedOnly: true,
+  }),
+  networking("IPAddress", "ipaddresses", { ...stored, short: ["ip"], columns: network.ipAddressColumns }),
+  networking("NetworkPolicy", "networkpolicies", {
+    short: ["netpol"],
+    columns: network.networkPolicyColumns,
+    storedOnly: true,
+  }),
+  networking("ServiceCIDR", "servicecidrs", { ...stored, status: true, columns: network.serviceCidrColumns }),
+
+  rbac("ClusterRoleBinding", "clusterrolebindings", {
+    cluster: true,
+    names: pathSegment,
+    columns: cluster.roleBindingColumns,
+  }),
+  rbac("ClusterRole", "clusterroles", { cluster: true, names: pathSegment, columns: cluster.roleColumns }),
+  rbac("RoleBinding", "rolebindings", { names: pathSegment, columns: cluster.roleBindingColumns }),
+  rbac("Role", "roles", { names: pathSegment, columns: cluster.roleColumns }),
+
+  storageGroup("CSIDriver", "csidrivers", { ...stored, columns: storage.csiDriverColumns }),
+  storageGroup("CSINode", "csinodes", { ...stored, columns: storage.csiNodeColumns }),
+  storageGroup("CSIStorageCapacity", "csistoragecapacities", { storedOnly: true }),
+  storageGroup("StorageClass", "storageclasses", {
+    ...stored,
+    short: ["sc"],
+    columns: storage.storageClassColumns,
+  }),
+  storageGroup("VolumeAttachment", "volumeattachments", {
+    ...stored,
+    status: true,
+    columns: storage.volumeAttachmentColumns,
+  }),
+  storageGroup("VolumeAttributesClass", "volumeattributesclasses", {
+    ...stored,
+    short: ["vac"],
+    columns: storage.volumeAttributesClassColumns,
+  }),
+
+  authentication("SelfSubjectReview", "selfsubjectreviews", review),
+  authentication("TokenReview", "tokenreviews", review),
+  authorization("LocalSubjectAccessReview", "localsubjectaccessreviews", { verbs: ["create"], virtual: true }),
+  authorization("SelfSubjectAccessReview", "selfsubjectaccessreviews", review),
+  authorization("SelfSubjectRulesReview", "selfsubjectrulesreviews", review),
+  authorization("SubjectAccessReview", "subjectaccessreviews", review),
+
+  certificates("CertificateSigningRequest", "certificatesigningrequests", {
+    ...stored,
+    short: ["csr"],
+    status: true,
+    columns: cluster.signingRequestColumns,
+    subresources: [
+      subresource("approval", "certificates.k8s.io/v1 CertificateSigningRequest", "get", "patch", "update"),
+    ],
+  }),
+
+  ...[
+    ["MutatingWebhookConfiguration", "mutatingwebhookconfigurations"],
+    ["ValidatingWebhookConfiguration", "validatingwebhookconfigurations"],
+  ].map(([kind = "", plural = ""]) =>
+    admission(kind, plural, {
+      ...stored,
+      categories: ["api-extensions"],
+      columns: cluster.webhookConfigurationColumns,
+    }),
+  ),
+  ...[
+    ["MutatingAdmissionPolicy", "mutatingadmissionpolicies"],
+    ["MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"],
+    ["ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"],
+  ].map(([kind = "", plural = ""]) => admission(kind, plural, { ...stored, categories: ["api-extensions"] })),
+  admission("ValidatingAdmissionPolicy", "validatingadmissionpolicies", {
+    ...stored,
+    status: true,
+    categories: ["api-extensions"],
+  }),
+
+  flowControl("FlowSchema", "flowschemas", { ...stored, status: true }),
+  flowControl("PriorityLevelConfiguration", "prioritylevelconfigurations", { ...stored, status: true }),
+
+  devices("DeviceClass", "deviceclasses", stored),
+  devices("ResourceClaim", "resourceclaims", { status: true, storedOnly: true }),
+  devices("ResourceClaimTemplate", "resourceclaimtemplates", { storedOnly: true }),
+  devices("ResourceSlice", "resourceslices", stored),
+];
