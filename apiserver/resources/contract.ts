@@ -59,6 +59,12 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   readonly selectableFields?: (object: T) => Readonly<Record<string, string>>;
   /** Delete with a grace period: seconds to wait before the object goes, 0 for at once. */
   readonly gracePeriodSeconds?: (object: T, asked: number | undefined) => number;
+  /** What else changes when an object that something holds gets its deletionTimestamp: a Namespace's phase. */
+  readonly markDeleted?: (object: T) => void;
+  /** True while something besides metadata.finalizers keeps a deleted object: a Namespace's spec.finalizers. */
+  readonly holds?: (object: T) => boolean;
+  /** True for an update that need not be on disk before it is answered: a Lease's renewal. */
+  readonly deferrable?: (object: T, old: T) => boolean;
   /** Whether an object may be created by PUT or an update may leave resourceVersion out. */
   readonly allowCreateOnUpdate?: boolean;
   readonly allowUnconditionalUpdate?: boolean;
