@@ -4,6 +4,7 @@
  * They know where they stand (Walk), for Go's errors name the struct and the fields on the way, and strict
  * errors also items and keys. What a scalar accepts: scalars.ts. The way in: decode.ts.
  */
+import { isBigInteger } from "../../machinery/objects/json.ts";
 import type { Field, FieldType, Message } from "./contract.ts";
 import { goKindOf, goTypeOf } from "./go-types.ts";
 import { pathText } from "./json-reader.ts";
@@ -145,7 +146,7 @@ function compileScalar(place: Place, kind: ScalarKind): ValueDecoder {
   const decode = scalarDecoder(kind);
   return (value, walk) => {
     const decoded = decode(value);
-    if (typeof decoded === "object") throw misfit(place, { kind }, walk, decoded);
+    if (typeof decoded === "object" && "found" in decoded) throw misfit(place, { kind }, walk, decoded);
     return decoded;
   };
 }
@@ -158,5 +159,5 @@ function misfit({ owner, field }: Place, type: FieldType, walk: Walk, { found, w
 }
 
 export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isBigInteger(value);
 }

@@ -1,6 +1,7 @@
 /** Bodies of requests: whole ones, wrong ones, and what decoding may never change. */
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { integerOf } from "../../machinery/objects/json.ts";
 import type { FieldType, Message, Schema } from "./contract.ts";
 import {
   cannotBeHandled,
@@ -142,7 +143,13 @@ describe("a wrong type is refused in Go's words:", () => {
   test.each([
     [{ replicas: "3" }, field("DeploymentSpec.spec.replicas", "string", "int32")],
     [{ replicas: 1.5 }, field("DeploymentSpec.spec.replicas", "number 1.5", "int32")],
+    [
+      { replicas: integerOf(9007199254740993n) },
+      field("DeploymentSpec.spec.replicas", "number 9007199254740993", "int32"),
+    ],
     [{ replicas: 3_000_000_000 }, field("DeploymentSpec.spec.replicas", "number 3000000000", "int32")],
+    [{ template: integerOf(2n ** 60n) }, field("DeploymentSpec.spec.template", "number", "v1.PodTemplateSpec")],
+    [{ progressDeadlineSeconds: "1" }, field("DeploymentSpec.spec.progressDeadlineSeconds", "string", "int32")],
     [{ paused: 1 }, field("DeploymentSpec.spec.paused", "number", "bool")],
     [{ template: [] }, field("DeploymentSpec.spec.template", "array", "v1.PodTemplateSpec")],
     [

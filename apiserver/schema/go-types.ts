@@ -3,6 +3,7 @@
  *
  * "[]v1.Container", "map[string]string", "v1.RestartPolicy". Nothing but messages may depend on it.
  */
+import { isBigInteger } from "../../machinery/objects/json.ts";
 import type { Field, FieldType } from "./contract.ts";
 
 const SCALARS: Readonly<Record<Exclude<FieldType["kind"], "raw" | "message" | "list" | "map">, string>> = {
@@ -44,6 +45,25 @@ export function goTypeOfMessage(name: string): string {
 export function goKindOf(value: unknown): string {
   if (Array.isArray(value)) return "array";
   if (typeof value === "boolean") return "bool";
-  if (typeof value === "bigint") return "number";
+  if (isBigInteger(value)) return "number";
   return value === null ? "null" : typeof value;
+}
+
+/** reflect.Kind of a decoded JSON value. */
+export function goKindName(value: unknown): string {
+  if (Array.isArray(value)) return "slice";
+  if (value === null || value === undefined) return "invalid";
+  if (isBigInteger(value)) return "int64";
+  const names: Readonly<Record<string, string>> = { object: "map", number: "float64", boolean: "bool" };
+  return names[typeof value] ?? typeof value;
+}
+
+/** A decoded JSON value as Go's %v prints it: "map[name:web ports:[80 81]]". */
+export function goFormat(value: unknown): string {
+  if (value === null || value === undefined) return "<nil>";
+  if (Array.isArray(value)) return `[${value.map(goFormat).join(" ")}]`;
+  if (isBigInteger(value)) return value.rawJSON;
+  if (typeof value !== "object") return String(value);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `map[${entries.map(([key, item]) => `${key}:${goFormat(item)}`).join(" ")}]`;
 }

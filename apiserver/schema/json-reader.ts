@@ -6,6 +6,8 @@
  * The caller has bounded the depth: this file recurses.
  */
 
+import { type BigInteger, integerOf } from "../../machinery/objects/json.ts";
+
 export class JsonSyntaxError extends Error {
   override readonly name = "JsonSyntaxError";
 }
@@ -103,7 +105,7 @@ export class JsonReader {
     }
   }
 
-  private number(): number | bigint {
+  private number(): number | BigInteger {
     NUMBER.lastIndex = this.at;
     const token = NUMBER.exec(this.text)?.[0];
     if (token === undefined) {
@@ -112,7 +114,7 @@ export class JsonReader {
     }
     this.at += token.length;
     const value = Number(token);
-    return Number.isSafeInteger(value) || /[.eE]/.test(token) ? value : BigInt(token);
+    return Number.isSafeInteger(value) || /[.eE]/.test(token) ? value : integerOf(BigInt(token));
   }
 
   private literal<T>(word: string, value: T): T {

@@ -9,7 +9,7 @@ describe("a JSON body", () => {
   test("is read as JSON.parse reads it", () => {
     fc.assert(
       fc.property(values, (value) => {
-        // As texts, for integers past 2^53 come back as bigint.
+        // As texts, for integers past 2^53 come back as BigInteger.
         expect(JSON.stringify(readJson(JSON.stringify(value, null, 1)).value)).toBe(JSON.stringify(value));
       }),
     );
@@ -18,8 +18,7 @@ describe("a JSON body", () => {
   test("with integers beyond 2^53 comes back unchanged", () => {
     const text = '{"a":9007199254740993,"b":[-9223372036854775808,1],"c":1.5,"d":12345678901234567890.5}';
     const { value } = readJson(text);
-    expect(value).toMatchObject({ a: 9007199254740993n, b: [-9223372036854775808n, 1], c: 1.5 });
-    expect(JSON.stringify({ a: (value as { a: unknown }).a })).toBe('{"a":9007199254740993}');
+    expect(JSON.stringify(value)).toBe(text.replace("12345678901234567890.5", "12345678901234567000"));
   });
 
   test("names keys given twice, and the last one counts", () => {

@@ -1,10 +1,9 @@
 /**
  * JSON: reads a request body as Kubernetes does.
  *
- * Beyond JSON.parse it names keys given twice, keeps integers past 2^53 (as bigint) and refuses
- * nesting past the limit. The common body pays for one scan of its text and one count of its keys;
- * only a body that is out of the ordinary goes through the reader in json-reader.ts.
- * A bigint is written by JSON.stringify as the number it is, wherever it ends up: see below.
+ * Beyond JSON.parse it names keys given twice, keeps integers past 2^53 (as BigInteger, see
+ * machinery/objects/json.ts) and refuses nesting past the limit. The common body pays for one scan of its
+ * text and one count of its keys; only a body out of the ordinary goes through json-reader.ts.
  */
 import { limits } from "../../machinery/process/limits.ts";
 import { JsonReader, JsonSyntaxError } from "./json-reader.ts";
@@ -14,20 +13,6 @@ export interface ReadJson {
   /** Paths of keys given more than once; the last one counts. */
   readonly duplicates: readonly string[];
 }
-
-declare global {
-  interface BigInt {
-    toJSON(): unknown;
-  }
-  interface JSON {
-    rawJSON(text: string): unknown;
-  }
-}
-
-// Without this a stored object that holds one could not be written anywhere in the process.
-BigInt.prototype.toJSON = function toJSON(this: bigint): unknown {
-  return JSON.rawJSON(String(this));
-};
 
 /** Throws a JsonSyntaxError in the words of Go's decoder. */
 export function readJson(text: string, maxDepth: number = limits.jsonDepth): ReadJson {

@@ -4,6 +4,7 @@
  * A decoder answers the value as Kubernetes keeps it, or a Problem; format errors of quantities, times and
  * base64 are thrown as they are, for Go adds no field to them. See decode.ts for the place of a problem.
  */
+import { type BigInteger, isBigInteger } from "../../machinery/objects/json.ts";
 import { canonicalQuantity, QuantityError } from "../../machinery/objects/quantity.ts";
 import type { FieldType } from "./contract.ts";
 import { goKindOf } from "./go-types.ts";
@@ -21,7 +22,7 @@ export interface Problem {
 }
 
 export type ScalarKind = Exclude<FieldType["kind"], "raw" | "message" | "list" | "map">;
-type Scalar = string | number | boolean | bigint;
+type Scalar = string | number | boolean | BigInteger;
 
 const problem = (value: unknown, wanted?: string): Problem => ({
   found: goKindOf(value),
@@ -32,7 +33,7 @@ const string = (value: unknown): Scalar | Problem => (typeof value === "string" 
 const boolean = (value: unknown): Scalar | Problem => (typeof value === "boolean" ? value : problem(value));
 
 function double(value: unknown): Scalar | Problem {
-  if (typeof value === "bigint") return Number(value);
+  if (isBigInteger(value)) return Number(value.rawJSON);
   return typeof value === "number" ? value : problem(value);
 }
 
@@ -41,15 +42,21 @@ const INT64 = 2n ** 63n;
 
 function int32(value: unknown): Scalar | Problem {
   if (typeof value === "number" && Number.isInteger(value) && value >= -INT32 && value < INT32) return value;
-  if (typeof value === "number" || typeof value === "bigint") return { found: `number ${value}`, wanted: "int32" };
-  return problem(value, "int32");
+  return { found: foundNumber(value) ?? goKindOf(value), wanted: "int32" };
 }
 
 function int64(value: unknown): Scalar | Problem {
   if (typeof value === "number" && Number.isSafeInteger(value)) return value;
-  if (typeof value === "bigint" && value >= -INT64 && value < INT64) return value;
-  if (typeof value === "number" || typeof value === "bigint") return { found: `number ${value}` };
-  return problem(value);
+  if (isBigInteger(value) && fitsInt64(BigInt(value.rawJSON))) return value;
+  return { found: foundNumber(value) ?? goKindOf(value) };
+}
+
+const fitsInt64 = (value: bigint): boolean => value >= -INT64 && value < INT64;
+
+/** A number that does not fit is shown. */
+function foundNumber(value: unknown): string | undefined {
+  if (isBigInteger(value)) return `number ${value.rawJSON}`;
+  return typeof value === "number" ? `number ${value}` : undefined;
 }
 
 function intOrString(value: unknown): Scalar | Problem {
