@@ -41,3 +41,12 @@ export function goDuration(ms: number): string {
   if (hours > 0) return `${hours}h${minutes}m${rest}`;
   return minutes > 0 ? `${minutes}m${rest}` : rest;
 }
+
+/** "345ms", "1.234s", "1m2.345s": with milliseconds. */
+export function preciseGoDuration(ms: number): string {
+  const whole = Math.trunc(ms);
+  if (whole < 1000) return `${whole}ms`;
+  const minutes = Math.floor(whole / 60_000);
+  const seconds = `${(whole % 60_000) / 1000}s`;
+  return minutes > 0 ? `${minutes}m${seconds}` : seconds;
+}

@@ -65,7 +65,7 @@ export function createProbes({ clock, prober, events, signal, onChange }: Probes
           onChange(pod.metadata.uid);
         },
         onFailure: ({ output }: { readonly output: string }) =>
-          events.warning(pod, "Unhealthy", `${WORDS[kind]} probe failed: ${output}`, { fieldPath: fieldPath(entry) }),
+          events.warning(pod, "Unhealthy", `${WORDS[kind]} probe failed: ${output}`, fieldPath(entry)),
       };
       void runProbe({
         kind,

@@ -1,0 +1,134 @@
+/**
+ * Image pulls: makes sure that a container's image is there, by its pull policy, with back-off.
+ *
+ * Pulls of one image for several containers are one pull. Back-off is kept per Pod and image and
+ * bounded by the Pods there are. What pulling itself does is the runtime's business.
+ */
+import type { EventRecorder } from "../../machinery/loop/controller.ts";
+import type { Pod, Secret } from "../../machinery/objects/kinds.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
+import type { ImageService } from "../cri/contract.ts";
+import type { Image } from "../cri/messages.ts";
+import { type Backoff, INITIAL_BACKOFF_MS, MAX_BACKOFF_MS, preciseGoDuration } from "./backoff.ts";
+import { StartFailure, step } from "./failures.ts";
+import { fieldPath, type RoleContainer } from "./pod-spec.ts";
+import { credentialsFor } from "./pull-secrets.ts";
+
+export interface ImagePulls {
+  /** Rejects with a StartFailure: ErrImagePull, ImagePullBackOff, ErrImageNeverPull, InvalidImageName. */
+  ensure(pod: Pod, entry: RoleContainer): Promise<Image>;
+  forget(uid: string): void;
+}
+
+export interface ImagePullsContext {
+  readonly cri: ImageService;
+  readonly clock: Clock;
+  readonly events: EventRecorder;
+  readonly secret: (namespace: string, name: string) => Promise<Secret | undefined>;
+}
+
+interface Failed extends Backoff {
+  readonly message: string;
+}
+
+/** Registry host, path, tag and digest, loosely: the runtime judges the rest. */
+const REFERENCE =
+  /^[a-zA-Z0-9][\w.-]*(:\d+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[\w][\w.-]{0,127})?(@[a-z0-9+._-]+:[a-f0-9]+)?$/;
+
+export function createImagePulls({ cri, clock, events, secret }: ImagePullsContext): ImagePulls {
+  const underWay = new Map<string, Promise<void>>();
+  const failed = new Map<string, Map<string, Failed>>();
+
+  async function inspect(image: string): Promise<Image | undefined> {
+    return (await step("ImageInspectError", () => cri.imageStatus({ image: { image } }))).image;
+  }
+
+  async function pull(pod: Pod, { container, ...role }: RoleContainer): Promise<Image> {
+    const image = container.image ?? "";
+    const path = fieldPath({ container, ...role });
+    const backoff = failed.get(pod.metadata.uid)?.get(image);
+    const until = backoff ? backoff.since + backoff.delayMs : 0;
+    if (backoff && until > clock.now()) {
+      events.normal(pod, "BackOff", `Back-off pulling image "${image}"`, path);
+      events.warning(pod, "Failed", "Error: ImagePullBackOff", path);
+      const message = `Back-off pulling image "${image}": ErrImagePull: ${backoff.message}`;
+      throw new StartFailure("ImagePullBackOff", message, { retryMs: until - clock.now() });
+    }
+    events.normal(pod, "Pulling", `Pulling image "${image}"`, path);
+    const began = clock.monotonic();
+    try {
+      await shared(image, pod);
+    } catch (error) {
+      const message = (error as Error).message;
+      remember(pod, image, message);
+      events.warning(pod, "Failed", `Failed to pull image "${image}": ${message}`, path);
+      events.warning(pod, "Failed", "Error: ErrImagePull", path);
+      throw new StartFailure("ErrImagePull", message, { cause: error });
+    }
+    failed.get(pod.metadata.uid)?.delete(image);
+    const took = preciseGoDuration(clock.monotonic() - began);
+    const found = await inspect(image);
+    if (!found) throw new StartFailure("ErrImagePull", `image "${image}" was pulled but cannot be found`);
+    const size = `Image size: ${found.size} bytes.`;
+    events.normal(
+      pod,
+      "Pulled",
+      `Successfully pulled image "${image}" in ${took} (${took} including waiting). ${size}`,
+      path,
+    );
+    return found;
+  }
+
+  function shared(image: string, pod: Pod): Promise<void> {
+    const secrets = (pod.spec?.imagePullSecrets ?? []).map(({ name }) => name ?? "");
+    const key = [image, ...(secrets.length > 0 ? [pod.metadata.namespace, ...secrets] : [])].join(" ");
+    const running = underWay.get(key);
+    if (running) return running;
+    const started = pullNow(image, pod, secrets).finally(() => underWay.delete(key));
+    underWay.set(key, started);
+    return started;
+  }
+
+  async function pullNow(image: string, pod: Pod, secretNames: readonly string[]): Promise<void> {
+    const found = await Promise.all(secretNames.map((name) => secret(pod.metadata.namespace ?? "", name)));
+    const auth = credentialsFor(
+      image,
+      found.filter((one) => one !== undefined),
+    );
+    await cri.pullImage({ image: { image }, ...(auth ? { auth } : {}) });
+  }
+
+  function remember(pod: Pod, image: string, message: string): void {
+    const images = failed.get(pod.metadata.uid) ?? new Map<string, Failed>();
+    failed.set(pod.metadata.uid, images);
+    const before = images.get(image);
+    const delayMs = before ? Math.min(before.delayMs * 2, MAX_BACKOFF_MS) : INITIAL_BACKOFF_MS;
+    images.set(image, { delayMs, since: clock.now(), message });
+  }
+
+  return {
+    async ensure(pod, entry) {
+      const { container } = entry;
+      const image = container.image ?? "";
+      const path = fieldPath(entry);
+      if (!REFERENCE.test(image)) {
+        const message = `couldn't parse image name "${image}": invalid reference format`;
+        events.warning(pod, "InspectFailed", `Failed to apply default image tag "${image}": ${message}`, path);
+        throw new StartFailure("InvalidImageName", `Failed to apply default image tag "${image}": ${message}`);
+      }
+      const policy = container.imagePullPolicy ?? "IfNotPresent";
+      const present = policy === "Always" ? undefined : await inspect(image);
+      if (present) {
+        events.normal(pod, "Pulled", `Container image "${image}" already present on machine`, path);
+        return present;
+      }
+      if (policy === "Never") {
+        const message = `Container image "${image}" is not present with pull policy of Never`;
+        events.warning(pod, "ErrImageNeverPull", message, path);
+        throw new StartFailure("ErrImageNeverPull", message);
+      }
+      return pull(pod, entry);
+    },
+    forget: (uid) => void failed.delete(uid),
+  };
+}
