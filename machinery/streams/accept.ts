@@ -38,8 +38,8 @@ export async function acceptExec(
     throw refuse(socket, badRequest("you must specify at least 1 of stdin, stdout, stderr"));
   }
   if (isWebSocketRequest(request)) {
-    const ws = await acceptWebSocket(request, socket, head, Object.keys(execProtocols));
-    return webSocketExecServer(ws, options, services);
+    const accepted = await acceptWebSocket(request, socket, head, Object.keys(execProtocols));
+    return webSocketExecServer(accepted, options, services);
   }
   acceptSpdy(request, socket, head, EXEC_PROTOCOL);
   return spdyExecServer(socket, options, services);
@@ -58,19 +58,19 @@ export async function acceptPortForward(
   const tunneled = listed(request.headers["sec-websocket-protocol"]).includes(TUNNELED_PORT_FORWARD);
   const ports = tunneled ? [] : portsOf(request, socket);
   const protocols = tunneled ? [TUNNELED_PORT_FORWARD] : ["", ...channelPortForwardProtocols];
-  const ws = await acceptWebSocket(request, socket, head, protocols);
-  if (tunneled) return spdyPortForwardServer(createWebSocketStream(ws), services);
-  return webSocketPortForwardServer(ws, ports, services);
+  const accepted = await acceptWebSocket(request, socket, head, protocols);
+  if (tunneled) return spdyPortForwardServer(createWebSocketStream(accepted.ws), services);
+  return webSocketPortForwardServer(accepted, ports, services);
 }
 
 const MAX_PORTS = 100;
 
 function portsOf({ url = "/" }: UpgradeRequest, socket: Duplex): number[] {
-  const given = new URL(url, "http://kubelet").searchParams.getAll("ports");
+  const given = new URL(url, "http://kubelet").searchParams.getAll("port");
   const ports = given.flatMap((value) => value.split(",")).map(Number);
-  if (ports.length === 0) throw refuse(socket, badRequest('query parameter "ports" is required'));
+  if (ports.length === 0) throw refuse(socket, badRequest('query parameter "port" is required'));
   if (ports.length > MAX_PORTS || !ports.every(isPort)) {
-    throw refuse(socket, badRequest(`query parameter "ports" has invalid values: ${given.join(",")}`));
+    throw refuse(socket, badRequest(`query parameter "port" has invalid values: ${given.join(",")}`));
   }
   return ports;
 }
@@ -85,6 +85,7 @@ function acceptSpdy(request: UpgradeRequest, socket: Duplex, head: Uint8Array, p
     const error = new ApiError("Forbidden", message);
     throw refuse(socket, error, [`x-accepted-stream-protocol-versions: ${protocol}`]);
   }
+  request.resume?.();
   const answer = ["HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", "Upgrade: SPDY/3.1"];
   socket.write(`${answer.join("\r\n")}\r\nX-Stream-Protocol-Version: ${protocol}\r\n\r\n`);
   if (head.length > 0) socket.unshift(Buffer.from(head));

@@ -80,6 +80,8 @@ export interface UpgradeRequest {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** node holds the socket back until the request's body was read, be it empty ("content-length: 0"). */
+  resume?(): unknown;
 }
 
 export interface StreamServices {

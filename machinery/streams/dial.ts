@@ -1,18 +1,17 @@
 /**
  * Dial: the client's door for exec, attach and port-forward.
  *
- * WebSocket is for our own servers and any modern one; SPDY for those that cannot close stdin over
- * WebSocket (containerd's streaming server). Rejects with the server's ApiError when it refuses.
+ * Exec goes over WebSocket; SPDY is for servers that cannot close stdin there (containerd's streaming
+ * server). Port-forward goes over SPDY. Rejects with the server's ApiError when it refuses.
  */
-import { createWebSocketStream } from "ws";
 import type { ExecClientSession, ExecOptions, PortForwardClientSession, StreamServices } from "./channels.ts";
 import { EXEC_PROTOCOL, spdyExecClient } from "./spdy/exec.ts";
-import { PORT_FORWARD_PROTOCOL, spdyPortForwardClient, TUNNELED_PORT_FORWARD } from "./spdy/port-forward.ts";
+import { PORT_FORWARD_PROTOCOL, spdyPortForwardClient } from "./spdy/port-forward.ts";
 import { dialUpgrade, dialWebSocket, type UpgradeTarget } from "./upgrade.ts";
 import { clientExecProtocols, webSocketExecClient } from "./websocket.ts";
 
 export interface DialTarget extends UpgradeTarget {
-  /** WebSocket unless given. */
+  /** Of exec and attach; WebSocket unless given. */
   readonly framing?: "websocket" | "spdy";
 }
 
@@ -28,11 +27,7 @@ export async function dialExec(
 }
 
 export async function dialPortForward(target: DialTarget, services: StreamServices): Promise<PortForwardClientSession> {
-  if (target.framing === "spdy") {
-    return spdyPortForwardClient(await dialSpdy(target, PORT_FORWARD_PROTOCOL), services);
-  }
-  const ws = await dialWebSocket(target, [TUNNELED_PORT_FORWARD]);
-  return spdyPortForwardClient(createWebSocketStream(ws), services);
+  return spdyPortForwardClient(await dialSpdy(target, PORT_FORWARD_PROTOCOL), services);
 }
 
 async function dialSpdy(target: DialTarget, protocol: string) {

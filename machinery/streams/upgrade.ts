@@ -35,32 +35,49 @@ export function refuse(socket: Duplex, error: ApiError, headers: readonly string
     ...headers,
   ];
   socket.on("error", () => socket.destroy());
+  socket.resume();
   if (socket.writable) socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
   return error;
 }
 
-/** Accepts a WebSocket with the first of the client's protocols that is in `protocols`; "" stands for none. */
-export function acceptWebSocket(
+export interface AcceptedWebSocket {
+  readonly ws: WebSocket;
+  /** The protocol that was agreed; "" when the client named none. */
+  readonly protocol: string;
+}
+
+/** Accepts a WebSocket with the first of the client's protocols that is in `protocols`; "" there allows none. */
+export async function acceptWebSocket(
   request: UpgradeRequest,
   socket: Duplex,
   head: Uint8Array,
   protocols: readonly string[],
-): Promise<WebSocket> {
+): Promise<AcceptedWebSocket> {
   const offered = listed(request.headers["sec-websocket-protocol"]);
-  const chosen = offered.length === 0 ? "" : offered.find((name) => protocols.includes(name));
-  if (chosen === undefined || !protocols.includes(chosen)) {
+  const protocol = offered.length === 0 ? "" : offered.find((name) => protocols.includes(name));
+  if (protocol === undefined || !protocols.includes(protocol)) {
     const message = `unable to upgrade: none of the protocols [${offered.join(" ")}] is supported`;
     throw refuse(socket, new ApiError("BadRequest", message));
   }
+  const ws = await shakeHands(request, socket, head, protocol);
+  return { ws, protocol };
+}
+
+function shakeHands(request: UpgradeRequest, socket: Duplex, head: Uint8Array, protocol: string): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     const server = new WebSocketServer({
       noServer: true,
       perMessageDeflate: false,
       maxPayload: limits.streamFrameBytes,
-      handleProtocols: () => chosen || false,
     });
     server.on("wsClientError", (error) => reject(refuse(socket, new ApiError("BadRequest", error.message))));
-    const message = { method: "GET", url: "/", ...request, socket } as unknown as IncomingMessage;
+    request.resume?.();
+    // Kubernetes has protocol names with a slash, which ws takes for malformed: agree on them beside it.
+    const { "sec-websocket-protocol": _, ...headers } = request.headers;
+    server.on("headers", (lines) => {
+      if (protocol !== "") lines.push(`Sec-WebSocket-Protocol: ${protocol}`);
+    });
+    const message = { method: "GET", url: "/", headers, socket } as unknown as IncomingMessage;
     server.handleUpgrade(message, socket, Buffer.from(head), (ws) => {
       ws.pause();
       resolve(ws);

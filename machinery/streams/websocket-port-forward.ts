@@ -4,19 +4,19 @@
  * The port at index i has channel 2i for data and 2i+1 for errors, each opened by the server with the
  * port's number (two bytes, low first). There is one connection per port; kubectl uses SPDY: spdy/port-forward.ts.
  */
-import type { WebSocket } from "ws";
 import type { ForwardedConnection, PortForwardServerSession, StreamServices } from "./channels.ts";
 import { createListeners } from "./listeners.ts";
+import type { AcceptedWebSocket } from "./upgrade.ts";
 import { closeSoon, createLink } from "./websocket-link.ts";
 
 export const channelPortForwardProtocols = ["v4.channel.k8s.io", "v4.base64.channel.k8s.io", "portforward.k8s.io"];
 
 export function webSocketPortForwardServer(
-  ws: WebSocket,
+  { ws, protocol }: AcceptedWebSocket,
   ports: readonly number[],
   { clock }: StreamServices,
 ): PortForwardServerSession {
-  const link = createLink(ws, ws.protocol.includes("base64"));
+  const link = createLink(ws, protocol.includes("base64"));
   const arrivals = createListeners<ForwardedConnection>();
   const ended = new AbortController();
   const streams = ports.map((_port, index) => link.duplex(2 * index));

@@ -17,6 +17,7 @@ import type {
 } from "./channels.ts";
 import { outcomeOf, plainStatusOf, statusOf } from "./exec-status.ts";
 import { createResizes } from "./resizes.ts";
+import type { AcceptedWebSocket } from "./upgrade.ts";
 import { closeSoon, createLink } from "./websocket-link.ts";
 
 const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
@@ -40,8 +41,12 @@ export const execProtocols: Readonly<Record<string, Protocol>> = {
 /** What a client of ours offers: both end with a Status. */
 export const clientExecProtocols = ["v5.channel.k8s.io", "v4.channel.k8s.io"] as const;
 
-export function webSocketExecServer(ws: WebSocket, options: ExecOptions, { clock }: StreamServices): ExecServerSession {
-  const protocol = execProtocols[ws.protocol] ?? {};
+export function webSocketExecServer(
+  { ws, protocol: name }: AcceptedWebSocket,
+  options: ExecOptions,
+  { clock }: StreamServices,
+): ExecServerSession {
+  const protocol = execProtocols[name] ?? {};
   const link = createLink(ws, protocol.base64 === true);
   const ended = new AbortController();
   const resizes = createResizes();

@@ -5,6 +5,7 @@
  * own clients have none, so towards them a stream that nobody reads stops the reading of the whole
  * connection once it is a window behind. Streams are told apart by their headers: see exec.ts.
  */
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../process/clock.ts";
 import { limits } from "../../process/limits.ts";
@@ -124,7 +125,10 @@ export function createSpdy(socket: Duplex, { clock, side, onStream }: SpdyOption
     [frameTypes.rstStream]: (_flags, payload) => {
       const entry = streams.get(payload.readUInt32BE(0) & 0x7fffffff);
       entry?.accepted?.reject(new Error("the stream was refused by the other end"));
-      entry?.stream.receiveReset();
+      // Go's servers close by cancelling every stream: what came before is still to be read, as is the end
+      if (payload.readUInt32BE(4) !== RST_CANCEL) return entry?.stream.receiveReset();
+      entry?.stream.receiveEnd();
+      entry?.stream.endSilently();
     },
     [frameTypes.settings]: (_flags, payload) => {
       for (let at = 4; at + 8 <= payload.length; at += 8) {
@@ -170,6 +174,7 @@ export function createSpdy(socket: Duplex, { clock, side, onStream }: SpdyOption
     }
   };
   socket.on("error", fail);
+  if (socket instanceof Socket) socket.setNoDelay(true);
   run().then(
     () => fail(new Error("the connection was closed by the other end")),
     (error: Error) => fail(error),

@@ -34,37 +34,31 @@ export interface HeaderReader {
 }
 
 export function createHeaderReader(): HeaderReader {
-  const inflate = createInflate({ dictionary, finishFlush: constants.Z_SYNC_FLUSH });
-  let chunks: Buffer[] = [];
-  let size = 0;
-  let failure: Error | undefined;
-  inflate.on("data", (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > MAX_BLOCK) inflate.destroy(new Error("SPDY: header block too large"));
-    else chunks.push(chunk);
+  const inflate = createInflate({
+    dictionary,
+    finishFlush: constants.Z_SYNC_FLUSH,
+    ...{ readableHighWaterMark: MAX_BLOCK },
   });
+  let failure: Error | undefined;
   inflate.on("error", (error) => {
     failure = error;
   });
+  // Without this a block that inflates without end would wait for a reader for ever.
+  inflate.on("readable", () => {
+    if (inflate.readableLength >= MAX_BLOCK) inflate.destroy(new Error("SPDY: header block too large"));
+  });
+  const inflated = (block: Uint8Array) =>
+    new Promise<Buffer>((resolve, reject) => {
+      if (failure) return reject(failure);
+      inflate.once("error", reject);
+      inflate.write(block, (error) => {
+        inflate.off("error", reject);
+        if (error) return reject(error);
+        resolve((inflate.read() as Buffer | null) ?? Buffer.alloc(0));
+      });
+    });
   return {
-    read: (block) =>
-      new Promise((resolve, reject) => {
-        if (failure) return reject(failure);
-        const onError = (error: Error) => reject(error);
-        inflate.once("error", onError);
-        inflate.write(block, () => {
-          inflate.off("error", onError);
-          if (failure) return reject(failure);
-          const raw = Buffer.concat(chunks);
-          chunks = [];
-          size = 0;
-          try {
-            resolve(decode(raw));
-          } catch (error) {
-            reject(error as Error);
-          }
-        });
-      }),
+    read: async (block) => decode(await inflated(block)),
     close: () => void inflate.destroy(),
   };
 }

@@ -1,0 +1,106 @@
+/**
+ * Tunnels: the agents that are connected to this server, by node name.
+ *
+ * The contract, and what `dial` answers when there is none, is in contract.ts. Nothing here
+ * authenticates: the pipeline says which node an upgrade request comes from.
+ */
+import type { Duplex } from "node:stream";
+import type { RequestRecord, ResponseRecord } from "../../machinery/client/transport/contract.ts";
+import { ApiError, badRequest } from "../../machinery/objects/status.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
+import { limits } from "../../machinery/process/limits.ts";
+import type { Logger } from "../../machinery/process/logging.ts";
+import { createMux, MUX_PROTOCOL, type Mux } from "../../machinery/streams/mux.ts";
+import { acceptWebSocket, isWebSocketRequest } from "../../machinery/streams/upgrade.ts";
+import type { Tunnels } from "./contract.ts";
+
+export interface TunnelsOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export function createTunnels({ clock, log }: TunnelsOptions): Tunnels {
+  /** The latest tunnel of each node last. */
+  const muxes = new Map<string, readonly Mux[]>();
+  const arrivals = new Set<() => void>();
+  let closing = false;
+
+  const find = (node: string) => muxes.get(node)?.findLast(({ signal }) => !signal.aborted);
+
+  const add = (node: string, mux: Mux) => {
+    muxes.set(node, [...(muxes.get(node) ?? []), mux]);
+    log.info("tunnel open", { object: `nodes/${node}` });
+    mux.signal.addEventListener("abort", () => {
+      const rest = (muxes.get(node) ?? []).filter((other) => other !== mux);
+      if (rest.length > 0) muxes.set(node, rest);
+      else muxes.delete(node);
+      log.info("tunnel closed", { object: `nodes/${node}`, error: mux.signal.reason });
+    });
+    for (const arrived of [...arrivals]) arrived();
+  };
+
+  const open = async (node: string, request: RequestRecord, socket: Duplex, head: Uint8Array) => {
+    const { ws } = await acceptWebSocket({ method: "GET", headers: request.headers }, socket, head, [MUX_PROTOCOL]);
+    // Agents only answer: a stream that one opens has nothing to reach here.
+    const mux = createMux(ws, { clock, side: "server", onStream: (stream) => void stream.destroy() });
+    if (closing) return mux.close("the server is stopping");
+    add(node, mux);
+  };
+
+  /** Resolves with the node's tunnel, or with undefined when none came in time. */
+  const awaitTunnel = (node: string, signal?: AbortSignal) =>
+    new Promise<Mux | undefined>((resolve) => {
+      const finish = (mux: Mux | undefined) => {
+        timer.cancel();
+        arrivals.delete(onArrival);
+        signal?.removeEventListener("abort", onAbort);
+        resolve(mux);
+      };
+      const onArrival = () => {
+        const mux = find(node);
+        if (mux || closing) finish(mux);
+      };
+      const onAbort = () => finish(undefined);
+      const timer = clock.after(limits.tunnelDialMs, () => finish(undefined));
+      signal?.addEventListener("abort", onAbort, { once: true });
+      arrivals.add(onArrival);
+    });
+
+  return {
+    accept(nodeName, request): ResponseRecord {
+      if (!request.upgrade || !isWebSocketRequest(request)) throw badRequest("the tunnel is a WebSocket");
+      return {
+        status: 101,
+        headers: {},
+        body: {
+          kind: "upgrade",
+          accept: (socket, head) => {
+            open(nodeName, request, socket, head).catch((error: unknown) => {
+              log.warn("tunnel refused", { object: `nodes/${nodeName}`, error });
+            });
+          },
+        },
+      };
+    },
+    async dial(nodeName, { signal } = {}) {
+      const waiting = !closing && !signal?.aborted;
+      const mux = find(nodeName) ?? (waiting ? await awaitTunnel(nodeName, signal) : undefined);
+      if (!mux) throw unreachable(`no tunnel to node ${JSON.stringify(nodeName)}`);
+      try {
+        return mux.open("kubelet");
+      } catch (error) {
+        throw unreachable((error as Error).message);
+      }
+    },
+    nodes: () => [...muxes.keys()],
+    async close() {
+      closing = true;
+      for (const arrived of [...arrivals]) arrived();
+      for (const mux of [...muxes.values()].flat()) mux.close("the server is stopping");
+    },
+  };
+}
+
+function unreachable(why: string): ApiError {
+  return new ApiError("ServiceUnavailable", `error dialing backend: ${why}`);
+}

@@ -1,0 +1,56 @@
+/**
+ * Tunnel agent: keeps one WebSocket to the API server open, with back-off between attempts.
+ *
+ * See contract.ts for what it is given. A tunnel that ends is opened again for as long as `signal` lasts;
+ * an API server that is down costs an attempt every few seconds and nothing else.
+ */
+import type { Duplex } from "node:stream";
+import { limits } from "../../machinery/process/limits.ts";
+import { createMux, MUX_PROTOCOL } from "../../machinery/streams/mux.ts";
+import { dialWebSocket } from "../../machinery/streams/upgrade.ts";
+import type { RunTunnelAgent, TunnelAgentOptions } from "./contract.ts";
+
+export const TUNNEL_PATH = "/k8ts/v1/tunnel";
+
+const FIRST_BACKOFF_MS = 100;
+
+export const runTunnelAgent: RunTunnelAgent = async (options) => {
+  const { clock, log, signal } = options;
+  let backoff = FIRST_BACKOFF_MS;
+  while (!signal.aborted) {
+    try {
+      await session(options, () => {
+        backoff = FIRST_BACKOFF_MS;
+      });
+    } catch (error) {
+      if (!signal.aborted) log.warn("tunnel failed", { error });
+    }
+    if (signal.aborted) return;
+    // Spread, so that the agents of a server that restarted do not all come at once.
+    await clock.sleep(backoff * (0.5 + clock.random()), signal).catch(() => {});
+    backoff = Math.min(2 * backoff, limits.tunnelMaxBackoffMs);
+  }
+};
+
+/** One tunnel, from its opening to its end. */
+async function session(options: TunnelAgentOptions, onOpen: () => void): Promise<void> {
+  const { connect, host, headers = {}, onConnection, clock, log, signal } = options;
+  const attempt = AbortSignal.any([signal, deadline(options)]);
+  const target = { connect: () => connect(attempt), host, path: TUNNEL_PATH, headers, signal: attempt };
+  const ws = await dialWebSocket(target, [MUX_PROTOCOL]);
+  const mux = createMux(ws, { clock, side: "client", onStream: (stream: Duplex) => onConnection(stream) });
+  log.info("tunnel open");
+  onOpen();
+  const stop = () => mux.close("the agent is stopping");
+  signal.addEventListener("abort", stop, { once: true });
+  await new Promise<void>((resolve) => mux.signal.addEventListener("abort", () => resolve(), { once: true }));
+  signal.removeEventListener("abort", stop);
+  log.info("tunnel closed", { error: mux.signal.reason });
+}
+
+/** A server that accepts the connection and then says nothing must not hold an attempt for ever. */
+function deadline({ clock }: TunnelAgentOptions): AbortSignal {
+  const late = new AbortController();
+  clock.after(limits.tunnelDeadMs, () => late.abort(new Error("the server does not answer")), { background: true });
+  return late.signal;
+}
