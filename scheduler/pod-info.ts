@@ -1,0 +1,90 @@
+/**
+ * Pod info: what a Pod asks of a node, worked out once. Pure.
+ *
+ * Requests follow the scheduler's rule: the larger of all containers together and each init
+ * container alone, sidecars counted with what comes after them, plus overhead.
+ * https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers
+ */
+import type { Container, Pod } from "../machinery/objects/kinds.ts";
+import { milliValue, unitValue } from "../machinery/objects/quantity.ts";
+
+/** Resource name ► amount: CPU in millicores, everything else in units. */
+export type Resources = ReadonlyMap<string, number>;
+
+export interface HostPort {
+  readonly address: string;
+  readonly protocol: string;
+  readonly port: number;
+}
+
+export interface PodInfo {
+  readonly pod: Pod;
+  readonly key: string;
+  readonly requests: Resources;
+  /** With a floor for containers that ask for nothing, so that scoring spreads them too. */
+  readonly scoredCpu: number;
+  readonly scoredMemory: number;
+  readonly hostPorts: readonly HostPort[];
+}
+
+/** As Kubernetes' scheduler: 100 millicores and 200 MB. */
+const FLOOR = { cpu: 100, memory: 200 * 1024 * 1024 };
+
+export function podInfo(pod: Pod): PodInfo {
+  const { spec } = pod;
+  const containers = spec?.containers ?? [];
+  const sidecars = (spec?.initContainers ?? []).filter(isSidecar);
+  const running = [...containers, ...sidecars];
+  const floored = (name: "cpu" | "memory") =>
+    running.reduce((sum, one) => sum + (requestsOf(one).get(name) ?? FLOOR[name]), 0);
+  return {
+    pod,
+    key: `${pod.metadata.namespace}/${pod.metadata.name}`,
+    requests: podRequests(pod),
+    scoredCpu: floored("cpu"),
+    scoredMemory: floored("memory"),
+    hostPorts: running.flatMap(({ ports }) =>
+      (ports ?? []).flatMap(({ hostPort, hostIP, protocol }) =>
+        hostPort ? [{ address: hostIP || "0.0.0.0", protocol: protocol ?? "TCP", port: hostPort }] : [],
+      ),
+    ),
+  };
+}
+
+export function podRequests({ spec }: Pod): Resources {
+  const total = new Map<string, number>();
+  for (const container of spec?.containers ?? []) add(total, requestsOf(container));
+  const sidecars = new Map<string, number>();
+  const peak = new Map<string, number>();
+  for (const container of spec?.initContainers ?? []) {
+    const own = new Map(requestsOf(container));
+    if (isSidecar(container)) {
+      add(sidecars, own);
+      add(total, own);
+    } else add(own, sidecars);
+    atLeast(peak, isSidecar(container) ? sidecars : own);
+  }
+  atLeast(total, peak);
+  for (const [name, value] of Object.entries(spec?.resources?.requests ?? {})) total.set(name, amount(name, value));
+  add(total, resourceList(spec?.overhead));
+  return total;
+}
+
+/** A node's allocatable or a container's requests as numbers. */
+export function resourceList(list: Readonly<Record<string, string>> | undefined): Resources {
+  return new Map(Object.entries(list ?? {}).map(([name, value]) => [name, amount(name, value)]));
+}
+
+export function add(to: Map<string, number>, more: Resources, sign: 1 | -1 = 1): void {
+  for (const [name, value] of more) to.set(name, (to.get(name) ?? 0) + sign * value);
+}
+
+const isSidecar = ({ restartPolicy }: Container) => restartPolicy === "Always";
+
+const amount = (name: string, value: string) => (name === "cpu" ? milliValue(value) : unitValue(value));
+
+const requestsOf = ({ resources }: Container) => resourceList(resources?.requests);
+
+function atLeast(to: Map<string, number>, floor: Resources): void {
+  for (const [name, value] of floor) to.set(name, Math.max(to.get(name) ?? 0, value));
+}
