@@ -28,3 +28,10 @@ export function prefixOf(key: string): string | undefined {
 export function objectKey(prefix: string, { namespace, name }: ObjectName): string {
   return namespace ? `${prefix}${namespace}/${name}` : prefix + name;
 }
+
+/** Namespace and name of a key under `prefix`; a name never holds a slash. */
+export function nameOfKey(prefix: string, key: string): ObjectName {
+  const slash = key.indexOf("/", prefix.length);
+  if (slash < 0) return { name: key.slice(prefix.length) };
+  return { namespace: key.slice(prefix.length, slash), name: key.slice(slash + 1) };
+}

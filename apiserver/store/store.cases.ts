@@ -2,6 +2,7 @@
  * Store cases: what every store must do. Run by memory, lmdb and etcd, each with its own fixture.
  */
 import { afterEach, describe, expect, test } from "vitest";
+import { systemClock } from "../../machinery/process/clock.ts";
 import { type FakeClock, fakeClock } from "../../machinery/process/fake-clock.ts";
 import { type Condition, type Entry, type Operation, type Store, StoreError, type StoreEvent } from "./contract.ts";
 
@@ -433,7 +434,7 @@ async function drain(iterable: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of iterable);
 }
 
-export const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+export const settled = (): Promise<void> => systemClock.sleep(20);
 
 /** Tries an assertion until it holds, for 10 s. */
 export async function eventually(assertion: () => Promise<void>): Promise<void> {
@@ -442,7 +443,7 @@ export async function eventually(assertion: () => Promise<void>): Promise<void> 
       return await assertion();
     } catch (error) {
       if (attempt >= 200) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await systemClock.sleep(50);
     }
   }
 }

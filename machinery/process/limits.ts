@@ -16,12 +16,21 @@ export const limits = {
   openFiles: 32,
   /** Deepest nesting of a JSON body. */
   jsonDepth: 200,
+  /** Operations in one JSON patch, as in Kubernetes. */
+  jsonPatchOperations: 10_000,
+  /** How often a write is tried again on a newer version before it is a conflict. */
+  commitAttempts: 16,
+  /** How often another name is generated when the one for generateName is taken. */
+  generateNameAttempts: 8,
   /** Default and largest number of items that one store page brings. */
   listPageItems: 500,
   /** Events that wait for one watcher before it is cut off. */
   watchQueueEvents: 10_000,
   /** Events that the watch cache keeps per resource for watches that resume. */
   watchWindowEvents: 20_000,
+  /** What those events may keep in memory, per resource, and how long they are of use. */
+  watchWindowBytes: 32 * MB,
+  watchWindowMs: 10 * 60_000,
   /** Event history kept by the store: whichever bound is reached first. */
   historyMs: 3_600_000,
   historyBytes: 256 * MB,

@@ -1,0 +1,155 @@
+/**
+ * Lists: pages of a resource at the revision that the query means.
+ *
+ * The present comes from memory; a past that has changed since comes from the store's history. Either way
+ * a page is what there was at one revision. Long lists yield.
+ */
+import { ApiError } from "../../machinery/objects/status.ts";
+import type { Revision } from "../store/contract.ts";
+import { createPacer } from "../store/pacing.ts";
+import { encodeContinue } from "./continue-token.ts";
+import type { ListPage, ListQuery } from "./contract.ts";
+import { asApi, tooOldToContinue } from "./errors.ts";
+import { type ListMeaning, listMeaning } from "./list-options.ts";
+import { createListPage } from "./list-page.ts";
+import { consistent, notOlderThan, type Resource } from "./source.ts";
+import { Version } from "./version.ts";
+import { scope } from "./watchers.ts";
+
+/** Where a page is read. */
+interface View {
+  readonly from: "cache" | "store";
+  /** Absent: whatever the store has now. */
+  readonly revision?: Revision;
+  /** Under the list's prefix. */
+  readonly after?: string;
+}
+
+interface Scan {
+  readonly prefix: string;
+  readonly after: string | undefined;
+  readonly limit: number;
+  /** Absent: everything under the prefix. */
+  readonly selects: ((version: Version) => boolean) | undefined;
+}
+
+interface Found {
+  readonly revision: Revision;
+  readonly items: readonly Version[];
+  readonly more: boolean;
+  readonly remaining: number | undefined;
+}
+
+/** Entries read from the store at a time when a selector decides how many are needed. */
+const STORE_PAGE = 500;
+
+export async function list(resource: Resource, query: ListQuery): Promise<ListPage> {
+  const { description, source } = resource;
+  await source.ready(query.signal);
+  const meaning = listMeaning(query);
+  const view = await viewOf(resource, meaning);
+  const { prefix, selects } = scope(description.prefix, query.selection);
+  const after = view.after === undefined ? undefined : prefix + view.after;
+  const scan: Scan = { prefix, after, limit: query.limit ?? 0, selects };
+  const found =
+    view.from === "cache"
+      ? await fromCache(resource, scan, view.revision ?? source.freshness.seen)
+      : await fromStore(resource, scan, view.revision, meaning.kind === "continue");
+  const resourceVersion = found.revision + source.offset;
+  const last = found.items.at(-1);
+  return createListPage(description, {
+    resourceVersion: String(resourceVersion),
+    continue:
+      found.more && last ? encodeContinue({ resourceVersion, after: last.key.slice(prefix.length) }) : undefined,
+    remaining: found.remaining,
+    items: found.items,
+  });
+}
+
+async function viewOf({ source, objects }: Resource, meaning: ListMeaning): Promise<View> {
+  const present = async (): Promise<View> => ({ from: (await consistent(source)) ? "cache" : "store" });
+  const past = async (resourceVersion: number): Promise<View> => {
+    const revision = resourceVersion - source.offset;
+    await notOlderThan(source, revision);
+    if (revision < 0) throw new ApiError("Expired", "The resourceVersion for the provided list is too old.");
+    return { from: objects.changedAt <= revision ? "cache" : "store", revision };
+  };
+  switch (meaning.kind) {
+    case "consistent":
+      return present();
+    case "any":
+      return { from: "cache" };
+    case "notOlderThan":
+      await notOlderThan(source, meaning.resourceVersion - source.offset);
+      return { from: "cache" };
+    case "exact":
+      return past(meaning.resourceVersion);
+    case "continue": {
+      const { resourceVersion, after } = meaning;
+      return { ...(await (resourceVersion < 0 ? present() : past(resourceVersion))), after };
+    }
+  }
+}
+
+async function fromCache({ objects, source }: Resource, scan: Scan, revision: Revision): Promise<Found> {
+  const { prefix, after, limit, selects } = scan;
+  const { versions, remaining } = objects.range(prefix, after, selects ? 0 : limit);
+  if (!selects) return { revision, items: versions, more: remaining > 0, remaining: remaining || undefined };
+  const pacer = createPacer(source.clock);
+  const items: Version[] = [];
+  for (const version of versions) {
+    if (pacer.tired) await pacer.rest();
+    if (!selects(version)) continue;
+    // the page is full, and there is at least this one more
+    if (limit > 0 && items.length === limit) return { revision, items, more: true, remaining: undefined };
+    items.push(version);
+  }
+  return { revision, items, more: false, remaining: undefined };
+}
+
+async function fromStore(
+  resource: Resource,
+  { prefix, after, limit, selects }: Scan,
+  revision: Revision | undefined,
+  continued: boolean,
+): Promise<Found> {
+  const { store, clock } = resource.source;
+  const page = (from: string | undefined, size: number, at: Revision | undefined) =>
+    asApi(
+      store.list({
+        prefix,
+        limit: size,
+        ...(from === undefined ? {} : { after: from }),
+        ...(at === undefined ? {} : { revision: at }),
+      }),
+    ).catch((error: unknown) => {
+      throw continued && error instanceof ApiError && error.code === 410 ? tooOldToContinue() : error;
+    });
+
+  if (!selects) {
+    const { entries, remaining, revision: at } = await page(after, limit, revision);
+    const items = entries.map((entry) => known(resource, entry));
+    return { revision: at, items, more: remaining > 0, remaining: remaining || undefined };
+  }
+  const pacer = createPacer(clock);
+  const items: Version[] = [];
+  for (let from = after, at = revision; ; ) {
+    const { entries, remaining, revision: read } = await page(from, STORE_PAGE, at);
+    for (const entry of entries) {
+      if (pacer.tired) await pacer.rest();
+      const version = known(resource, entry);
+      if (!selects(version)) continue;
+      if (limit > 0 && items.length === limit) return { revision: read, items, more: true, remaining: undefined };
+      items.push(version);
+    }
+    if (remaining === 0) return { revision: read, items, more: false, remaining: undefined };
+    from = entries.at(-1)?.key;
+    at = read;
+  }
+}
+
+/** The cache's own version of an entry where it has it, so that it is not parsed twice. */
+export function known({ objects, source }: Resource, entry: Parameters<typeof Version.of>[0]): Version {
+  const cached = objects.get(entry.key);
+  return cached?.revision === entry.modRevision ? cached : Version.of(entry, source.offset, source.codec);
+}

@@ -1,0 +1,54 @@
+/**
+ * Object JSON: how an object becomes the bytes that are stored, and how its resourceVersion gets back in.
+ *
+ * Stored JSON begins `{"kind":…,"apiVersion":…,"metadata":{` and has no resourceVersion: it is known only
+ * after the commit. Reading puts it in by copying bytes; nothing is parsed for that.
+ */
+import type { KubeObject } from "../../machinery/objects/wire.ts";
+
+/** How JSON is read and written: JSON itself, or something that keeps integers beyond 2^53. */
+export interface Codec {
+  parse(text: string): unknown;
+  stringify(value: unknown): string;
+}
+
+export interface StoredJson {
+  readonly json: string;
+  /** Offset in the UTF-8 bytes at which the resourceVersion belongs. */
+  readonly versionAt: number;
+}
+
+/** `object.metadata.resourceVersion` must be absent or undefined. */
+export function storedJson(object: KubeObject, codec: Codec): StoredJson {
+  const { kind, apiVersion } = object;
+  const head = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":{`;
+  let json = codec.stringify(object);
+  if (!json.startsWith(head)) {
+    const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = object;
+    json = codec.stringify({ kind, apiVersion, metadata, ...rest });
+  }
+  return { json, versionAt: Buffer.byteLength(head) };
+}
+
+const VERSION_HEAD = '"resourceVersion":"';
+
+/** Bytes that `writeVersioned` needs. */
+export function versionedLength(json: Uint8Array, resourceVersion: string): number {
+  return json.length + VERSION_HEAD.length + resourceVersion.length + 2;
+}
+
+/** Writes the JSON with its resourceVersion into `target`; returns the offset after it. */
+export function writeVersioned(
+  target: Buffer,
+  offset: number,
+  json: Uint8Array,
+  versionAt: number,
+  resourceVersion: string,
+): number {
+  const alone = json[versionAt] === 0x7d; // metadata has nothing else: "}" follows
+  target.set(json.subarray(0, versionAt), offset);
+  let at = offset + versionAt;
+  at += target.write(`${VERSION_HEAD}${resourceVersion}${alone ? '"' : '",'}`, at, "latin1");
+  target.set(json.subarray(versionAt), at);
+  return at + json.length - versionAt;
+}

@@ -1,0 +1,97 @@
+/**
+ * Version: one version of one object in the cache; what the pipeline sees as CachedObject.
+ *
+ * It holds the store's bytes and parses them when somebody asks for the object. A version that the
+ * pipeline just wrote has its object already. Objects are frozen before anyone sees them.
+ */
+import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
+import type { Entry, Revision } from "../store/contract.ts";
+import { type Cause, decodeEnvelope, type Envelope } from "../store/envelope.ts";
+import type { CachedObject } from "./contract.ts";
+import { deepFreeze } from "./freeze.ts";
+import { type Codec, versionedLength, writeVersioned } from "./object-json.ts";
+
+export class Version implements CachedObject {
+  readonly key: string;
+  readonly revision: Revision;
+  readonly resourceVersion: string;
+  readonly #value: Uint8Array;
+  readonly #codec: Codec;
+  #envelope: Envelope | undefined;
+  #object: StoredObject | undefined;
+
+  /** `revision` and `resourceVersion` are the entry's own, or a deletion's for the last state of an object. */
+  constructor(key: string, value: Uint8Array, revision: Revision, resourceVersion: string, codec: Codec) {
+    this.key = key;
+    this.revision = revision;
+    this.resourceVersion = resourceVersion;
+    this.#value = value;
+    this.#codec = codec;
+  }
+
+  static of(entry: Entry, offset: number, codec: Codec): Version {
+    return new Version(entry.key, entry.value, entry.modRevision, String(entry.modRevision + offset), codec);
+  }
+
+  /** Takes the object that these bytes were made from, instead of parsing them. */
+  adopt(object: KubeObject): this {
+    object.metadata.resourceVersion = this.resourceVersion;
+    this.#object = deepFreeze(object) as StoredObject;
+    return this;
+  }
+
+  get object(): StoredObject {
+    this.#object ??= this.#parse();
+    return this.#object;
+  }
+
+  get cause(): Cause {
+    return this.#decoded().cause;
+  }
+
+  json(): Uint8Array {
+    const bytes = Buffer.allocUnsafe(this.jsonLength);
+    return bytes.subarray(0, this.writeJson(bytes, 0));
+  }
+
+  /** An upper bound of what `writeJson` writes. */
+  get jsonLength(): number {
+    return versionedLength(this.#decoded().json, this.resourceVersion);
+  }
+
+  writeJson(target: Buffer, offset: number): number {
+    const { json, versionAt } = this.#decoded();
+    return writeVersioned(target, offset, json, versionAt, this.resourceVersion);
+  }
+
+  /** The same state under the revision at which it ended. */
+  endedAt(revision: Revision, resourceVersion: string): Version {
+    const ended = new Version(this.key, this.#value, revision, resourceVersion, this.#codec);
+    const object = this.#object;
+    if (object) ended.#object = deepFreeze({ ...object, metadata: { ...object.metadata, resourceVersion } });
+    return ended;
+  }
+
+  /** Drops the parsed object; it is parsed again if anyone asks. For versions that are history. */
+  forget(): void {
+    this.#object = undefined;
+  }
+
+  /** Bytes that this version keeps in memory, without its parsed object. */
+  get bytes(): number {
+    return this.#value.length;
+  }
+
+  #decoded(): Envelope {
+    this.#envelope ??= decodeEnvelope(this.#value);
+    return this.#envelope;
+  }
+
+  #parse(): StoredObject {
+    const { json } = this.#decoded();
+    const text = Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString("utf8");
+    const object = this.#codec.parse(text) as StoredObject;
+    object.metadata.resourceVersion = this.resourceVersion;
+    return deepFreeze(object);
+  }
+}

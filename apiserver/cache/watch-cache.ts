@@ -1,0 +1,191 @@
+/**
+ * Watch cache: all resources in memory, fed by one watch over the whole store.
+ *
+ * Everything is loaded once at a revision and followed from there. When the store no longer has what was
+ * missed, everything is loaded anew and all watchers must begin again. A failing store is tried forever:
+ * meanwhile reads that must be consistent fail, and others are answered from what there is.
+ */
+import type { Clock } from "../../machinery/process/clock.ts";
+import { limits } from "../../machinery/process/limits.ts";
+import type { Logger } from "../../machinery/process/logging.ts";
+import type { Entry, Store, StoreBatch } from "../store/contract.ts";
+import type { ResourceCache, ResourceDescription, WatchCache } from "./contract.ts";
+import { asApi, isCompacted, notLoaded } from "./errors.ts";
+import { createFreshness, GIVE_UP_AFTER_MS } from "./freshness.ts";
+import { createHandover } from "./handover.ts";
+import { nameOfKey, offsetKey, prefixOf, registryPrefix } from "./keys.ts";
+import type { Codec } from "./object-json.ts";
+import { createObjects } from "./objects.ts";
+import { createResourceCache } from "./resource-cache.ts";
+import type { Shelf, Source } from "./source.ts";
+import { Version } from "./version.ts";
+import { createWatchers } from "./watchers.ts";
+import { createWindow, type WindowBounds } from "./window.ts";
+
+export interface WatchCacheOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** How stored JSON is read and written; JSON unless given. */
+  readonly codec?: Codec;
+  readonly window?: Partial<WindowBounds>;
+}
+
+/** Waits between attempts to reach a store that fails. */
+const RETRY_MS = { first: 100, most: 5_000 } as const;
+/** Objects and our own keys alike: the progress key must move the cache. */
+const EVERYTHING = "/";
+
+export function createWatchCache(options: WatchCacheOptions): WatchCache {
+  const { store, clock, log, codec = JSON } = options;
+  const bounds: WindowBounds = {
+    events: limits.watchWindowEvents,
+    bytes: limits.watchWindowBytes,
+    ms: limits.watchWindowMs,
+    ...options.window,
+  };
+  const stop = new AbortController();
+  const handover = createHandover(codec);
+  const freshness = createFreshness({ store, clock, log });
+  const shelves = new Map<string, Shelf>();
+  const caches = new Map<string, ResourceCache>();
+  let offset = 0;
+  let loaded = false;
+  let trouble: string | undefined = "the watch cache is loading";
+  let settle: () => void = () => {};
+  const synced = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+
+  const shelfOf = (prefix: string): Shelf => {
+    const found = shelves.get(prefix);
+    if (found) return found;
+    const window = createWindow(clock, bounds);
+    const watchers = createWatchers((key) => nameOfKey(prefix, key));
+    const shelf = { window, watchers, objects: createObjects({ codec, handover, window, watchers }) };
+    if (loaded) shelf.objects.replace([], freshness.seen);
+    shelves.set(prefix, shelf);
+    return shelf;
+  };
+
+  const load = async (): Promise<void> => {
+    offset = await readOffset(store);
+    const { entries, revision } = await store.list({ prefix: registryPrefix });
+    const byPrefix = grouped(entries);
+    handover.clear();
+    for (const prefix of new Set([...byPrefix.keys(), ...shelves.keys()])) {
+      const versions = (byPrefix.get(prefix) ?? []).map((entry) => Version.of(entry, offset, codec));
+      shelfOf(prefix).objects.replace(versions, revision);
+    }
+    freshness.advance(revision);
+    loaded = true;
+    trouble = undefined;
+    settle();
+  };
+
+  const apply = ({ events, revision }: StoreBatch): void => {
+    trouble = undefined;
+    for (const event of events) {
+      const prefix = prefixOf(event.key);
+      if (prefix !== undefined) shelfOf(prefix).objects.apply(event, offset);
+    }
+    freshness.advance(revision);
+  };
+
+  const follow = async (): Promise<void> => {
+    if (!loaded) await load();
+    for await (const batch of store.watch({ prefix: EVERYTHING, after: freshness.seen, signal: stop.signal })) {
+      apply(batch);
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    for (let wait: number = RETRY_MS.first; !stop.signal.aborted; wait = Math.min(wait * 2, RETRY_MS.most)) {
+      const before = freshness.seen;
+      try {
+        await follow();
+      } catch (error) {
+        trouble = error instanceof Error ? error.message : String(error);
+        if (isCompacted(error)) loaded = false;
+        if (freshness.seen > before) wait = RETRY_MS.first;
+        if (!stop.signal.aborted) log.warn("store watch failed", { error: trouble });
+        await clock.sleep(wait * (0.5 + clock.random() / 2), stop.signal).catch(() => undefined);
+      }
+    }
+  };
+
+  const running = run();
+
+  const ready = async (signal?: AbortSignal): Promise<void> => {
+    if (loaded) return;
+    const patience = AbortSignal.any([stop.signal, ...(signal ? [signal] : [])]);
+    const limit = clock.sleep(GIVE_UP_AFTER_MS, patience).catch(() => undefined);
+    await Promise.race([synced, limit]);
+    if (!loaded) throw notLoaded(trouble ?? "the watch cache is loading");
+  };
+
+  const source: Source = {
+    store,
+    clock,
+    log,
+    codec,
+    handover,
+    freshness,
+    get offset() {
+      return offset;
+    },
+    ready,
+  };
+
+  return {
+    resource(description: ResourceDescription) {
+      const found = caches.get(description.prefix);
+      if (found) return found;
+      const cache = createResourceCache({ ...shelfOf(description.prefix), description, source });
+      caches.set(description.prefix, cache);
+      return cache;
+    },
+    internal: {
+      get: (key) => asApi(store.get(key)),
+      list: (request) => asApi(store.list(request)),
+      commit: (conditions, operations, commitOptions) => asApi(store.commit(conditions, operations, commitOptions)),
+    },
+    async synced(signal) {
+      if (!signal) return synced;
+      signal.throwIfAborted();
+      await Promise.race([
+        synced,
+        new Promise<never>((_, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+        }),
+      ]);
+    },
+    trouble: () => trouble,
+    resourceVersion: () => String(freshness.seen + offset),
+    async close() {
+      stop.abort();
+      for (const { watchers } of shelves.values()) watchers.endAll("closed");
+      await running;
+    },
+  };
+}
+
+async function readOffset(store: Store): Promise<number> {
+  const entry = await store.get(offsetKey);
+  if (!entry) return 0;
+  const offset = Number(Buffer.from(entry.value).toString("utf8"));
+  if (!Number.isSafeInteger(offset) || offset < 0) throw new Error(`${offsetKey} does not hold a number`);
+  return offset;
+}
+
+function grouped(entries: readonly Entry[]): Map<string, Entry[]> {
+  const groups = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    const prefix = prefixOf(entry.key);
+    if (prefix === undefined) continue;
+    const group = groups.get(prefix);
+    if (group) group.push(entry);
+    else groups.set(prefix, [entry]);
+  }
+  return groups;
+}
