@@ -7,6 +7,7 @@
 import protobuf from "protobufjs/light.js";
 import type { Answer, CallName, Request } from "../../cri/contract.ts";
 import { decode, encode, loadCri, type MessageType } from "./codec.ts";
+import type { Hint } from "./event-hub.ts";
 import type { GrpcMethod } from "./grpc.ts";
 
 /** Calls that answer with the URL of a stream. */
@@ -52,11 +53,13 @@ function methodOf(path: string, scope: protobuf.Namespace, method: protobuf.Meth
   return { path, encode: (value) => encode(request, value), decode: (bytes) => decode(answer, bytes) };
 }
 
-/** Something happened to the task or container `id`. */
-export interface Hint {
-  readonly topic: string;
-  readonly id: string;
-}
+/** The topics that change what CRI answers about a container. */
+export const topics: Readonly<Record<string, Hint["phase"]>> = {
+  "/containers/create": "created",
+  "/tasks/start": "running",
+  "/tasks/exit": "stopped",
+  "/containers/delete": "gone",
+};
 
 const eventTypes = protobuf.Root.fromJSON({
   nested: {
@@ -76,23 +79,29 @@ const eventTypes = protobuf.Root.fromJSON({
   },
 });
 
-/** containerd.services.events.v1.Events/Subscribe; undefined for events that concern no container. */
+/** containerd.services.events.v1.Events/Subscribe; undefined for events of no concern. */
 export function subscribeMethod(): GrpcMethod<{ readonly filters: readonly string[] }, Hint | undefined> {
   const type = (name: string): MessageType => eventTypes.lookupType(name);
   return {
     path: "/containerd.services.events.v1.Events/Subscribe",
     encode: (request) => encode(type("SubscribeRequest"), request),
     decode(bytes) {
-      const { topic, event } = type("Envelope").decode(bytes) as unknown as {
-        topic: string;
-        event: { value: Uint8Array };
-      };
-      const body = topic === "/tasks/exit" ? "TaskExit" : "Concerned";
-      const { containerId, execId } = type(body).decode(event.value) as unknown as {
-        containerId: string;
-        execId?: string;
-      };
-      return execId === undefined || execId === "" || execId === containerId ? { topic, id: containerId } : undefined;
+      const { topic, event } = type("Envelope").decode(bytes) as unknown as Envelope;
+      const phase = topics[topic];
+      if (!phase) return undefined;
+      const body = phase === "stopped" ? "TaskExit" : "Concerned";
+      const { containerId, execId } = type(body).decode(event.value) as unknown as Concerned;
+      return execId === undefined || execId === containerId ? { id: containerId, phase } : undefined;
     },
   };
+}
+
+interface Envelope {
+  readonly topic: string;
+  readonly event: { readonly value: Uint8Array };
+}
+
+interface Concerned {
+  readonly containerId: string;
+  readonly execId?: string;
 }

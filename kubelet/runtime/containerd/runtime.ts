@@ -1,0 +1,167 @@
+/**
+ * Runtime on containerd: the runtime interface, translated to containerd's own CRI socket.
+ *
+ * Most calls pass through as they are. Written out are those that containerd 1.6 lacks or whose
+ * effects we own: cgroups (cgroups.ts), events (event-hub.ts), streams (streams.ts), imports
+ * (import-image.ts), credentials (credentials.ts). It keeps nothing that a restart would lose.
+ */
+import type { Clock } from "../../../machinery/process/clock.ts";
+import type { HomePaths } from "../../../machinery/process/home.ts";
+import type { Logger } from "../../../machinery/process/logging.ts";
+import { callNames, calls, methodOf } from "../../cri/calls.ts";
+import type { Answer, CallName, CallOptions, Request, Runtime } from "../../cri/contract.ts";
+import { isCriError } from "../../cri/errors.ts";
+import { imageTar } from "../../images/build.ts";
+import { architectureOf, pauseImage } from "../../images/pause.ts";
+import { removeCgroup, underRoot } from "./cgroups.ts";
+import { credentialsFor } from "./credentials.ts";
+import { createEventHub, type Hint } from "./event-hub.ts";
+import { type GrpcChannel, openChannel } from "./grpc.ts";
+import { importImage } from "./import-image.ts";
+import { type ContainerdLayout, containerdLayout, NAMESPACE, PAUSE_IMAGE } from "./layout.ts";
+import { parseVersion, refuseNewer, type Version } from "./newer.ts";
+import { criMethods, subscribeMethod, topics } from "./services.ts";
+import { containerdStreams } from "./streams.ts";
+
+export interface ContainerdRuntimeOptions {
+  readonly paths: HomePaths;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Another containerd's socket than the home's own. */
+  readonly socket?: string;
+}
+
+type Send = <N extends CallName>(name: N, request: Request<N>, options?: CallOptions) => Promise<Answer<N>>;
+type Overrides = { [N in CallName]?: (request: Request<N>, options?: CallOptions) => Promise<Answer<N>> };
+
+/** Resolves once containerd answers and has the pause image; rejects with Unavailable when it does not in time. */
+export async function createContainerdRuntime(options: ContainerdRuntimeOptions): Promise<Runtime> {
+  const { paths, clock, log } = options;
+  const layout = { ...containerdLayout(paths), ...(options.socket && { socket: options.socket }) };
+  const channel = openChannel(layout.socket, clock);
+  const methods = criMethods();
+  const send: Send = (name, request, given) => {
+    const timeoutMs = given?.timeoutMs ?? calls[name].timeoutMs;
+    return channel.call(methods.unary(name), request, { ...given, timeoutMs });
+  };
+  const has = async (image: string) => (await send("ImageStatus", { image: { image } })).image !== undefined;
+  const bring: Runtime["importImage"] = (tar, given) =>
+    importImage(tar, { socket: layout.socket, clock, has, signal: given?.signal });
+  const ensurePause = async () => {
+    if (!(await has(PAUSE_IMAGE))) await bring(imageTar(pauseImage(PAUSE_IMAGE, architectureOf(process.arch))));
+  };
+
+  try {
+    const { runtimeVersion } = await send("Version", {}, { timeoutMs: 10_000 });
+    await ensurePause();
+    const hub = createEventHub({ clock, log, list: () => listAll(send), hints: (signal) => hints(channel, signal) });
+    const special = overrides({ send, layout, version: parseVersion(runtimeVersion), ensurePause });
+    const pass = (name: CallName) =>
+      special[name] ?? ((request: never, given?: CallOptions) => send(name, request, given));
+    const unary = Object.fromEntries(callNames.map((name) => [methodOf(name), pass(name)]));
+    return {
+      ...(unary as unknown as Runtime),
+      ...containerdStreams({
+        clock,
+        url: async (call, request) => (await channel.call(methods.stream(call), request)).url,
+      }),
+      getContainerEvents: (signal) => hub.events(signal),
+      importImage: bring,
+      async close() {
+        hub.close();
+        channel.close();
+      },
+    };
+  } catch (error) {
+    channel.close();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly send: Send;
+  readonly layout: ContainerdLayout;
+  readonly version: Version;
+  ensurePause(): Promise<void>;
+}
+
+function overrides({ send, layout, version, ensurePause }: Parts): Overrides {
+  return {
+    /** Newer than containerd 1.6; we always configure this driver. */
+    RuntimeConfig: async () => ({ linux: { cgroupDriver: "CGROUPFS" } }),
+
+    async RunPodSandbox(request, options) {
+      refuseNewer(version, { sandbox: request.config });
+      const ours = { ...request, config: underRoot(request.config, layout.cgroup) };
+      try {
+        return await send("RunPodSandbox", ours, options);
+      } catch (error) {
+        if (await hasPause()) throw error;
+      }
+      await ensurePause(); // someone removed it
+      return send("RunPodSandbox", ours, options);
+    },
+
+    async RemovePodSandbox(request, options) {
+      const cgroup = await cgroupOf(send, request.podSandboxId);
+      const answer = await send("RemovePodSandbox", request, options);
+      if (cgroup) removeCgroup(cgroup, layout.cgroup);
+      return answer;
+    },
+
+    async CreateContainer(request, options) {
+      refuseNewer(version, { sandbox: request.sandboxConfig, container: request.config });
+      return send(
+        "CreateContainer",
+        { ...request, sandboxConfig: underRoot(request.sandboxConfig, layout.cgroup) },
+        options,
+      );
+    },
+
+    /** Its own time limit, not the call's, ends the process. */
+    ExecSync: (request, options) => send("ExecSync", request, options),
+
+    StopContainer: (request, options) =>
+      send("StopContainer", request, { timeoutMs: calls.StopContainer.timeoutMs + request.timeout * 1000, ...options }),
+
+    PullImage: (request, options) =>
+      send("PullImage", { ...request, ...credentialsFor(layout.credentials, request) }, options),
+
+    /** containerd 1.6 does not know pinned images. */
+    async ListImages(request, options) {
+      const { images } = await send("ListImages", request, options);
+      return {
+        images: images.map((image) => (image.repoTags.includes(PAUSE_IMAGE) ? { ...image, pinned: true } : image)),
+      };
+    },
+  };
+
+  async function hasPause(): Promise<boolean> {
+    const { image } = await send("ImageStatus", { image: { image: PAUSE_IMAGE } });
+    return image !== undefined;
+  }
+}
+
+/** The cgroup a sandbox was made with; undefined when the sandbox is gone. */
+async function cgroupOf(send: Send, podSandboxId: string): Promise<string | undefined> {
+  try {
+    const { info } = await send("PodSandboxStatus", { podSandboxId, verbose: true });
+    const parsed = JSON.parse(info["info"] ?? "{}") as { config?: { linux?: { cgroup_parent?: string } } };
+    return parsed.config?.linux?.cgroup_parent;
+  } catch (error) {
+    if (isCriError(error, "NotFound")) return undefined;
+    throw error;
+  }
+}
+
+async function listAll(send: Send) {
+  const [{ items }, { containers }] = await Promise.all([send("ListPodSandbox", {}), send("ListContainers", {})]);
+  return { sandboxes: items, containers };
+}
+
+async function* hints(channel: GrpcChannel, signal: AbortSignal): AsyncGenerator<Hint | undefined> {
+  const filters = Object.keys(topics).map((topic) => `namespace==${NAMESPACE},topic=="${topic}"`);
+  const events = channel.stream(subscribeMethod(), { filters }, signal);
+  yield undefined;
+  for await (const hint of events) if (hint) yield hint;
+}
