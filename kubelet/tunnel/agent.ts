@@ -35,9 +35,11 @@ export const runTunnelAgent: RunTunnelAgent = async (options) => {
 /** One tunnel, from its opening to its end. */
 async function session(options: TunnelAgentOptions, onOpen: () => void): Promise<void> {
   const { connect, host, headers = {}, onConnection, clock, log, signal } = options;
-  const attempt = AbortSignal.any([signal, deadline(options)]);
-  const target = { connect: () => connect(attempt), host, path: TUNNEL_PATH, headers, signal: attempt };
-  const ws = await dialWebSocket(target, [MUX_PROTOCOL]);
+  const ws = await withDeadline(options, (attempt) =>
+    dialWebSocket({ connect: () => connect(attempt), host, path: TUNNEL_PATH, headers, signal: attempt }, [
+      MUX_PROTOCOL,
+    ]),
+  );
   const mux = createMux(ws, { clock, side: "client", onStream: (stream: Duplex) => onConnection(stream) });
   log.info("tunnel open");
   onOpen();
@@ -49,8 +51,18 @@ async function session(options: TunnelAgentOptions, onOpen: () => void): Promise
 }
 
 /** A server that accepts the connection and then says nothing must not hold an attempt for ever. */
-function deadline({ clock }: TunnelAgentOptions): AbortSignal {
-  const late = new AbortController();
-  clock.after(limits.tunnelDeadMs, () => late.abort(new Error("the server does not answer")), { background: true });
-  return late.signal;
+async function withDeadline<T>(
+  { clock, signal }: TunnelAgentOptions,
+  attempt: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const given = new AbortController();
+  const stop = () => given.abort(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  const timer = clock.after(limits.tunnelDeadMs, () => given.abort(new Error("the server does not answer")));
+  try {
+    return await attempt(given.signal);
+  } finally {
+    timer.cancel();
+    signal.removeEventListener("abort", stop);
+  }
 }
