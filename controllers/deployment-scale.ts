@@ -1,0 +1,129 @@
+/**
+ * Scale of a Deployment: how many Pods each ReplicaSet should have next. Pure.
+ *
+ * Rolling updates move in steps between two fences: never more than replicas + maxSurge Pods, never
+ * fewer than replicas − maxUnavailable available ones. Changes of scale in between are spread in proportion.
+ */
+
+import { type IntOrString, resolvePercent } from "../machinery/objects/int-or-string.ts";
+import type { Deployment, ReplicaSet } from "../machinery/objects/kinds.ts";
+import { byAge, desiredOf, maxOf } from "./deployment-revision.ts";
+
+/** A set and the size it should have. */
+export interface Resize {
+  readonly set: ReplicaSet;
+  readonly replicas: number;
+}
+
+export const size = (set: ReplicaSet): number => set.spec?.replicas ?? 1;
+export const wanted = (deployment: Deployment): number => deployment.spec?.replicas ?? 1;
+export const total = (sets: readonly ReplicaSet[]): number => sets.reduce((sum, set) => sum + size(set), 0);
+const available = (sets: readonly ReplicaSet[]) =>
+  sets.reduce((sum, { status }) => sum + (status?.availableReplicas ?? 0), 0);
+export const withPods = (sets: readonly ReplicaSet[]): ReplicaSet[] => sets.filter((set) => size(set) > 0);
+
+export const isRecreate = (deployment: Deployment): boolean => deployment.spec?.strategy?.type === "Recreate";
+
+/** Pods allowed beyond and below the number wanted. */
+export function fences(deployment: Deployment): { readonly surge: number; readonly unavailable: number } {
+  if (isRecreate(deployment)) return { surge: 0, unavailable: 0 };
+  const replicas = wanted(deployment);
+  const rolling = deployment.spec?.strategy?.rollingUpdate;
+  const surge = resolvePercent((rolling?.maxSurge as IntOrString | undefined) ?? "25%", replicas, "up");
+  const share = resolvePercent((rolling?.maxUnavailable as IntOrString | undefined) ?? "25%", replicas, "down");
+  const unavailable = surge === 0 && share === 0 ? 1 : share;
+  return { surge, unavailable: replicas === 0 ? 0 : Math.min(unavailable, replicas) };
+}
+
+export const maxTotal = (deployment: Deployment): number => wanted(deployment) + fences(deployment).surge;
+
+/** The size of the new set, which never takes the total beyond the surge. */
+export function newSetSize(deployment: Deployment, all: readonly ReplicaSet[], current: number): number {
+  const replicas = wanted(deployment);
+  if (isRecreate(deployment) || current >= replicas) return replicas;
+  const room = maxTotal(deployment) - total(all);
+  return room <= 0 ? current : current + Math.min(room, replicas - current);
+}
+
+/** What the old sets give up next: unhealthy Pods first, then as many as stay within maxUnavailable. */
+export function shrinkOld(deployment: Deployment, old: readonly ReplicaSet[], next: ReplicaSet): readonly Resize[] {
+  if (total(old) === 0) return [];
+  const minAvailable = wanted(deployment) - fences(deployment).unavailable;
+  const newUnavailable = size(next) - (next.status?.availableReplicas ?? 0);
+  const allowance = total([...old, next]) - minAvailable - newUnavailable;
+  if (allowance <= 0) return [];
+
+  const sizes = new Map([...old].sort(byAge).map((set) => [set, size(set)]));
+  const take = (budget: number, offer: (set: ReplicaSet, left: number) => number) => {
+    for (const [set, left] of sizes) {
+      const count = Math.min(budget, offer(set, left));
+      if (count <= 0) continue;
+      sizes.set(set, left - count);
+      budget -= count;
+    }
+  };
+  take(allowance, (set, left) => left - (set.status?.availableReplicas ?? 0));
+  take(available([...old, next]) - minAvailable, (_set, left) => left);
+  return [...sizes].filter(([set, left]) => left !== size(set)).map(([set, replicas]) => ({ set, replicas }));
+}
+
+/** True when someone changed the number wanted since the sets were last sized. */
+export function isScaling(deployment: Deployment, all: readonly ReplicaSet[]): boolean {
+  return withPods(all).some((set) => {
+    const before = desiredOf(set);
+    return before !== undefined && before !== wanted(deployment);
+  });
+}
+
+/** The sizes that fit the number wanted, without going on with a rollout. */
+export function rescale(
+  deployment: Deployment,
+  next: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+): readonly Resize[] {
+  const sole = activeOrLatest(next, old);
+  const replicas = wanted(deployment);
+  if (sole) return [{ set: sole, replicas }];
+  if (next && isSaturated(deployment, next)) return withPods(old).map((set) => ({ set, replicas: 0 }));
+  return isRecreate(deployment) ? [] : proportional(deployment, withPods(next ? [...old, next] : old));
+}
+
+/** The only set with Pods; where none has any, the new one or else the youngest. */
+function activeOrLatest(next: ReplicaSet | undefined, old: readonly ReplicaSet[]): ReplicaSet | undefined {
+  const active = withPods(next ? [...old, next] : old);
+  if (active.length > 1) return undefined;
+  return active[0] ?? next ?? [...old].sort(byAge).at(-1);
+}
+
+function isSaturated(deployment: Deployment, set: ReplicaSet): boolean {
+  const replicas = wanted(deployment);
+  return size(set) === replicas && desiredOf(set) === replicas && (set.status?.availableReplicas ?? 0) === replicas;
+}
+
+function proportional(deployment: Deployment, sets: readonly ReplicaSet[]): readonly Resize[] {
+  const allowed = wanted(deployment) > 0 ? maxTotal(deployment) : 0;
+  const missing = allowed - total(sets);
+  const sorted = [...sets].sort((a, b) => size(b) - size(a) || (missing > 0 ? byAge(b, a) : byAge(a, b)));
+  let added = 0;
+  const resized = sorted.map((set) => {
+    const share = missing === 0 ? 0 : shareOf(deployment, set, missing, added);
+    added += share;
+    return { set, replicas: size(set) + share };
+  });
+  const [first, ...rest] = resized;
+  if (!first || missing === 0) return resized;
+  return [{ set: first.set, replicas: Math.max(0, first.replicas + missing - added) }, ...rest];
+}
+
+function shareOf(deployment: Deployment, set: ReplicaSet, missing: number, added: number): number {
+  const left = missing - added;
+  if (left === 0) return 0;
+  const fraction = fractionOf(deployment, set);
+  return missing > 0 ? Math.min(fraction, left) : Math.max(fraction, left);
+}
+
+function fractionOf(deployment: Deployment, set: ReplicaSet): number {
+  if (wanted(deployment) === 0) return -size(set);
+  const before = maxOf(set) || deployment.status?.replicas || 1;
+  return Math.round((size(set) * maxTotal(deployment)) / before) - size(set);
+}

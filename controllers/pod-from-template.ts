@@ -1,0 +1,32 @@
+/**
+ * Pods from templates: what a controller sends to make a Pod of its own. Pure.
+ */
+import { type KindInfo, kinds, type Pod, type PodTemplateSpec } from "../machinery/objects/kinds.ts";
+import { ownerReferenceTo } from "../machinery/objects/owners.ts";
+import type { Draft, StoredMeta } from "../machinery/objects/wire.ts";
+
+interface Owner {
+  readonly metadata: Pick<StoredMeta, "name" | "uid" | "namespace">;
+}
+
+export function podFromTemplate(template: PodTemplateSpec, owner: Owner, kind: KindInfo): Draft<Pod> {
+  const { labels, annotations, finalizers } = template.metadata ?? {};
+  return {
+    metadata: {
+      generateName: `${owner.metadata.name}-`,
+      ...(owner.metadata.namespace ? { namespace: owner.metadata.namespace } : {}),
+      ...(labels ? { labels } : {}),
+      ...(annotations ? { annotations } : {}),
+      ...(finalizers?.length ? { finalizers } : {}),
+      ownerReferences: [ownerReferenceTo(owner, kind)],
+    },
+    ...(template.spec ? { spec: template.spec } : {}),
+  };
+}
+
+/** Where an owner reference points, as a key, when it is of this kind. */
+export function ownerKey(pod: Pod, resource: "replicasets" | "jobs"): string | undefined {
+  const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
+  if (owner?.kind !== kinds[resource].kind) return undefined;
+  return `${pod.metadata.namespace}/${owner.name}`;
+}

@@ -1,0 +1,229 @@
+/**
+ * ReplicaSet: keeps a number of Pods alive that match a selector.
+ *
+ * It never creates or deletes while its cache does not show what it asked for before (expectations),
+ * so a lagging cache never makes a Pod too many. Which Pods go first: pod-deletion-order.ts;
+ * which belong to it: claim.ts. Rollouts are the Deployment's: deployment.ts.
+ * https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/
+ */
+import type { Change, Lister } from "../machinery/client/informer.ts";
+import {
+  again,
+  type Controller,
+  defineController,
+  done,
+  type Outcome,
+  type Services,
+} from "../machinery/loop/controller.ts";
+import { createExpectations, type Expectations } from "../machinery/loop/expectations.ts";
+import { findCondition, withCondition, withoutCondition } from "../machinery/objects/conditions.ts";
+import { kinds, type Pod, type ReplicaSet } from "../machinery/objects/kinds.ts";
+import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
+import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
+import { ApiError, isNotFound } from "../machinery/objects/status.ts";
+import { wireTime } from "../machinery/process/clock.ts";
+import { sameJson } from "./canonical-json.ts";
+import { claim } from "./claim.ts";
+import { podsToDelete } from "./pod-deletion-order.ts";
+import { ownerKey, podFromTemplate } from "./pod-from-template.ts";
+import { isActive, isAvailable, isReady, isTerminating, timeToAvailable } from "./pod-state.ts";
+import { inGrowingBatches } from "./slow-start.ts";
+
+type Context = { readonly replicasets: Lister<ReplicaSet>; readonly pods: Lister<Pod> } & Services;
+type Status = NonNullable<ReplicaSet["status"]>;
+
+/** Most Pods created or deleted in one go. */
+const BURST = 500;
+
+export function replicaSetController(): Controller {
+  const expectations = createExpectations();
+  return defineController({
+    name: "replicaset-controller",
+    workers: 5,
+    watches: {
+      replicasets: ({ key, type }) => {
+        if (type === "deleted") expectations.forget(key);
+        return [key];
+      },
+      pods: (change, listers) => keysOf(change, listers["replicasets"] as unknown as Lister<ReplicaSet>, expectations),
+    },
+
+    async reconcile(key, context): Promise<Outcome> {
+      const set = context.replicasets.get(key);
+      if (!set) return done;
+
+      const settled = expectations.satisfied(key, context.clock.monotonic());
+      const pods = await ownPods(set, context);
+      const active = pods.filter(isActive);
+
+      const deleting = set.metadata.deletionTimestamp !== undefined;
+      const failure = settled && !deleting ? await scale(key, set, active, context, expectations) : undefined;
+
+      const now = context.clock.now();
+      const status = statusOf(set, pods, failure, now);
+      if (!sameJson(status, set.status)) await context.client.updateStatus("replicasets", { ...set, status });
+      if (failure) throw failure.error;
+
+      const wait = nextAvailable(active, set.spec?.minReadySeconds ?? 0, now);
+      return wait === undefined ? done : again(wait);
+    },
+  });
+}
+
+/** The sets that a Pod's change concerns; what it shows closes expectations. */
+function keysOf(change: Change<Pod>, sets: Lister<ReplicaSet>, expectations: Expectations): string[] {
+  const { object: pod, old, type } = change;
+  const key = ownerKey(pod, "replicasets");
+  if (key) {
+    if (type === "added") expectations.creationObserved(key);
+    if (type === "deleted" || pod.metadata.deletionTimestamp) expectations.deletionObserved(key, pod.metadata.uid);
+  }
+  const before = old && ownerKey(old, "replicasets");
+  const keys = [key, before].filter((one) => one !== undefined);
+  if (keys.length > 0 || type === "deleted") return [...new Set(keys)];
+  return controllerOf(pod) ? [] : candidatesFor(pod, sets);
+}
+
+/** An orphan may be adopted by any set that selects it. */
+function candidatesFor(pod: Pod, sets: Lister<ReplicaSet>): string[] {
+  return sets
+    .list(pod.metadata.namespace)
+    .filter(({ spec }) => matches(fromLabelSelector(spec?.selector), pod.metadata.labels))
+    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+}
+
+/** The set's Pods, those on their way out included. */
+async function ownPods(set: ReplicaSet, { client, pods }: Context): Promise<Pod[]> {
+  const candidates = pods.list(set.metadata.namespace).filter((pod) => isControlledBy(pod, set) || !controllerOf(pod));
+  const selector = fromLabelSelector(set.spec?.selector);
+  return claim({
+    client,
+    ownerResource: "replicasets",
+    owner: set,
+    selector,
+    resource: "pods",
+    candidates,
+    adoptable: isActive,
+  });
+}
+
+interface Failure {
+  readonly reason: "FailedCreate" | "FailedDelete";
+  readonly error: unknown;
+}
+
+async function scale(
+  key: string,
+  set: ReplicaSet,
+  active: readonly Pod[],
+  context: Context,
+  expectations: Expectations,
+): Promise<Failure | undefined> {
+  const missing = (set.spec?.replicas ?? 1) - active.length;
+  if (missing > 0) return create(key, set, Math.min(missing, BURST), context, expectations);
+  if (missing === 0) return undefined;
+  const count = Math.min(-missing, BURST);
+  const chosen = podsToDelete(active, relatedPods(set, active, context), count, context.clock.now());
+  return remove(key, set, chosen, context, expectations);
+}
+
+async function create(
+  key: string,
+  set: ReplicaSet,
+  count: number,
+  context: Context,
+  expectations: Expectations,
+): Promise<Failure | undefined> {
+  const { client, events, clock } = context;
+  const draft = podFromTemplate(set.spec?.template ?? {}, set, kinds.replicasets);
+  expectations.expectCreations(key, count, clock.monotonic());
+  const { succeeded, error } = await inGrowingBatches(count, async () => {
+    const pod = await client.create("pods", draft);
+    events.normal(set, "SuccessfulCreate", `Created pod: ${pod.metadata.name}`);
+  });
+  for (let failed = succeeded; failed < count; failed++) expectations.creationObserved(key);
+  if (error === undefined || isTerminatingNamespace(error)) return undefined;
+  events.warning(set, "FailedCreate", `Error creating: ${(error as Error).message}`);
+  return { reason: "FailedCreate", error };
+}
+
+async function remove(
+  key: string,
+  set: ReplicaSet,
+  pods: readonly Pod[],
+  context: Context,
+  expectations: Expectations,
+): Promise<Failure | undefined> {
+  const { client, events, clock } = context;
+  const uids = pods.map(({ metadata }) => metadata.uid);
+  expectations.expectDeletions(key, uids, clock.monotonic());
+  const results = await Promise.allSettled(
+    pods.map(async ({ metadata: { namespace, name, uid } }) => {
+      try {
+        await client.delete("pods", { namespace, name }, { preconditions: { uid } });
+        events.normal(set, "SuccessfulDelete", `Deleted pod: ${name}`);
+      } catch (error) {
+        expectations.deletionObserved(key, uid);
+        if (isNotFound(error)) return;
+        events.warning(set, "FailedDelete", `Error deleting: ${(error as Error).message}`);
+        throw error;
+      }
+    }),
+  );
+  const failed = results.find(({ status }) => status === "rejected") as PromiseRejectedResult | undefined;
+  return failed && { reason: "FailedDelete", error: failed.reason };
+}
+
+/** Active Pods of all sets with the same Deployment: where they crowd, one goes first. */
+function relatedPods(set: ReplicaSet, own: readonly Pod[], { replicasets, pods }: Context): readonly Pod[] {
+  const deployment = controllerOf(set);
+  if (!deployment) return own;
+  return replicasets.ownedBy(deployment.uid).flatMap(({ metadata }) => pods.ownedBy(metadata.uid).filter(isActive));
+}
+
+/** In a namespace that is going away nothing can be made, and nothing needs to be. */
+export function isTerminatingNamespace(error: unknown): boolean {
+  const causes = error instanceof ApiError ? (error.details?.causes ?? []) : [];
+  return causes.some(({ reason }) => reason === "NamespaceTerminating");
+}
+
+/** The status that the set should show. */
+export function statusOf(set: ReplicaSet, pods: readonly Pod[], failure: Failure | undefined, now: number): Status {
+  const active = pods.filter(isActive);
+  const labels = Object.entries(set.spec?.template?.metadata?.labels ?? {});
+  const labelled = active.filter(({ metadata }) => labels.every(([name, value]) => metadata.labels?.[name] === value));
+  const conditions = conditionsOf(set, failure, now);
+  const counts = {
+    fullyLabeledReplicas: labelled.length,
+    readyReplicas: active.filter(isReady).length,
+    availableReplicas: active.filter((pod) => isAvailable(pod, set.spec?.minReadySeconds ?? 0, now)).length,
+  };
+  const next: Status = {
+    ...set.status,
+    replicas: active.length,
+    ...counts,
+    terminatingReplicas: pods.filter(isTerminating).length,
+    observedGeneration: set.metadata.generation ?? 0,
+    conditions,
+  };
+  for (const [name, count] of Object.entries(counts)) if (count === 0) delete next[name as keyof Status];
+  if (conditions.length === 0) delete next.conditions;
+  return next;
+}
+
+function conditionsOf(set: ReplicaSet, failure: Failure | undefined, now: number) {
+  const conditions = set.status?.conditions;
+  if (!failure) return withoutCondition(conditions, "ReplicaFailure");
+  if (findCondition(conditions, "ReplicaFailure")?.reason === failure.reason) return conditions ?? [];
+  const { reason, error } = failure;
+  const condition = { type: "ReplicaFailure", status: "True", reason, message: (error as Error).message };
+  return withCondition(conditions, condition, wireTime(now));
+}
+
+/** Milliseconds until the next ready Pod becomes available, where one waits. */
+function nextAvailable(active: readonly Pod[], minReadySeconds: number, now: number): number | undefined {
+  const waits = active
+    .map((pod) => timeToAvailable(pod, minReadySeconds, now))
+    .filter((ms) => ms !== undefined && ms > 0);
+  return waits.length > 0 ? Math.min(...(waits as number[])) : undefined;
+}
