@@ -11,15 +11,19 @@ export interface Changes {
   announce(): void;
   /** Ends every wait with an error, now and from now on. */
   end(error: StoreError): void;
-  /** Resolves at the next announcement or when the signal aborts. */
-  next(signal: AbortSignal): Promise<void>;
+  /** Number of announcements so far: read it before reading the state that is announced. */
+  readonly count: number;
+  /** Resolves at the first announcement after the `count` given, or when the signal aborts. */
+  next(count: number, signal: AbortSignal): Promise<void>;
 }
 
 export function createChanges(): Changes {
   let waiting = new Set<() => void>();
   let ended: StoreError | undefined;
+  let count = 0;
 
   const announce = () => {
+    count++;
     if (waiting.size === 0) return;
     const woken = waiting;
     waiting = new Set();
@@ -32,9 +36,12 @@ export function createChanges(): Changes {
       ended ??= error;
       announce();
     },
-    async next(signal) {
+    get count() {
+      return count;
+    },
+    async next(known, signal) {
       if (ended) throw ended;
-      if (signal.aborted) return;
+      if (signal.aborted || known !== count) return;
       await new Promise<void>((resolve) => {
         const wake = () => {
           signal.removeEventListener("abort", wake);
@@ -60,9 +67,10 @@ export async function* follow(
 ): AsyncGenerator<StoreBatch> {
   let cursor = after;
   while (!signal.aborted) {
+    const { count } = changes;
     const batch = await readAfter(cursor);
     if (!batch) {
-      await changes.next(signal);
+      await changes.next(count, signal);
       continue;
     }
     cursor = batch.revision;
