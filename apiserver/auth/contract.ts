@@ -5,6 +5,7 @@
  * and never by I/O, so it stands in the path of every request without cost.
  */
 import type { RequestRecord } from "../../machinery/client/transport/contract.ts";
+import type { StoredObject } from "../../machinery/objects/wire.ts";
 
 export interface User {
   readonly name: string;
@@ -35,6 +36,8 @@ export interface Attributes {
   readonly namespace: string;
   readonly name: string;
   readonly path: string;
+  /** As sent with a list or watch: what a node may see depends on it. */
+  readonly fieldSelector?: string;
 }
 
 export type Decision =
@@ -51,3 +54,14 @@ export type Authenticator = (request: RequestRecord) => Promise<User | undefined
 export const allow = (reason = ""): Decision => ({ kind: "allow", reason });
 export const deny = (reason: string): Decision => ({ kind: "deny", reason });
 export const noOpinion: Decision = { kind: "noOpinion", reason: "" };
+
+/** Read access to the watch cache: at once, and possibly a moment behind the store. Objects are frozen. */
+export interface CachedObjects {
+  /** `resource` is the plural, with its group where that is not core: "pods", "roles.rbac.authorization.k8s.io". */
+  get(resource: string, namespace: string, name: string): StoredObject | undefined;
+  list(resource: string, namespace?: string): Iterable<StoredObject>;
+  /** The Pods that are bound to a node. */
+  podsOn(node: string): Iterable<StoredObject>;
+  /** Grows with every change of the resource: for what is derived from it and kept. */
+  generation(resource: string): number;
+}

@@ -1,0 +1,65 @@
+/**
+ * Admission contract: plugins that see a write after authorization and before it is stored.
+ *
+ * Mutating plugins run first, in order, on an object that is theirs to change; then defaults and
+ * validation; then validating plugins, which must not change anything. One file per plugin beside
+ * this one; their order is in chain.ts. A plugin refuses by throwing an ApiError.
+ */
+import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
+import type { CachedObjects, User } from "../auth/contract.ts";
+import type { ResourceRow } from "../resources/contract.ts";
+import type { Condition, Operation } from "../store/contract.ts";
+
+export type AdmissionOperation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
+
+export interface AdmissionRequest {
+  readonly operation: AdmissionOperation;
+  readonly row: ResourceRow;
+  /** "" for the object itself. */
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** The new object; for DELETE and CONNECT absent. May be changed by mutating plugins only. */
+  readonly object?: KubeObject;
+  /** What is stored now: of UPDATE and DELETE. Frozen. */
+  readonly old?: StoredObject;
+  readonly user: User;
+  readonly dryRun: boolean;
+  readonly warnings: string[];
+}
+
+export interface AdmissionServices {
+  readonly clock: Clock;
+  readonly objects: CachedObjects;
+  /** Reads that must not lag: an object that the cache lacks may have been made a moment ago. */
+  read(resource: string, namespace: string, name: string): Promise<StoredObject | undefined>;
+}
+
+export interface AdmissionPlugin {
+  readonly name: string;
+  mutate?(request: AdmissionRequest, services: AdmissionServices): Promise<void> | void;
+  validate?(request: AdmissionRequest, services: AdmissionServices): Promise<void> | void;
+}
+
+/** The chain of plugins as the pipeline calls it. */
+export interface Admission {
+  mutate(request: AdmissionRequest): Promise<void>;
+  validate(request: AdmissionRequest): Promise<void>;
+}
+
+/** Keys that are no API objects and change in the same transaction as the object. */
+export interface Allocation {
+  readonly conditions: readonly Condition[];
+  readonly operations: readonly Operation[];
+}
+
+/**
+ * What a write takes and gives back: `old` absent on create, `object` absent on delete. It may set fields of
+ * `object` (the address it found). Called again when the transaction failed.
+ */
+export type Allocate = (
+  row: ResourceRow,
+  object: KubeObject | undefined,
+  old: StoredObject | undefined,
+) => Promise<Allocation | undefined> | Allocation | undefined;

@@ -1,0 +1,108 @@
+/**
+ * Authentication: whom a request comes from.
+ *
+ * A certificate, a token, or the identity that a component in this process was started with; nothing
+ * brought makes the request anonymous, something bad brought is 401, never anonymous.
+ * Impersonation (Impersonate-User and so on) comes on top and is authorized like any verb.
+ */
+import type { RequestRecord } from "../../machinery/client/transport/contract.ts";
+import { ApiError } from "../../machinery/objects/status.ts";
+import {
+  type Attributes,
+  AUTHENTICATED,
+  type Authorizer,
+  anonymous,
+  type CachedObjects,
+  UNAUTHENTICATED,
+  type User,
+} from "./contract.ts";
+import { forbidden } from "./forbidden.ts";
+import { DEFAULT_AUDIENCES, type Tokens, unauthorized } from "./tokens.ts";
+
+export function createAuthenticate(tokens: Tokens, objects: CachedObjects): (request: RequestRecord) => User {
+  return ({ peer, headers }) => {
+    if (peer.kind !== "anonymous") return { name: peer.user, groups: withAuthenticated(peer.groups) };
+    const { authorization } = headers;
+    if (authorization === undefined) return anonymous;
+    const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+    if (token === undefined) return anonymous;
+    const verified = tokens.verify(token, DEFAULT_AUDIENCES, objects);
+    if (!verified) throw unauthorized();
+    return verified.user;
+  };
+}
+
+function withAuthenticated(groups: readonly string[]): readonly string[] {
+  return groups.includes(AUTHENTICATED) ? groups : [...groups, AUTHENTICATED];
+}
+
+const USER = "impersonate-user";
+const GROUP = "impersonate-group";
+const UID = "impersonate-uid";
+const EXTRA = "impersonate-extra-";
+
+/** The user that the request wants to act as: `user` itself unless impersonation headers say otherwise. */
+export function impersonate(user: User, headers: RequestRecord["headers"], authorize: Authorizer): User {
+  const name = headers[USER];
+  const groups = listOf(headers[GROUP]);
+  const extra = Object.entries(headers).filter(([key]) => key.startsWith(EXTRA));
+  if (name === undefined) {
+    if (groups.length > 0 || headers[UID] !== undefined || extra.length > 0)
+      throw new ApiError("BadRequest", "requested impersonation of groups, uid or extra without a user");
+    return user;
+  }
+
+  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name);
+  if (account)
+    check(authorize, user, { resource: "serviceaccounts", namespace: account[1] ?? "", name: account[2] ?? "" });
+  else check(authorize, user, { resource: "users", name });
+  for (const group of groups) check(authorize, user, { resource: "groups", name: group });
+  const uid = headers[UID];
+  if (uid) check(authorize, user, { group: "authentication.k8s.io", resource: "uids", name: uid });
+  const extras: Record<string, string[]> = {};
+  for (const [key, value] of extra) {
+    const field = decodeURIComponent(key.slice(EXTRA.length));
+    extras[field] = listOf(value);
+    for (const one of extras[field])
+      check(authorize, user, {
+        group: "authentication.k8s.io",
+        resource: "userextras",
+        subresource: field,
+        name: one,
+      });
+  }
+  return { name, groups: impersonatedGroups(name, groups, account?.[1]), ...(uid ? { uid } : {}), extra: extras };
+}
+
+function impersonatedGroups(name: string, groups: readonly string[], namespace: string | undefined): readonly string[] {
+  const own =
+    namespace !== undefined && groups.length === 0
+      ? ["system:serviceaccounts", `system:serviceaccounts:${namespace}`]
+      : groups;
+  if (name === anonymous.name) return own.includes(UNAUTHENTICATED) ? own : [...own, UNAUTHENTICATED];
+  return own.includes(UNAUTHENTICATED) ? own : withAuthenticated(own);
+}
+
+function check(authorize: Authorizer, user: User, what: Partial<Attributes> & { resource: string }): void {
+  const asked: Attributes = {
+    user,
+    verb: "impersonate",
+    isResource: true,
+    group: "",
+    version: "v1",
+    subresource: "",
+    namespace: "",
+    name: "",
+    path: "",
+    ...what,
+  };
+  const decision = authorize(asked);
+  if (decision.kind !== "allow") throw forbidden(asked, decision.reason);
+}
+
+function listOf(header: string | undefined): string[] {
+  return (header ?? "")
+    .split(",")
+    .map((one) => one.trim())
+    .filter((one) => one !== "");
+}

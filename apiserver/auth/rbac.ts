@@ -1,0 +1,135 @@
+/**
+ * RBAC: which rules a user has, from the cached roles and bindings.
+ *
+ * What is derived from them is kept until one of them changes; a request then costs a few map
+ * look-ups. A binding to a role that does not exist grants nothing.
+ */
+import type {
+  ClusterRole,
+  ClusterRoleBinding,
+  PolicyRule,
+  Role,
+  RoleBinding,
+} from "../../machinery/objects/kinds.ts";
+import { type Attributes, type Authorizer, allow, type CachedObjects, noOpinion, type User } from "./contract.ts";
+import { ruleAllows } from "./rules.ts";
+
+const GROUP = "rbac.authorization.k8s.io";
+const ROLES = `roles.${GROUP}`;
+const CLUSTER_ROLES = `clusterroles.${GROUP}`;
+const BINDINGS = `rolebindings.${GROUP}`;
+const CLUSTER_BINDINGS = `clusterrolebindings.${GROUP}`;
+
+/** Subject ("user/x", "group/y") ► what is granted to it, with the words that say why. */
+type Grants = ReadonlyMap<string, readonly Grant[]>;
+
+interface Grant {
+  readonly rules: readonly PolicyRule[];
+  readonly why: string;
+}
+
+interface Index {
+  readonly generation: string;
+  readonly cluster: Grants;
+  readonly namespaces: ReadonlyMap<string, Grants>;
+}
+
+export interface Rbac {
+  readonly authorize: Authorizer;
+  /** All rules that a user has in a namespace ("" for cluster-wide ones alone). */
+  rulesFor(user: User, namespace: string): readonly PolicyRule[];
+}
+
+export function createRbac(objects: CachedObjects): Rbac {
+  let kept: Index | undefined;
+  const index = (): Index => {
+    const generation = [ROLES, CLUSTER_ROLES, BINDINGS, CLUSTER_BINDINGS].map((one) => objects.generation(one)).join();
+    if (kept?.generation !== generation) kept = buildIndex(objects, generation);
+    return kept;
+  };
+
+  const authorize = (asked: Attributes) => {
+    for (const { rules, why } of grantsOf(index(), asked.user, asked.namespace))
+      for (const rule of rules) if (ruleAllows(rule, asked)) return allow(`RBAC: allowed by ${why}`);
+    return noOpinion;
+  };
+  return {
+    authorize,
+    rulesFor: (user, namespace) => [...grantsOf(index(), user, namespace)].flatMap(({ rules }) => rules),
+  };
+}
+
+function* grantsOf({ cluster, namespaces }: Index, user: User, namespace: string): Generator<Grant> {
+  const local = namespace === "" ? undefined : namespaces.get(namespace);
+  for (const subject of [`user/${user.name}`, ...user.groups.map((group) => `group/${group}`)]) {
+    yield* cluster.get(subject) ?? [];
+    yield* local?.get(subject) ?? [];
+  }
+}
+
+function buildIndex(objects: CachedObjects, generation: string): Index {
+  const clusterRoles = new Map<string, readonly PolicyRule[]>();
+  const all = [...objects.list(CLUSTER_ROLES)] as unknown as ClusterRole[];
+  for (const role of all) clusterRoles.set(role.metadata.name, rulesOf(role, all));
+
+  const cluster = new Map<string, Grant[]>();
+  for (const binding of objects.list(CLUSTER_BINDINGS) as Iterable<unknown> as Iterable<ClusterRoleBinding>)
+    add(cluster, binding, clusterRoles.get(binding.roleRef.name), "ClusterRoleBinding");
+
+  const namespaces = new Map<string, Map<string, Grant[]>>();
+  for (const binding of objects.list(BINDINGS) as Iterable<unknown> as Iterable<RoleBinding>) {
+    const { namespace = "" } = binding.metadata;
+    const { kind, name } = binding.roleRef;
+    const local = kind === "Role" ? (objects.get(ROLES, namespace, name) as Role | undefined)?.rules : undefined;
+    let grants = namespaces.get(namespace);
+    if (!grants) namespaces.set(namespace, (grants = new Map()));
+    add(grants, binding, kind === "ClusterRole" ? clusterRoles.get(name) : local, "RoleBinding");
+  }
+  return { generation, cluster, namespaces };
+}
+
+/** An aggregated role has the rules of all roles that its selectors match, whether or not they were copied into it. */
+function rulesOf(
+  role: ClusterRole,
+  all: readonly ClusterRole[],
+  seen: ReadonlySet<ClusterRole> = new Set(),
+): readonly PolicyRule[] {
+  const selectors = role.aggregationRule?.clusterRoleSelectors ?? [];
+  if (selectors.length === 0 || seen.has(role)) return role.rules ?? [];
+  const matches = (labels: Readonly<Record<string, string>>) =>
+    selectors.some(({ matchLabels = {} }) => {
+      const wanted = Object.entries(matchLabels);
+      return wanted.length > 0 && wanted.every(([key, value]) => labels[key] === value);
+    });
+  const parts = all.filter((one) => one !== role && matches(one.metadata.labels ?? {}));
+  const deeper = new Set(seen).add(role);
+  return [...(role.rules ?? []), ...parts.flatMap((one) => rulesOf(one, all, deeper))];
+}
+
+function add(
+  grants: Map<string, Grant[]>,
+  binding: RoleBinding | ClusterRoleBinding,
+  rules: readonly PolicyRule[] | undefined,
+  kind: string,
+): void {
+  if (!rules) return;
+  const { name, namespace } = binding.metadata;
+  const { roleRef, subjects = [] } = binding;
+  const shown = namespace ? `${name}/${namespace}` : name;
+  for (const subject of subjects) {
+    const key = subjectKey(subject, namespace);
+    const why = `${kind} "${shown}" of ${roleRef.kind} "${roleRef.name}" to ${subject.kind} "${subject.name}"`;
+    const list = grants.get(key);
+    if (list) list.push({ rules, why });
+    else grants.set(key, [{ rules, why }]);
+  }
+}
+
+function subjectKey(
+  subject: { readonly kind: string; readonly name: string; readonly namespace?: string },
+  bindingNamespace: string | undefined,
+): string {
+  if (subject.kind === "ServiceAccount")
+    return `user/system:serviceaccount:${subject.namespace ?? bindingNamespace ?? ""}:${subject.name}`;
+  return `${subject.kind === "Group" ? "group" : "user"}/${subject.name}`;
+}

@@ -1,0 +1,151 @@
+/**
+ * Tokens: service account tokens as signed JWTs (ES256), bound to an account and possibly a Pod.
+ *
+ * A token is good only while what it is bound to exists with the same uid: checked with every use
+ * against the cache, so deleting a Pod ends its token. Issued by request/token-request.ts.
+ * https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
+ */
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { ApiError } from "../../machinery/objects/status.ts";
+import type { StoredObject } from "../../machinery/objects/wire.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
+import { AUTHENTICATED, type CachedObjects, type User } from "./contract.ts";
+
+export const ISSUER = "https://kubernetes.default.svc.cluster.local";
+export const DEFAULT_AUDIENCES: readonly string[] = [ISSUER];
+
+export interface Reference {
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** What is said under "kubernetes.io". */
+export interface Binding {
+  readonly namespace: string;
+  readonly serviceaccount: Reference;
+  readonly pod?: Reference;
+  readonly secret?: Reference;
+  readonly node?: Reference;
+}
+
+interface Claims {
+  readonly iss: string;
+  readonly sub: string;
+  readonly aud: readonly string[];
+  readonly iat: number;
+  readonly nbf: number;
+  readonly exp: number;
+  readonly jti: string;
+  readonly "kubernetes.io": Binding;
+}
+
+export interface VerifiedToken {
+  readonly user: User;
+  readonly audiences: readonly string[];
+}
+
+export interface Tokens {
+  issue(binding: Binding, audiences: readonly string[], seconds: number): { token: string; expires: number };
+  /**
+   * Undefined for what is no token of ours; throws Unauthorized for one that is, but is not good any more.
+   * `audiences`: at least one of them must be among the token's.
+   */
+  verify(token: string, audiences: readonly string[], objects: CachedObjects): VerifiedToken | undefined;
+  /** The public key as a JSON Web Key Set. */
+  readonly keySet: unknown;
+}
+
+export function createTokens(clock: Clock, privateKeyPem: string): Tokens {
+  const key = createPrivateKey(privateKeyPem);
+  const publicKey = createPublicKey(key);
+  const jwk = publicKey.export({ format: "jwk" });
+  const kid = createHash("sha256")
+    .update(publicKey.export({ format: "der", type: "spki" }))
+    .digest("base64url");
+  const head = encode({ alg: "ES256", kid });
+
+  return {
+    keySet: { keys: [{ use: "sig", alg: "ES256", kid, ...jwk }] },
+
+    issue(binding, audiences, seconds) {
+      const now = Math.floor(clock.now() / 1000);
+      const claims: Claims = {
+        aud: audiences,
+        exp: now + seconds,
+        iat: now,
+        iss: ISSUER,
+        jti: clock.uuid(),
+        "kubernetes.io": binding,
+        nbf: now,
+        sub: `system:serviceaccount:${binding.namespace}:${binding.serviceaccount.name}`,
+      };
+      const text = `${head}.${encode(claims)}`;
+      const signature = sign("sha256", Buffer.from(text), { key, dsaEncoding: "ieee-p1363" });
+      return { token: `${text}.${signature.toString("base64url")}`, expires: claims.exp * 1000 };
+    },
+
+    verify(token, audiences, objects) {
+      const claims = signedClaims(token, kid, publicKey);
+      if (!claims) return undefined;
+      const seconds = clock.now() / 1000;
+      if (claims.exp <= seconds || claims.nbf > seconds + 60) throw unauthorized("service account token has expired");
+      const shared = claims.aud.filter((one) => audiences.includes(one));
+      if (shared.length === 0) throw unauthorized("token audiences are invalid for the target audiences");
+      checkBinding(claims["kubernetes.io"], objects);
+      return { user: userOf(claims), audiences: shared };
+    },
+  };
+}
+
+function signedClaims(token: string, kid: string, key: KeyObject): Claims | undefined {
+  const parts = token.split(".");
+  const [head = "", body = "", signature = ""] = parts;
+  if (parts.length !== 3) return undefined;
+  const header = decode(head) as { alg?: unknown; kid?: unknown } | undefined;
+  if (header?.alg !== "ES256" || header.kid !== kid) return undefined;
+  const bytes = Buffer.from(signature, "base64url");
+  if (!verify("sha256", Buffer.from(`${head}.${body}`), { key, dsaEncoding: "ieee-p1363" }, bytes)) return undefined;
+  const claims = decode(body) as Claims | undefined;
+  return claims?.iss === ISSUER ? claims : undefined;
+}
+
+function checkBinding({ namespace, serviceaccount, pod, secret }: Binding, objects: CachedObjects): void {
+  const same = (object: StoredObject | undefined, { uid }: Reference) => object?.metadata.uid === uid;
+  if (!same(objects.get("serviceaccounts", namespace, serviceaccount.name), serviceaccount))
+    throw unauthorized("service account token has been invalidated");
+  if (pod && !same(objects.get("pods", namespace, pod.name), pod))
+    throw unauthorized("service account token has been invalidated");
+  if (secret && !same(objects.get("secrets", namespace, secret.name), secret))
+    throw unauthorized("service account token has been invalidated");
+}
+
+function userOf({ sub, jti, "kubernetes.io": binding }: Claims): User {
+  const { namespace, serviceaccount, pod, node } = binding;
+  const info = (key: string, value: string | undefined) =>
+    value ? { [`authentication.kubernetes.io/${key}`]: [value] } : {};
+  return {
+    name: sub,
+    uid: serviceaccount.uid,
+    groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, AUTHENTICATED],
+    extra: {
+      ...info("credential-id", `JTI=${jti}`),
+      ...info("node-name", node?.name),
+      ...info("node-uid", node?.uid),
+      ...info("pod-name", pod?.name),
+      ...info("pod-uid", pod?.uid),
+    },
+  };
+}
+
+export const unauthorized = (why?: string): ApiError =>
+  new ApiError("Unauthorized", why ? `Unauthorized: ${why}` : "Unauthorized");
+
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+function decode(part: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(part, "base64url").toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Create: a new object from a request's body to the store, in the order of the pipeline.
+ *
+ * decode ► place ► admit (mutate) ► default ► validate ► admit (validate) ► store
+ */
+import { alreadyExists, ApiError, badRequest } from "../../machinery/objects/status.ts";
+import type { KubeObject } from "../../machinery/objects/wire.ts";
+import { limits } from "../../machinery/process/limits.ts";
+import type { AdmissionRequest } from "../admission/contract.ts";
+import { FieldErrors } from "../resources/field-errors.ts";
+import { decodeObject, readBody } from "./body.ts";
+import { causeOf } from "./commit.ts";
+import { type Outcome, qualified, type ResourceExchange, type Step } from "./contract.ts";
+import { fillForCreate, generatedName, placeInNamespace } from "./metadata.ts";
+import { writeOptions } from "./options.ts";
+import { respondObject } from "./respond.ts";
+
+export const create: Step = async (exchange) => {
+  const { record, row, info, server, warnings } = exchange;
+  const { dryRun, fieldValidation } = writeOptions(record.query, "CreateOptions");
+  const body = readBody(record);
+  if (!body) throw badRequest("the body of the request is empty: an object is expected");
+  const object = decodeObject(server, body, row, fieldValidation, warnings);
+  placeInNamespace(row, object, info.namespace);
+  return respondObject(exchange, await createObject(exchange, object, dryRun));
+};
+
+/** `object` is the caller's own and decoded; it becomes the stored one. */
+export async function createObject(exchange: ResourceExchange, object: KubeObject, dryRun: boolean): Promise<Outcome> {
+  const { server, row, user } = exchange;
+  const { strategy } = row;
+  const { metadata } = object;
+  const prefix = metadata.name ? "" : (metadata.generateName ?? "");
+  if (prefix) metadata.name = generatedName(server.clock, prefix);
+  strategy.defaults?.(object);
+
+  const request = admissionOf(exchange, object, dryRun);
+  await server.admission.mutate(request);
+  fillForCreate(object, server.clock, row.strategy.noGeneration !== true);
+  strategy.prepareForCreate?.(object, { user: user.name, now: server.clock.now() });
+  strategy.defaults?.(object);
+
+  const errors = new FieldErrors();
+  strategy.validate?.(object, errors);
+  errors.throwIfAny(row.group, row.kind, metadata.name ?? "");
+  exchange.warnings.push(...(strategy.warnings?.(object) ?? []));
+  await server.admission.validate(request);
+  return store(exchange, object, prefix, dryRun);
+}
+
+/** Writes it; a generated name that is taken is generated anew. */
+async function store(exchange: ResourceExchange, object: KubeObject, prefix: string, dryRun: boolean): Promise<Outcome> {
+  const { server, row, cache } = exchange;
+  const { metadata } = object;
+  for (let attempt = 1; ; attempt++) {
+    const name = metadata.name ?? "";
+    const key = { namespace: metadata.namespace, name };
+    if (dryRun) {
+      if (!(await cache.get(key))) return { status: 201, object };
+    } else {
+      const also = await server.allocate(row, object, undefined);
+      const outcome = await cache.write({
+        type: "put",
+        ...key,
+        expected: 0,
+        cause: causeOf(exchange),
+        object,
+        ...(also ? { also } : {}),
+      });
+      if (outcome.committed) return { status: 201, object: outcome.item.object, json: () => outcome.item.json() };
+      if (!outcome.current) continue; // only an allocation was taken meanwhile
+    }
+    if (!prefix) throw alreadyExists(qualified(row), name);
+    if (attempt >= limits.generateNameAttempts) throw serverTimeout(row, prefix);
+    metadata.name = generatedName(server.clock, prefix);
+  }
+}
+
+function serverTimeout(row: ResourceExchange["row"], prefix: string): ApiError {
+  return new ApiError("AlreadyExists", `${qualified(row)} "${prefix}" already exists, the server was not able to generate a unique name for the object`, {
+    name: prefix,
+    kind: row.plural,
+    retryAfterSeconds: 1,
+  });
+}
+
+function admissionOf(exchange: ResourceExchange, object: KubeObject, dryRun: boolean): AdmissionRequest {
+  const { row, user, warnings } = exchange;
+  return {
+    operation: "CREATE",
+    row,
+    subresource: "",
+    namespace: object.metadata.namespace ?? "",
+    name: object.metadata.name ?? "",
+    object,
+    user,
+    dryRun,
+    warnings,
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * Endpoints: what is served besides resources. One table, by exact path or by what a path begins with.
+ *
+ * Permission is checked before, by path, like everything else.
+ */
+import type { ResponseRecord } from "../../machinery/client/transport/contract.ts";
+import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from "../resources/discovery.ts";
+import type { Exchange } from "./contract.ts";
+import { health } from "./health.ts";
+import { negotiate } from "./negotiate.ts";
+import { nothingThere } from "./refusals.ts";
+import { respondText, respondValue } from "./respond.ts";
+import { tunnel } from "./tunnel.ts";
+import { version } from "./version.ts";
+
+export interface Endpoint {
+  readonly methods: readonly string[];
+  serve(exchange: Exchange): Promise<ResponseRecord> | ResponseRecord;
+}
+
+const reads = (serve: Endpoint["serve"]): Endpoint => ({ methods: ["GET", "HEAD"], serve });
+
+const checks = reads(({ record, info, server }) => health(info.path, record.query, server.checks));
+
+const exact: Readonly<Record<string, Endpoint>> = {
+  "/": reads((exchange) => respondValue(200, { paths: knownPaths(exchange) })),
+  "/version": reads(() => respondValue(200, version)),
+  "/healthz": checks,
+  "/livez": checks,
+  "/readyz": checks,
+  "/metrics": reads(({ server }) =>
+    respondText(200, server.metrics.text(server.resources, server.cache), "text/plain; version=0.0.4; charset=utf-8"),
+  ),
+  "/api": reads((exchange) => discovery(exchange, "core")),
+  "/apis": reads((exchange) => discovery(exchange, "groups")),
+  "/openid/v1/jwks": reads(({ server }) => respondValue(200, server.tokens.keySet)),
+  "/k8ts/v1/tunnel": { methods: ["GET"], serve: tunnel },
+};
+
+/** Longest first where one begins with another. */
+const prefixes: readonly (readonly [string, Endpoint])[] = [
+  ["/healthz/", checks],
+  ["/livez/", checks],
+  ["/readyz/", checks],
+  ["/api/", reads(resourceList)],
+  ["/apis/", reads(resourceList)],
+];
+
+export function endpointOf(path: string): Endpoint | undefined {
+  const plain = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+  if (Object.hasOwn(exact, plain)) return exact[plain];
+  return prefixes.find(([start]) => path.startsWith(start))?.[1];
+}
+
+function discovery({ record, server }: Exchange, api: "core" | "groups"): ResponseRecord {
+  const { rows } = server.resources;
+  const { as, version: asked } = negotiate(record.headers.accept, ["discovery"]);
+  if (as === "discovery") {
+    const apiVersion = `apidiscovery.k8s.io/${asked}`;
+    const response = respondValue(200, { ...aggregatedDiscovery(rows, api), apiVersion });
+    const type = `application/json;g=apidiscovery.k8s.io;v=${asked};as=APIGroupDiscoveryList`;
+    return { ...response, headers: { "content-type": type, vary: "Accept" } };
+  }
+  return respondValue(200, api === "core" ? apiVersions(rows, server.address) : apiGroupList(rows));
+}
+
+/** /api/v1, /apis/GROUP and /apis/GROUP/VERSION. */
+function resourceList({ info, server }: Exchange): ResponseRecord {
+  const { rows } = server.resources;
+  const [root, first = "", second] = info.path.split("/").filter((part) => part !== "");
+  const list =
+    root === "api"
+      ? apiResourceList(rows, "", first)
+      : second === undefined
+        ? apiGroup(rows, first)
+        : apiResourceList(rows, first, second);
+  if (!list) throw nothingThere();
+  return respondValue(200, list);
+}
+
+function knownPaths({ server }: Exchange): string[] {
+  const groups = new Set<string>();
+  for (const { group, version: one } of server.resources.rows) {
+    if (group === "") continue;
+    groups.add(`/apis/${group}`);
+    groups.add(`/apis/${group}/${one}`);
+  }
+  const checked = server.checks.map(({ name }) => `/readyz/${name}`);
+  return [...Object.keys(exact), "/api/v1", ...groups, ...checked].filter((path) => path !== "/").sort();
+}

@@ -1,0 +1,50 @@
+/**
+ * JSON values: copies that may be changed, and equality by content.
+ *
+ * Written out because they stand in the path of every write. Integers beyond 2^53 (bigint, or
+ * machinery/objects/json.ts) are values and are kept as they are. Null and absent are different here.
+ */
+import { isBigInteger } from "../../machinery/objects/json.ts";
+
+/** A deep copy, never frozen. Fields that are undefined are left out, as JSON would. */
+export function cloneJson<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(cloneJson) as T;
+  if (isBigInteger(value)) return value;
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    const field = (value as Record<string, unknown>)[key];
+    if (field === undefined) continue;
+    if (key === "__proto__")
+      Object.defineProperty(copy, key, {
+        value: cloneJson(field),
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      });
+    else copy[key] = cloneJson(field);
+  }
+  return copy as T;
+}
+
+export function equalJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a)) {
+    if (!Array.isArray(b) || a.length !== b.length) return false;
+    return a.every((item, index) => equalJson(item, b[index]));
+  }
+  if (isBigInteger(a)) return isBigInteger(b) && a.rawJSON === b.rawJSON;
+  return !Array.isArray(b) && equalRecords(a as Record<string, unknown>, b as Record<string, unknown>);
+}
+
+function equalRecords(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
+  let fields = 0;
+  for (const key of Object.keys(a)) {
+    if (a[key] === undefined) continue;
+    fields++;
+    if (!Object.hasOwn(b, key) || !equalJson(a[key], b[key])) return false;
+  }
+  for (const key of Object.keys(b)) if (b[key] !== undefined) fields--;
+  return fields === 0;
+}

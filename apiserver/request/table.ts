@@ -1,0 +1,98 @@
+/**
+ * Table and PartialObjectMetadata: the forms in which clients ask for less than the whole object.
+ *
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables
+ */
+import type { WatchEventType } from "../../machinery/client/transport/contract.ts";
+import { badRequest } from "../../machinery/objects/status.ts";
+import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
+import type { Representation } from "../cache/contract.ts";
+import type { ResourceRow } from "../resources/contract.ts";
+import type { Negotiated } from "./negotiate.ts";
+
+type Include = "None" | "Metadata" | "Object";
+
+const INCLUDES: readonly string[] = ["None", "Metadata", "Object"];
+
+export function includeObjectOf(query: URLSearchParams): Include {
+  const asked = query.get("includeObject") || "Metadata";
+  if (INCLUDES.includes(asked)) return asked as Include;
+  throw badRequest(`unable to convert object: unrecognized includeObject value: ${JSON.stringify(asked)}`);
+}
+
+interface ListParts {
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly items: readonly KubeObject[];
+}
+
+export function tableOf(
+  row: ResourceRow,
+  { metadata, items }: ListParts,
+  version: string,
+  include: Include,
+  now: number,
+): Record<string, unknown> {
+  return {
+    kind: "Table",
+    apiVersion: `meta.k8s.io/${version}`,
+    metadata,
+    columnDefinitions: row.columns.columns.map(({ name, type, format = "", description, priority }) => ({
+      name,
+      type,
+      format,
+      description,
+      priority,
+    })),
+    rows: items.map((object) => ({
+      cells: row.columns.cells(object as StoredObject, now),
+      ...(include === "None" ? {} : { object: include === "Object" ? object : metadataOf(object, version) }),
+    })),
+  };
+}
+
+export function metadataOf(object: KubeObject, version: string): Record<string, unknown> {
+  return { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${version}`, metadata: object.metadata };
+}
+
+export function metadataListOf({ metadata, items }: ListParts, version: string): Record<string, unknown> {
+  return {
+    kind: "PartialObjectMetadataList",
+    apiVersion: `meta.k8s.io/${version}`,
+    metadata,
+    items: items.map((object) => metadataOf(object, version)),
+  };
+}
+
+/** How one object is shown; undefined for the object itself. */
+export function converted(
+  row: ResourceRow,
+  object: KubeObject,
+  { as, version }: Negotiated,
+  query: URLSearchParams,
+  now: number,
+): unknown {
+  if (as === "metadata") return metadataOf(object, version);
+  const { resourceVersion } = object.metadata;
+  return tableOf(row, { metadata: { resourceVersion }, items: [object] }, version, includeObjectOf(query), now);
+}
+
+/** The same for a watch's events; undefined for the objects themselves. */
+export function watchRepresentation(
+  row: ResourceRow,
+  negotiated: Negotiated,
+  query: URLSearchParams,
+  now: () => number,
+): Representation | undefined {
+  const { as, version } = negotiated;
+  if (as === "object") return undefined;
+  if (as === "metadata") return { key: `metadata/${version}`, convert: (object) => metadataOf(object, version) };
+  const include = includeObjectOf(query);
+  return {
+    key: `table/${version}/${include}`,
+    convert: (object: StoredObject, type: WatchEventType) => {
+      const { resourceVersion } = object.metadata;
+      const items = type === "BOOKMARK" ? [] : [object];
+      return tableOf(row, { metadata: { resourceVersion }, items }, version, include, now());
+    },
+  };
+}

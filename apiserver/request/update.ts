@@ -1,0 +1,145 @@
+/**
+ * Update: a stored object becomes another one; PUT here, PATCH in patch.ts, both through `changed`.
+ *
+ * An update that changes nothing writes nothing. The last finalizer's removal from an object that is
+ * marked for deletion deletes it.
+ */
+import { ApiError, badRequest, conflict } from "../../machinery/objects/status.ts";
+import type { KubeObject } from "../../machinery/objects/wire.ts";
+import { FieldErrors } from "../resources/field-errors.ts";
+import { decodeObject, readBody } from "./body.ts";
+import { changeObject, MODIFIED, type Next } from "./commit.ts";
+import { qualified, type ResourceExchange, type Step } from "./contract.ts";
+import { createObject } from "./create.ts";
+import { cloneJson, equalJson } from "./json-value.ts";
+import { countGeneration, keepForUpdate, placeAtName, placeInNamespace, readyToGo } from "./metadata.ts";
+import { writeOptions } from "./options.ts";
+import { respondObject } from "./respond.ts";
+import type { CachedObject } from "../cache/contract.ts";
+
+export const update: Step = async (exchange) => {
+  const { record, row, info, server, warnings, cache } = exchange;
+  const { dryRun, fieldValidation } = writeOptions(record.query, "UpdateOptions");
+  const body = readBody(record);
+  if (!body) throw badRequest("the body of the request is empty: an object is expected");
+  const object = decodeObject(server, body, row, fieldValidation, warnings);
+  placeInNamespace(row, object, info.namespace);
+  placeAtName(object, info.name);
+
+  const name = { namespace: info.namespace, name: info.name };
+  if (row.strategy.allowCreateOnUpdate && !info.subresource && !(await cache.get(name)))
+    return respondObject(exchange, await createObject(exchange, object, dryRun));
+  const outcome = await changeObject(exchange, name, dryRun, async (current) => {
+    checkVersion(exchange, object, current);
+    // Several attempts may be made: each on a copy of what the client sent.
+    return changed(exchange, cloneJson(object), current, dryRun);
+  });
+  return respondObject(exchange, outcome);
+};
+
+/** The version that the client saw must still be the current one; without one, only some kinds may be replaced. */
+export function checkVersion(exchange: ResourceExchange, object: KubeObject, current: CachedObject): void {
+  const { row } = exchange;
+  const { resourceVersion, uid, name } = object.metadata;
+  const resource = qualified(row);
+  if (!resourceVersion || resourceVersion === "0") {
+    if (row.strategy.allowUnconditionalUpdate === false)
+      throw invalidVersion(row, name ?? "");
+  } else if (resourceVersion !== current.resourceVersion) throw conflict(resource, name ?? "", MODIFIED);
+  if (uid && uid !== current.object.metadata.uid)
+    throw conflict(
+      resource,
+      name ?? "",
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.object.metadata.uid}`,
+    );
+}
+
+function invalidVersion({ group, kind }: ResourceExchange["row"], name: string): ApiError {
+  const errors = new FieldErrors();
+  errors.invalid("metadata.resourceVersion", 0, "must be specified for an update");
+  try {
+    errors.throwIfAny(group, kind, name);
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+  }
+  throw new Error("a field error was expected");
+}
+
+/** What becomes of `current` when the client wants `object`. `object` is the caller's own and decoded. */
+export async function changed(
+  exchange: ResourceExchange,
+  object: KubeObject,
+  current: CachedObject,
+  dryRun: boolean,
+): Promise<Next> {
+  const { server, row, user, info } = exchange;
+  const { strategy } = row;
+  const old = current.object;
+  const ofStatus = info.subresource === "status";
+  if (ofStatus) keepAllButStatus(object, old);
+  keepForUpdate(object, old);
+  strategy.defaults?.(object);
+
+  const warnings: string[] = [];
+  const request = {
+    operation: "UPDATE",
+    row,
+    subresource: info.subresource,
+    namespace: info.namespace,
+    name: info.name,
+    object,
+    old,
+    user,
+    dryRun,
+    warnings,
+  } as const;
+  await server.admission.mutate(request);
+  if (!ofStatus) {
+    strategy.prepareForUpdate?.(object, old);
+    if (row.hasStatus) keepStatus(object, old);
+  }
+  strategy.defaults?.(object);
+  if (!ofStatus) countGeneration(object, old);
+
+  const errors = new FieldErrors();
+  if (ofStatus) strategy.validateStatusUpdate?.(object, old, errors);
+  else {
+    strategy.validate?.(object, errors);
+    strategy.validateUpdate?.(object, old, errors);
+  }
+  errors.throwIfAny(row.group, row.kind, info.name);
+  await server.admission.validate(request);
+  if (!ofStatus) warnings.push(...(strategy.warnings?.(object) ?? []));
+  exchange.warnings.push(...warnings);
+
+  if (readyToGo(object) && !(row.strategy.holds?.(object) ?? false)) return removal(exchange, current);
+  if (sameButVersion(object, old)) return { kind: "same" };
+  const also = dryRun ? undefined : await server.allocate(row, object, old);
+  return { kind: "put", object, ...(also ? { also } : {}), ...(strategy.deferrable?.(object, old) ? { deferrable: true } : {}) };
+}
+
+export async function removal({ server, row }: ResourceExchange, current: CachedObject): Promise<Next> {
+  const also = await server.allocate(row, undefined, current.object);
+  return { kind: "delete", ...(also ? { also } : {}) };
+}
+
+function keepAllButStatus(object: KubeObject, old: KubeObject): void {
+  for (const field of Object.keys(object)) if (!OWN_OF_STATUS.has(field)) delete object[field];
+  for (const [field, value] of Object.entries(old)) if (!OWN_OF_STATUS.has(field)) object[field] = cloneJson(value);
+}
+
+/** Fields that a status update may set; metadata is guarded by keepForUpdate. */
+const OWN_OF_STATUS: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata", "status"]);
+
+function keepStatus(object: KubeObject, old: KubeObject): void {
+  if (old["status"] === undefined) delete object["status"];
+  else object["status"] = cloneJson(old["status"]);
+}
+
+function sameButVersion(object: KubeObject, old: KubeObject): boolean {
+  const { resourceVersion } = old.metadata;
+  object.metadata.resourceVersion = resourceVersion as string;
+  const same = equalJson(object, old);
+  delete object.metadata.resourceVersion;
+  return same;
+}
