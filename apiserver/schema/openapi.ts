@@ -1,0 +1,217 @@
+/**
+ * OpenAPI service: builds the documents when somebody first asks, in slices, and keeps them compressed.
+ *
+ * Texts and definitions are megabytes while they are built and some hundred kilobytes after; a server that
+ * nobody asks holds nothing. Who asks while a document is being built waits for that one build. `reset` when
+ * the table of resources changed. The answers to requests: openapi-handler.ts.
+ */
+import { createHash } from "node:crypto";
+import { promisify } from "node:util";
+import { gunzip, gzip } from "node:zlib";
+import type { Clock } from "../../machinery/process/clock.ts";
+import type { ResourceRow } from "../resources/contract.ts";
+import type { Descriptions, GroupVersionKind, Schema } from "./contract.ts";
+import { META_PACKAGE } from "./facts.ts";
+import { pathsOf } from "./openapi-operations.ts";
+import { encodeEntries, encodeEntry, encodeMessage } from "./openapi-protobuf.ts";
+import {
+  DIALECT_V2,
+  DIALECT_V3,
+  type Dialect,
+  definition,
+  type JsonSchema,
+  PATCH,
+  reachable,
+} from "./openapi-schemas.ts";
+import { documentV2, pathItemV2 } from "./openapi-v2.ts";
+import { documentName, documentV3, indexV3, pathItemV3, SECURITY_SCHEMES } from "./openapi-v3.ts";
+
+export interface OpenApiDocument {
+  readonly contentType: string;
+  /** Of the content, in hexadecimal. */
+  readonly hash: string;
+  readonly gzip: Uint8Array;
+  bytes(): Promise<Uint8Array>;
+}
+
+export interface OpenApi {
+  v2(form: "json" | "protobuf"): Promise<OpenApiDocument>;
+  v3Index(): Promise<OpenApiDocument>;
+  /** `name` as in the index: "api/v1", "apis/apps/v1". */
+  v3(name: string): Promise<OpenApiDocument | undefined>;
+  /** Forgets all documents: the rows are others now. */
+  reset(): void;
+}
+
+export interface OpenApiOptions {
+  readonly schema: Schema;
+  readonly rows: () => readonly ResourceRow[];
+  /** "v1.36.0" */
+  readonly version: string;
+  readonly clock: Clock;
+}
+
+export const JSON_TYPE = "application/json";
+export const PROTOBUF_TYPE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+
+/** Longest time that building may hold up everybody else. */
+const SLICE_MS = 5;
+
+export function createOpenApi(options: OpenApiOptions): OpenApi {
+  const { schema, version, clock } = options;
+  let built = new Map<string, Promise<unknown>>();
+
+  /** One build per key; a failed one is tried again by the next who asks. */
+  function once<T>(key: string, build: () => Promise<T>): Promise<T> {
+    const running = built.get(key) as Promise<T> | undefined;
+    if (running) return running;
+    const generation = built;
+    const started = build();
+    generation.set(key, started);
+    started.catch(() => generation.delete(key));
+    return started;
+  }
+
+  const v3Documents = () => once("v3", () => buildAllV3(options));
+
+  return {
+    v2: (form) => once(form, () => (form === "json" ? buildV2Json(options) : buildV2Protobuf(options))),
+    v3Index: () =>
+      once("index", async () => {
+        const documents = await v3Documents();
+        const hashes = new Map([...documents].map(([name, { hash }]) => [name, hash]));
+        return compressed([Buffer.from(JSON.stringify(indexV3(hashes)))], JSON_TYPE);
+      }),
+    v3: async (name) => (await v3Documents()).get(name),
+    reset() {
+      built = new Map();
+    },
+  };
+
+  async function buildV2Json({ rows }: OpenApiOptions): Promise<OpenApiDocument> {
+    const source = await sourceOf(rows(), DIALECT_V2);
+    const paths = await inSlices(
+      pathsOf(rows(), schema),
+      jsonEntry((item) => item.path, pathItemV2),
+    );
+    const definitions = await inSlices(
+      source.names,
+      jsonEntry((name) => name, source.definition),
+    );
+    const head = JSON.stringify(documentV2(version)).slice(0, -1);
+    return compressed(
+      [`${head},"paths":{`, paths.join(","), '},"definitions":{', definitions.join(","), "}}"].map(utf8),
+      JSON_TYPE,
+    );
+  }
+
+  async function buildV2Protobuf({ rows }: OpenApiOptions): Promise<OpenApiDocument> {
+    const source = await sourceOf(rows(), DIALECT_V2);
+    const paths = await inSlices(pathsOf(rows(), schema), (item) =>
+      encodeEntry("PathItem", item.path, pathItemV2(item)),
+    );
+    const definitions = await inSlices(source.names, (name) => encodeEntry("Schema", name, source.definition(name)));
+    const { security: _security, ...head } = documentV2(version);
+    const parts = [
+      encodeMessage("Document", head),
+      ...encodeEntries("paths", paths),
+      ...encodeEntries("definitions", definitions),
+    ];
+    return compressed(parts, PROTOBUF_TYPE);
+  }
+
+  async function buildAllV3({ rows }: OpenApiOptions): Promise<ReadonlyMap<string, OpenApiDocument>> {
+    const descriptions = await schema.descriptions();
+    const documents = new Map<string, OpenApiDocument>();
+    for (const [name, group] of Map.groupBy(rows(), documentName)) {
+      documents.set(name, await buildV3(group, descriptions));
+    }
+    return documents;
+  }
+
+  async function buildV3(rows: readonly ResourceRow[], descriptions: Descriptions): Promise<OpenApiDocument> {
+    const source = await sourceOf(rows, DIALECT_V3, descriptions);
+    const paths = await inSlices(
+      pathsOf(rows, schema),
+      jsonEntry((item) => item.path, pathItemV3),
+    );
+    const definitions = await inSlices(
+      source.names,
+      jsonEntry((name) => name, source.definition),
+    );
+    const head = JSON.stringify(documentV3(version)).slice(0, -1);
+    const texts = [
+      `${head},"paths":{`,
+      paths.join(","),
+      '},"components":{"schemas":{',
+      definitions.join(","),
+      `},"securitySchemes":${JSON.stringify(SECURITY_SCHEMES)}}}`,
+    ];
+    return compressed(texts.map(utf8), JSON_TYPE);
+  }
+
+  async function sourceOf(rows: readonly ResourceRow[], dialect: Dialect, known?: Descriptions) {
+    const descriptions = known ?? (await schema.descriptions());
+    const kindsOf = kindsServed(schema, rows);
+    return {
+      names: [...reachable(schema, rootsOf(rows, schema))].sort(),
+      definition: (name: string) => definition(name, { schema, descriptions, dialect, kindsOf }),
+    };
+  }
+
+  /** Maps items to parts, letting others run in between. */
+  async function inSlices<T, R>(items: Iterable<T>, each: (item: T) => R): Promise<R[]> {
+    const results: R[] = [];
+    let since = clock.monotonic();
+    for (const item of items) {
+      results.push(each(item));
+      if (clock.monotonic() - since < SLICE_MS) continue;
+      await clock.sleep(0);
+      since = clock.monotonic();
+    }
+    return results;
+  }
+}
+
+const utf8 = (text: string): Uint8Array => Buffer.from(text);
+
+function jsonEntry<T>(nameOf: (item: T) => string, valueOf: (item: T) => JsonSchema): (item: T) => string {
+  return (item) => `${JSON.stringify(nameOf(item))}:${JSON.stringify(valueOf(item))}`;
+}
+
+/** Kinds that clients meet at every path: errors, options, watches, discovery. */
+const META_ROOTS = ["Status", "DeleteOptions", "WatchEvent", "APIGroupList", "APIResourceList", "APIVersions"];
+const IN_EVERY_GROUP: ReadonlySet<string> = new Set(["DeleteOptions", "WatchEvent"]);
+
+function rootsOf(rows: readonly ResourceRow[], schema: Schema): string[] {
+  const kinds = rows.flatMap(({ group, version, kind, listKind, verbs, scale, subresources }) => [
+    { group, version, kind },
+    ...(verbs.includes("list") ? [{ group, version, kind: listKind }] : []),
+    ...(scale ? [{ group: "autoscaling", version: "v1", kind: "Scale" }] : []),
+    ...subresources,
+  ]);
+  const names = kinds.map(({ group, version, kind }) => schema.kind(group, version, kind)?.name);
+  return [...names.filter((name) => name !== undefined), ...META_ROOTS.map((kind) => `${META_PACKAGE}.${kind}`), PATCH];
+}
+
+/** Options and events are kinds of every group; Status and discovery only of core. */
+function kindsServed(schema: Schema, rows: readonly ResourceRow[]): (message: string) => GroupVersionKind[] {
+  const groups = new Map(rows.map(({ group, version }) => [`${group}/${version}`, { group, version }]));
+  return (message) => {
+    const own = schema.kindOf(message);
+    if (own) return [{ group: own.group, kind: own.kind, version: own.version }];
+    const kind = message.startsWith(`${META_PACKAGE}.`) ? message.slice(META_PACKAGE.length + 1) : "";
+    if (IN_EVERY_GROUP.has(kind)) return [...groups.values()].map(({ group, version }) => ({ group, kind, version }));
+    return META_ROOTS.includes(kind) || kind === "APIGroup" ? [{ group: "", kind, version: "v1" }] : [];
+  };
+}
+
+const compress = promisify(gzip);
+const decompress = promisify(gunzip);
+
+async function compressed(parts: readonly Uint8Array[], contentType: string): Promise<OpenApiDocument> {
+  const whole = Buffer.concat(parts);
+  const hash = createHash("sha512").update(whole).digest("hex").toUpperCase();
+  const packed = await compress(whole);
+  return { contentType, hash, gzip: packed, bytes: () => decompress(packed) };
+}
