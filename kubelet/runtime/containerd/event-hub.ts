@@ -6,9 +6,9 @@
  * 10 s finds what a source missed. A listener that does not keep up is cut, never buffered without limit.
  */
 import type { Clock } from "../../../machinery/process/clock.ts";
-import { limits } from "../../../machinery/process/limits.ts";
 import type { Logger } from "../../../machinery/process/logging.ts";
-import { CriError, isCriError } from "../../cri/errors.ts";
+import { CriError } from "../../cri/errors.ts";
+import { createEventQueue, type EventQueue } from "../../cri/event-queue.ts";
 import {
   type Container,
   type ContainerEventResponse,
@@ -54,7 +54,7 @@ export interface Hint {
 
 export function createEventHub({ clock, log, list, hints }: HubOptions): EventHub {
   const stop = new AbortController();
-  const listeners = new Set<Listener>();
+  const listeners = new Set<EventQueue>();
   let known = new Map<string, Known>();
   let sandboxes = new Map<string, PodSandbox>();
   let reading: Promise<void> | undefined;
@@ -65,7 +65,7 @@ export function createEventHub({ clock, log, list, hints }: HubOptions): EventHu
 
   return {
     async *events(signal) {
-      const listener = new Listener();
+      const listener = createEventQueue();
       listeners.add(listener);
       try {
         await reread();
@@ -202,35 +202,4 @@ export function changes(
 /** A lost connection is told by its message; where it happened in this code says nothing. */
 function reasonOf(error: unknown): unknown {
   return error instanceof CriError ? `${error.code}: ${error.message}` : error;
-}
-
-/** One subscriber's queue. */
-class Listener {
-  #waiting: ContainerEventResponse[] = [];
-  #wake = () => {};
-  #overrun = false;
-
-  put(event: ContainerEventResponse): void {
-    if (this.#waiting.length >= limits.watchQueueEvents) this.#overrun = true;
-    else this.#waiting.push(event);
-    this.#wake();
-  }
-
-  clear(): void {
-    this.#waiting = [];
-    this.#overrun = false;
-  }
-
-  async *take(signal: AbortSignal): AsyncGenerator<ContainerEventResponse> {
-    signal.addEventListener("abort", () => this.#wake(), { once: true });
-    while (!signal.aborted) {
-      if (this.#overrun) throw new CriError("Unavailable", "the listener did not keep up with container events");
-      const events = this.#waiting;
-      this.#waiting = [];
-      yield* events;
-      if (this.#waiting.length === 0 && !signal.aborted && !this.#overrun)
-        await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-    if (isCriError(signal.reason, "Unavailable")) throw signal.reason;
-  }
 }

@@ -31,6 +31,7 @@ export interface ContainerdRuntimeOptions {
   readonly socket?: string;
 }
 
+type Empty = Answer<"StopContainer">;
 type Send = <N extends CallName>(name: N, request: Request<N>, options?: CallOptions) => Promise<Answer<N>>;
 type Overrides = { [N in CallName]?: (request: Request<N>, options?: CallOptions) => Promise<Answer<N>> };
 
@@ -104,9 +105,9 @@ function overrides({ send, layout, version, ensurePause }: Parts): Overrides {
 
     async RemovePodSandbox(request, options) {
       const cgroup = await cgroupOf(send, request.podSandboxId);
-      const answer = await send("RemovePodSandbox", request, options);
+      await unlessGone(send("RemovePodSandbox", request, options));
       if (cgroup) removeCgroup(cgroup, layout.cgroup);
-      return answer;
+      return {};
     },
 
     async CreateContainer(request, options) {
@@ -121,8 +122,12 @@ function overrides({ send, layout, version, ensurePause }: Parts): Overrides {
     /** Its own time limit, not the call's, ends the process. */
     ExecSync: (request, options) => send("ExecSync", request, options),
 
-    StopContainer: (request, options) =>
-      send("StopContainer", request, { timeoutMs: calls.StopContainer.timeoutMs + request.timeout * 1000, ...options }),
+    StopPodSandbox: (request, options) => unlessGone(send("StopPodSandbox", request, options)),
+    RemoveContainer: (request, options) => unlessGone(send("RemoveContainer", request, options)),
+    StopContainer: (request, options) => {
+      const timeoutMs = calls.StopContainer.timeoutMs + request.timeout * 1000;
+      return unlessGone(send("StopContainer", request, { timeoutMs, ...options }));
+    },
 
     PullImage: (request, options) =>
       send("PullImage", { ...request, ...credentialsFor(layout.credentials, request) }, options),
@@ -139,6 +144,16 @@ function overrides({ send, layout, version, ensurePause }: Parts): Overrides {
   async function hasPause(): Promise<boolean> {
     const { image } = await send("ImageStatus", { image: { image: PAUSE_IMAGE } });
     return image !== undefined;
+  }
+}
+
+/** Stopping and removing what is gone succeeds; containerd's releases differ in that. */
+async function unlessGone(sent: Promise<Empty>): Promise<Empty> {
+  try {
+    return await sent;
+  } catch (error) {
+    if (isCriError(error, "NotFound")) return {};
+    throw error;
   }
 }
 
