@@ -63,13 +63,12 @@ export function downwardPayload(
   pod: Pod,
   items: readonly Wire<V1DownwardAPIVolumeFile>[],
   mode: number,
-  podIPs: readonly string[],
   node: NodeFacts,
 ): Payload {
   const files = new Map<string, PayloadFile>();
   for (const item of items) {
     const text = item.fieldRef
-      ? podField(pod, item.fieldRef.fieldPath, podIPs, node)
+      ? podField(pod, item.fieldRef.fieldPath, [], node)
       : item.resourceFieldRef
         ? resourceField(pod, undefined, item.resourceFieldRef, node)
         : "";

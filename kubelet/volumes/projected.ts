@@ -29,7 +29,7 @@ export async function projectedPayload(projected: Projected, job: VolumeJob): Pr
 }
 
 async function sourcePayload(source: Source, mode: number, job: VolumeJob): Promise<Payload> {
-  const { pod, podIPs, sources } = job;
+  const { pod, sources } = job;
   const namespace = pod.metadata.namespace ?? "";
   if (source.configMap) {
     const { name = "", items, optional = false } = source.configMap;
@@ -43,7 +43,7 @@ async function sourcePayload(source: Source, mode: number, job: VolumeJob): Prom
     if (!found && !optional) throw new Error(`secret "${name}" not found`);
     return keysPayload(found ? secretBytes(found) : new Map(), { kind: "secret", items, mode, optional });
   }
-  if (source.downwardAPI) return downwardPayload(pod, source.downwardAPI.items ?? [], mode, podIPs, sources.node());
+  if (source.downwardAPI) return downwardPayload(pod, source.downwardAPI.items ?? [], mode, sources.node());
   if (source.serviceAccountToken) return tokenPayload(source.serviceAccountToken, mode, job);
   throw new Error(`projected volumes of type ${Object.keys(source)[0] ?? "unknown"} are not supported by this node`);
 }

@@ -36,9 +36,12 @@ export type HostPaths = ReadonlyMap<string, string>;
 
 export interface PodVolumes {
   /** Rejects with a VolumeError for the first volume that cannot be had. */
-  prepare(pod: Pod, podIPs: readonly string[]): Promise<HostPaths>;
+  prepare(pod: Pod): Promise<HostPaths>;
   /** Writes what has changed since; the volumes are there already. */
-  refresh(pod: Pod, podIPs: readonly string[]): Promise<void>;
+  refresh(pod: Pod): Promise<void>;
+  /** Unmounts and deletes the volumes; the Pod's other files stay. */
+  release(uid: string): Promise<void>;
+  /** Removes all that the Pod has on disk. */
   remove(uid: string): Promise<void>;
 }
 
@@ -54,7 +57,6 @@ export class VolumeError extends Error {
 /** Everything that building one volume may ask for. */
 export interface VolumeJob {
   readonly pod: Pod;
-  readonly podIPs: readonly string[];
   readonly sources: VolumeSources;
 }
 
@@ -74,17 +76,17 @@ const PAYLOADS: Readonly<Record<string, Build>> = {
     if (!found && !optional) throw new Error(`secret "${secretName}" not found`);
     return keysPayload(found ? secretBytes(found) : new Map(), { kind: "secret", items, mode, optional });
   },
-  downwardAPI: async ({ downwardAPI }, { pod, podIPs, sources }) =>
-    downwardPayload(pod, downwardAPI?.items ?? [], downwardAPI?.defaultMode ?? DEFAULT_MODE, podIPs, sources.node()),
+  downwardAPI: async ({ downwardAPI }, { pod, sources }) =>
+    downwardPayload(pod, downwardAPI?.items ?? [], downwardAPI?.defaultMode ?? DEFAULT_MODE, sources.node()),
   projected: ({ projected }, job) => projectedPayload(projected ?? {}, job),
 };
 
 export function createVolumes({ paths, sources, clock }: VolumesContext): PodVolumes {
-  async function prepareOne(volume: Volume, pod: Pod, podIPs: readonly string[]): Promise<string> {
+  async function prepareOne(volume: Volume, pod: Pod): Promise<string> {
     const path = paths.volume(pod.metadata.uid, volume.name);
     const build = payloadOf(volume);
     if (build) {
-      const payload = await build(volume, { pod, podIPs, sources });
+      const payload = await build(volume, { pod, sources });
       const gid = fsGroup(pod);
       await writeAtomically(path, payload, gid === undefined ? {} : { gid }, clock);
       return path;
@@ -102,13 +104,20 @@ export function createVolumes({ paths, sources, clock }: VolumesContext): PodVol
     throw new Error(unsupported(volume));
   }
 
+  async function release(uid: string): Promise<void> {
+    const directory = paths.volumes(uid);
+    for (const point of await mountsUnder(directory)) await unmount(point);
+    await rm(directory, { recursive: true, force: true });
+    sources.tokens.forget(uid);
+  }
+
   return {
-    async prepare(pod, podIPs) {
+    async prepare(pod) {
       await mkdir(paths.volumes(pod.metadata.uid), { recursive: true });
       const volumes = pod.spec?.volumes ?? [];
       const entries = volumes.map(async (volume) => {
         try {
-          return [volume.name, await prepareOne(volume, pod, podIPs)] as const;
+          return [volume.name, await prepareOne(volume, pod)] as const;
         } catch (error) {
           throw new VolumeError(volume.name, (error as Error).message, { cause: error });
         }
@@ -116,22 +125,23 @@ export function createVolumes({ paths, sources, clock }: VolumesContext): PodVol
       return new Map(await Promise.all(entries));
     },
 
-    async refresh(pod, podIPs) {
+    async refresh(pod) {
       const gid = fsGroup(pod);
       for (const volume of pod.spec?.volumes ?? []) {
         const build = payloadOf(volume);
         if (!build) continue;
-        const payload = await build(volume, { pod, podIPs, sources });
+        const payload = await build(volume, { pod, sources });
         const path = paths.volume(pod.metadata.uid, volume.name);
         await writeAtomically(path, payload, gid === undefined ? {} : { gid }, clock);
       }
     },
 
+    release,
+
     async remove(uid) {
-      const directory = paths.pod(uid);
-      for (const point of await mountsUnder(directory)) await unmount(point);
-      await rm(directory, { recursive: true, force: true });
-      sources.tokens.forget(uid);
+      await release(uid);
+      for (const point of await mountsUnder(paths.pod(uid))) await unmount(point);
+      await rm(paths.pod(uid), { recursive: true, force: true });
     },
   };
 }

@@ -1,0 +1,39 @@
+/**
+ * Hooks: what a container's lifecycle says is done after it started and before it stops.
+ *
+ * A hook is one attempt of the same kinds as a probe (exec, httpGet, tcpSocket), or a sleep. Never rejects.
+ */
+import type { V1LifecycleHandler } from "@kubernetes/client-node";
+import type { Wire } from "../../machinery/objects/wire.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
+import type { AttemptTarget, Prober, Verdict } from "../probes/attempt.ts";
+
+/** A postStart hook may take as long as it likes; no timer takes longer. */
+const NO_LIMIT_SECONDS = 86_400;
+
+export interface HookServices {
+  readonly prober: Prober;
+  readonly clock: Clock;
+}
+
+export async function runHook(
+  hook: Wire<V1LifecycleHandler>,
+  target: AttemptTarget,
+  limitSeconds: number | undefined,
+  { prober, clock }: HookServices,
+  signal?: AbortSignal,
+): Promise<Verdict> {
+  if (hook.sleep) {
+    const seconds = Math.min(hook.sleep.seconds, limitSeconds ?? Number.POSITIVE_INFINITY);
+    await clock.sleep(seconds * 1000, signal).catch(() => undefined);
+    return { ok: true, output: "" };
+  }
+  if (hook.tcpSocket) return { ok: true, output: "" };
+  const probe = { ...hook, timeoutSeconds: limitSeconds ?? NO_LIMIT_SECONDS };
+  const attempt = prober.attempt(probe, target);
+  if (!signal) return attempt;
+  const { promise, resolve } = Promise.withResolvers<Verdict>();
+  const onAbort = () => resolve({ ok: false, output: "interrupted" });
+  signal.addEventListener("abort", onAbort, { once: true });
+  return Promise.race([attempt, promise]).finally(() => signal.removeEventListener("abort", onAbort));
+}

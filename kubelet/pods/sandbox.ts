@@ -1,0 +1,50 @@
+/**
+ * Sandbox of a Pod: made with its cgroup and log directory, and stopped.
+ */
+import { mkdir } from "node:fs/promises";
+import type { Pod } from "../../machinery/objects/kinds.ts";
+import type { PodSandboxConfig } from "../cri/messages.ts";
+import { step } from "./failures.ts";
+import { sandboxConfig } from "./sandbox-config.ts";
+import type { PodServices } from "./services.ts";
+
+export function sandboxConfigOf(
+  pod: Pod,
+  attempt: number,
+  { cgroups, paths, node, dns }: PodServices,
+): PodSandboxConfig {
+  const { name, namespace = "", uid } = pod.metadata;
+  return sandboxConfig(pod, attempt, {
+    cgroupParent: cgroups.parent(pod),
+    logDirectory: paths.logDirectory({ name, namespace, uid }),
+    nodeName: node().nodeName,
+    dns: dns(),
+  });
+}
+
+export async function createSandbox(pod: Pod, attempt: number, services: PodServices): Promise<void> {
+  const { cri, cgroups, events } = services;
+  const config = sandboxConfigOf(pod, attempt, services);
+  try {
+    await step("FailedCreatePodSandBox", async () => {
+      await Promise.all([cgroups.ensure(pod), mkdir(config.logDirectory ?? "", { recursive: true })]);
+      await cri.runPodSandbox({
+        config,
+        ...(pod.spec?.runtimeClassName ? { runtimeHandler: pod.spec.runtimeClassName } : {}),
+      });
+    });
+  } catch (error) {
+    const message = `Failed to create pod sandbox: ${(error as Error).message}`;
+    events.warning(pod, "FailedCreatePodSandBox", message);
+    throw error;
+  }
+}
+
+export async function stopSandbox(pod: Pod, id: string, { cri, events }: PodServices): Promise<void> {
+  try {
+    await step("FailedKillPod", () => cri.stopPodSandbox({ podSandboxId: id }));
+  } catch (error) {
+    events.warning(pod, "FailedKillPod", `error killing pod: failed to stop sandbox: ${(error as Error).message}`);
+    throw error;
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * Pod worker: keeps one Pod as it should be, from the first look to the last trace.
+ *
+ * One look at a time: observe the runtime, plan, launch what is to be done, tell the status. It is
+ * woken by the API, the runtime, probes, ended operations and its own timer, and holds nothing that
+ * a kubelet killed here would miss. How many workers there are: workers.ts.
+ */
+import type { Pod, PodStatus } from "../../machinery/objects/kinds.ts";
+import type { Timer } from "../../machinery/process/clock.ts";
+import { deadlineOf, endingOf, ownGrace } from "./ending.ts";
+import { createOperations } from "./operations.ts";
+import { plan } from "./plan.ts";
+import type { Ending, Plan, Waiting } from "./plan-draft.ts";
+import { fieldPath, findContainer, isTerminal, podName, usesHostNetwork } from "./pod-spec.ts";
+import { podStatus } from "./pod-status.ts";
+import { deletePod, pruneRuntime, purgePod, releasePod } from "./removal.ts";
+import { latest, type RuntimePod } from "./runtime-state.ts";
+import type { PodServices } from "./services.ts";
+import { identity } from "./start-container.ts";
+
+export interface PodWorker {
+  /** The Pod as the API shows it now. */
+  update(pod: Pod): void;
+  /** The Pod is no longer in the API. */
+  remove(pod: Pod): void;
+  /** The runtime or a probe has news. */
+  wake(): void;
+  /** A ConfigMap or Secret of it changed. */
+  referencesChanged(): void;
+  readonly pod: () => Pod;
+  readonly runtime: () => RuntimePod | undefined;
+  readonly status: () => PodStatus;
+}
+
+const RETRY_MS = 1_000;
+const REFRESH_RETRY_MS = 60_000;
+
+export function createPodWorker(first: Pod, services: PodServices, onEnd: () => void): PodWorker {
+  const { clock, log, signal, observer, statuses, probes, events, references, tokens, volumes } = services;
+  const { uid } = first.metadata;
+  const object = `pods/${first.metadata.namespace}/${first.metadata.name}`;
+  let pod = first;
+  let removed = false;
+  let ending: Ending | undefined;
+  let runtime: RuntimePod | undefined;
+  let timer: Timer | undefined;
+  let dirty = false;
+  let looking = false;
+  let ended = false;
+  let stale = false;
+  let refreshing: Promise<void> | undefined;
+  let released = false;
+  let deleting = false;
+  /** The run whose back-off was told last. */
+  const toldBackoff = new Map<string, string>();
+
+  const operations = createOperations(services, () => wake());
+
+  function wake(): void {
+    dirty = true;
+    if (looking || ended || signal.aborted) return;
+    looking = true;
+    void lookUntilClean();
+  }
+
+  async function lookUntilClean(): Promise<void> {
+    while (dirty && !ended && !signal.aborted) {
+      dirty = false;
+      timer?.cancel();
+      try {
+        const at = await look();
+        arm(at);
+      } catch (error) {
+        if (!signal.aborted) log.warn("a look at a Pod failed", { object, error });
+        arm(clock.now() + RETRY_MS);
+      }
+    }
+    looking = false;
+    if (dirty) wake();
+  }
+
+  function arm(at: number | undefined): void {
+    timer?.cancel();
+    if (at !== undefined && !ended) timer = clock.after(Math.max(0, at - clock.now()), wake, { background: true });
+  }
+
+  /** One look; answers when to look again at the latest. */
+  async function look(): Promise<number | undefined> {
+    const busyBefore = new Set(operations.busy);
+    runtime = await observer.observe(identity(pod));
+    const busy = new Set([...busyBefore, ...operations.busy]);
+    const seen = runtime;
+    decideEnding();
+    const podIP = (usesHostNetwork(pod) ? services.node().hostIPs : (seen.sandboxes[0]?.ips ?? []))[0] ?? "";
+    probes.sync(pod, seen, podIP, ending !== undefined);
+
+    const planned = planNow(seen, busy);
+    for (const action of planned.actions) operations.launch(pod, action, seen);
+    tellBackoff(planned.waiting, seen);
+    tellStatus(planned, seen);
+    keepVolumes(seen);
+    if (planned.stopped) return finish(seen);
+    if (!ending) void pruneRuntime(pod, seen, operations.busy, services);
+    return earliest(planned.wakeAt, tokens.due(uid), ending ? undefined : deadlineOf(pod, startTime()));
+  }
+
+  function startTime(): string | undefined {
+    return statuses.current(uid)?.startTime ?? pod.status?.startTime;
+  }
+
+  function decideEnding(): void {
+    const next = endingOf({ pod, removed, before: ending, startTime: startTime(), now: clock.now() });
+    if (!next) return;
+    if (!ending && next.reason === "DeadlineExceeded") events.normal(pod, "DeadlineExceeded", next.message ?? "");
+    const sooner = !ending || next.since + next.graceSeconds * 1000 < ending.since + ending.graceSeconds * 1000;
+    ending = next;
+    if (sooner) operations.end(next);
+  }
+
+  function planNow(seen: RuntimePod, busy: ReadonlySet<string>): Plan {
+    const input = {
+      pod,
+      runtime: seen,
+      now: clock.now(),
+      probes: (id: string) => probes.results(pod, id),
+      backoffs: operations.backoffs,
+      busy,
+      retryAt: operations.retryAt,
+    };
+    const planned = plan({ ...input, ending });
+    if (!planned.finished) return planned;
+    ending = { kind: "finished", since: clock.now(), graceSeconds: ownGrace(pod) };
+    return plan({ ...input, ending });
+  }
+
+  /** Once per ended run, not per look. */
+  function tellBackoff(waiting: ReadonlyMap<string, Waiting>, seen: RuntimePod): void {
+    for (const name of waiting.keys()) {
+      const run = latest(seen, name)?.id ?? "";
+      if (toldBackoff.get(name) === run) continue;
+      toldBackoff.set(name, run);
+      const entry = findContainer(pod, name);
+      const message = `Back-off restarting failed container ${name} in pod ${podName(pod)}`;
+      events.warning(pod, "BackOff", message, entry && fieldPath(entry));
+    }
+  }
+
+  function tellStatus(planned: Plan, seen: RuntimePod): void {
+    const old = statuses.current(uid);
+    if (removed || (!old && isTerminal(pod))) return;
+    const status = podStatus({
+      pod,
+      runtime: seen,
+      old,
+      waiting: new Map([...operations.failures, ...planned.waiting]),
+      probes: (id) => probes.results(pod, id),
+      ending,
+      stopped: planned.stopped,
+      hostIPs: services.node().hostIPs,
+      now: clock.now(),
+    });
+    statuses.set(pod, status);
+  }
+
+  /** Volumes of what runs are written again when something in them changed or a token is due. */
+  function keepVolumes(seen: RuntimePod): void {
+    const runs = seen.containers.some(({ state }) => state === "running");
+    const due = tokens.due(uid);
+    if (ending || !runs || refreshing || !(stale || (due !== undefined && due <= clock.now()))) return;
+    stale = false;
+    refreshing = operations
+      .prepareVolumes(pod)
+      .then(() => volumes.refresh(pod))
+      .catch((error: unknown) => {
+        log.info("volumes could not be refreshed", { object, error: (error as Error).message });
+        stale = true;
+        clock.after(REFRESH_RETRY_MS, wake, { background: true });
+      })
+      .finally(() => {
+        refreshing = undefined;
+        if (stale === false) arm(tokens.due(uid));
+      });
+  }
+
+  /** Nothing of it runs: give back what it held, then let the API forget it. */
+  async function finish(seen: RuntimePod): Promise<number | undefined> {
+    await refreshing;
+    if (!released) await releasePod(uid, services);
+    released = true;
+    if (removed) {
+      await purgePod(identity(pod), seen, services);
+      ended = true;
+      timer?.cancel();
+      probes.forget(uid);
+      references.release(uid);
+      statuses.forget(uid);
+      onEnd();
+      return undefined;
+    }
+    probes.forget(uid);
+    references.release(uid);
+    if (pod.metadata.deletionTimestamp && !deleting) {
+      deleting = true;
+      void deletePod(pod, services).then((gone) => {
+        deleting = gone;
+        if (!gone) arm(clock.now() + RETRY_MS);
+      });
+    }
+    return undefined;
+  }
+
+  references.retain(pod);
+  if (pod.status?.containerStatuses?.some(({ state }) => state?.running)) stale = true; // adopted: look after its volumes
+  return {
+    update(next) {
+      if (metadataChanged(pod, next)) stale = true;
+      pod = next;
+      if (!ending) references.retain(next);
+      wake();
+    },
+    remove(last) {
+      pod = last;
+      removed = true;
+      wake();
+    },
+    wake,
+    referencesChanged() {
+      stale = true;
+      operations.retryNow();
+      wake();
+    },
+    pod: () => pod,
+    runtime: () => runtime,
+    status: () => statuses.current(uid) ?? pod.status ?? {},
+  };
+}
+
+/** Labels and annotations may stand in downward API volumes. */
+function metadataChanged(before: Pod, after: Pod): boolean {
+  const text = ({ metadata: { labels, annotations } }: Pod) => JSON.stringify([labels, annotations]);
+  return text(before) !== text(after);
+}
+
+function earliest(...times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length > 0 ? Math.min(...known) : undefined;
+}

@@ -1,0 +1,93 @@
+/**
+ * Pod workers: one for each Pod of this node, from the API's list to the last trace on the machine.
+ *
+ * On start it waits for the API's first list, then adopts what runs and removes what no Pod asks
+ * for; before that nothing is touched, so a kubelet that starts while the API is away leaves
+ * everything as it is.
+ */
+import type { Change, Informer } from "../../machinery/client/informer.ts";
+import type { Pod } from "../../machinery/objects/kinds.ts";
+import type { PodIdentity } from "./paths.ts";
+import { removeOrphan, sweepDirectories } from "./removal.ts";
+import type { PodServices } from "./services.ts";
+import { createPodWorker, type PodWorker } from "./worker.ts";
+
+export interface PodWorkers {
+  /** Follows the informer until the signal aborts. Resolves once what runs is adopted. */
+  start(pods: Informer<Pod>): Promise<void>;
+  wake(uid: string): void;
+  wakeAll(): void;
+  referencesChanged(uid: string): void;
+  /** Looks for Pods that only the runtime knows. */
+  reapOrphans(): Promise<void>;
+  find(namespace: string, name: string): PodWorker | undefined;
+  list(): readonly PodWorker[];
+}
+
+export function createPodWorkers(services: PodServices): PodWorkers {
+  const { observer, statuses, log } = services;
+  const workers = new Map<string, PodWorker>();
+  const reaping = new Map<string, Promise<void>>();
+  let adopted = false;
+
+  function onChange({ type, object, old }: Change<Pod>): void {
+    const { uid } = object.metadata;
+    // another Pod under the same name: the first one was deleted while nobody looked
+    if (old && old.metadata.uid !== uid) workers.get(old.metadata.uid)?.remove(old);
+    if (type === "deleted") {
+      workers.get(uid)?.remove(object);
+      return;
+    }
+    statuses.seen(object);
+    const found = workers.get(uid);
+    if (found) found.update(object);
+    else void begin(object);
+  }
+
+  async function begin(pod: Pod): Promise<void> {
+    const { uid } = pod.metadata;
+    const worker = createPodWorker(pod, services, () => workers.delete(uid));
+    workers.set(uid, worker);
+    await reaping.get(uid);
+    worker.wake();
+  }
+
+  async function reap(pod: PodIdentity): Promise<void> {
+    try {
+      await removeOrphan(pod, services);
+    } catch (error) {
+      log.warn("a Pod that the API does not know could not be removed yet", { uid: pod.uid, error });
+    } finally {
+      reaping.delete(pod.uid);
+    }
+  }
+
+  async function reapOrphans(): Promise<void> {
+    if (!adopted) return;
+    for (const pod of await observer.pods()) {
+      if (!workers.has(pod.uid) && !reaping.has(pod.uid)) reaping.set(pod.uid, reap(pod));
+    }
+  }
+
+  return {
+    async start(pods) {
+      await pods.synced(services.signal);
+      pods.subscribe(onChange);
+      adopted = true;
+      await reapOrphans();
+      await sweepDirectories(new Set([...workers.keys(), ...reaping.keys()]), services);
+    },
+    wake: (uid) => workers.get(uid)?.wake(),
+    wakeAll() {
+      for (const worker of workers.values()) worker.wake();
+    },
+    referencesChanged: (uid) => workers.get(uid)?.referencesChanged(),
+    reapOrphans,
+    find: (namespace, name) =>
+      [...workers.values()].find((worker) => {
+        const { metadata } = worker.pod();
+        return metadata.name === name && metadata.namespace === namespace;
+      }),
+    list: () => [...workers.values()],
+  };
+}
