@@ -6,7 +6,7 @@
  */
 import type { RequestRecord, ResponseRecord } from "../../machinery/client/transport/contract.ts";
 import { ApiError } from "../../machinery/objects/status.ts";
-import { JSON_TYPE, type OpenApi, type OpenApiDocument, PROTOBUF_TYPE } from "./openapi.ts";
+import { JSON_TYPE, type OpenApi, type OpenApiDocument, PROTOBUF_ALIAS, PROTOBUF_TYPE } from "./openapi.ts";
 
 const V3 = "/openapi/v3";
 const ONE_YEAR_S = 31_536_000;
@@ -54,8 +54,7 @@ async function answer(
 function formOf(accept = ""): "json" | "protobuf" {
   const types = accept.split(",").map((one) => one.split(";", 1)[0]!.trim());
   for (const type of types) {
-    if (type === PROTOBUF_TYPE || type === "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
-      return "protobuf";
+    if (type === PROTOBUF_TYPE || type === PROTOBUF_ALIAS) return "protobuf";
     if (["", "*/*", "application/*", JSON_TYPE].includes(type)) return "json";
   }
   throw new ApiError("NotAcceptable", `only the following media types are accepted: ${JSON_TYPE}, ${PROTOBUF_TYPE}`);

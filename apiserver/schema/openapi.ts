@@ -52,7 +52,9 @@ export interface OpenApiOptions {
 }
 
 export const JSON_TYPE = "application/json";
-export const PROTOBUF_TYPE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/** As answers name it; clients ask for it under this name, too, and under one that is no valid media type. */
+export const PROTOBUF_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+export const PROTOBUF_ALIAS = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
 /** Longest time that building may hold up everybody else. */
 const SLICE_MS = 5;
@@ -175,8 +177,8 @@ export function createOpenApi(options: OpenApiOptions): OpenApi {
 
 const utf8 = (text: string): Uint8Array => Buffer.from(text);
 
-function jsonEntry<T>(nameOf: (item: T) => string, valueOf: (item: T) => JsonSchema): (item: T) => string {
-  return (item) => `${JSON.stringify(nameOf(item))}:${JSON.stringify(valueOf(item))}`;
+function jsonEntry<T>(nameOf: (item: T) => string, render: (item: T) => JsonSchema): (item: T) => string {
+  return (item) => `${JSON.stringify(nameOf(item))}:${JSON.stringify(render(item))}`;
 }
 
 /** Kinds that clients meet at every path: errors, options, watches, discovery. */
