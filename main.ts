@@ -15,38 +15,103 @@ interface Command {
   run(argv: readonly string[]): Promise<number>;
 }
 
-const component = (summary: string, load: () => Promise<Component>): Command => ({
+const home = process.env["K8TS_HOME"] ?? `${process.env["HOME"] ?? "/root"}/.k8ts`;
+
+const component = (summary: string, load: () => Promise<unknown>): Command => ({
   summary,
   async run(argv) {
     const [{ runComponent }, loaded] = await Promise.all([import("./machinery/process/run.ts"), load()]);
-    return runComponent(loaded, argv);
+    return runComponent(loaded as Component, argv);
   },
 });
 
 const commands: Readonly<Record<string, Command>> = {
-  up: component(
-    "start a cluster on this machine",
-    async () => (await import("./machinery/cluster/up.ts")).upCommand as never,
+  up: component("start a cluster on this machine", async () => (await import("./machinery/cluster/up.ts")).upCommand),
+  down: component(
+    "stop it and clean up; --purge removes the data too",
+    async () => (await import("./machinery/cluster/down.ts")).downCommand,
   ),
+  kubectl: {
+    summary: "work with the cluster",
+    async run(argv) {
+      const { runKubectl } = await import("./kubectl/process.ts");
+      return runKubectl(argv, join(home, "admin.kubeconfig"));
+    },
+  },
+  kubeconfig: {
+    summary: "print the path of the administrator's kubeconfig",
+    async run() {
+      const path = join(home, "admin.kubeconfig");
+      if (existsSync(path)) process.stdout.write(`${path}\n`);
+      else process.stderr.write(`k8ts: there is no ${path}: start a cluster with 'k8ts up'\n`);
+      return existsSync(path) ? 0 : 1;
+    },
+  },
+  logs: {
+    summary: "show a component's log; -f follows it",
+    async run(argv) {
+      const [{ logsCommand }, { systemClock }] = await Promise.all([
+        import("./machinery/cluster/logs-command.ts"),
+        import("./machinery/process/clock.ts"),
+      ]);
+      return logsCommand(argv, home, systemClock);
+    },
+  },
+  images: {
+    summary: "import images, list them",
+    run: async (argv) => (await import("./kubelet/images/images-command.ts")).imagesCommand(argv),
+  },
+  server: component(
+    "run apiserver, controllers and scheduler in one process",
+    async () => (await import("./server.ts")).serverComponent,
+  ),
+  agent: component(
+    "run kubelet, runtime interface and service proxy in one process",
+    async () => (await import("./kubelet/agent.ts")).agentComponent,
+  ),
+  apiserver: component("run the API server", async () => (await import("./apiserver/apiserver.ts")).apiserverComponent),
+  controllers: component(
+    "run the controllers",
+    async () => (await import("./controllers/controllers.ts")).controllersComponent,
+  ),
+  scheduler: component("run the scheduler", async () => (await import("./scheduler/scheduler.ts")).schedulerComponent),
+  kubelet: component("run the kubelet", async () => (await import("./kubelet/kubelet.ts")).kubeletComponent),
+  cri: component(
+    "run the runtime interface",
+    async () => (await import("./kubelet/cri/cri-component.ts")).criComponent,
+  ),
+  proxy: component("run the service proxy", async () => (await import("./kubelet/proxy/proxy.ts")).proxyComponent),
+  dns: component("run the cluster's name server", async () => (await import("./kubelet/dns/dns.ts")).dnsComponent),
+  supervisor: component(
+    "keep the processes of up running",
+    async () => (await import("./machinery/cluster/supervisor.ts")).supervisorComponent,
+  ),
+  "prepare-node": component(
+    "prepare this machine for containerd",
+    async () => (await import("./kubelet/prepare-node.ts")).prepareNodeCommand,
+  ),
+  "sweep-node": component(
+    "remove what containers left on this machine",
+    async () => (await import("./kubelet/sweep-node.ts")).sweepNodeCommand,
+  ),
+  test: component("run every check and test", async () => (await import("./e2e/run-tests.ts")).testCommand),
 };
 
-const home = process.env["K8TS_HOME"] ?? `${process.env["HOME"] ?? "/root"}/.k8ts`;
+function usage(problem?: string): number {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  const text = `Usage: k8ts COMMAND [flags]\n\n${lines.join("\n")}\n\nk8ts COMMAND --help shows a command's flags.\n`;
+  if (problem) process.stderr.write(`k8ts: ${problem}\n\n${text}`);
+  else process.stdout.write(text);
+  return problem ? 2 : 0;
+}
+
 if (existsSync(home)) {
   const cache = join(home, "cache", "compiled");
   mkdirSync(cache, { recursive: true, mode: 0o700 });
   enableCompileCache(cache);
 }
-
 const [name = "help", ...argv] = process.argv.slice(2);
-const command = commands[name];
-if (!command) {
-  const width = Math.max(...Object.keys(commands).map((one) => one.length));
-  const lines = Object.entries(commands).map(([one, { summary }]) => `  ${one.padEnd(width)}  ${summary}`);
-  const asked = ["help", "--help", "-h"].includes(name);
-  const out = asked ? process.stdout : process.stderr;
-  out.write(
-    `${asked ? "" : `k8ts: unknown command "${name}"\n\n`}Usage: k8ts COMMAND [flags]\n\n${lines.join("\n")}\n\nk8ts COMMAND --help shows a command's flags.\n`,
-  );
-  process.exit(asked ? 0 : 2);
-}
-process.exit(await command.run(argv));
+const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+if (command) process.exit(await command.run(argv));
+process.exit(usage(["help", "--help", "-h"].includes(name) ? undefined : `unknown command "${name}"`));

@@ -41,7 +41,7 @@ export function containerdLayout(paths: HomePaths): ContainerdLayout {
     socket: paths.containerdSocket,
     config: join(base, "config.toml"),
     runc: join(base, "state", "runc"),
-    cni: join(base, "cni"),
+    cni: paths.cniConfig,
     registries: join(base, "registries"),
     credentials: join(base, "credentials.json"),
     cgroup: `k8ts-${createHash("sha256").update(paths.root).digest("hex").slice(0, 8)}`,
