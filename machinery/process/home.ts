@@ -3,6 +3,7 @@
  *
  * Socket paths must stay under 108 bytes, so sockets lie in a short run directory.
  */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 
 export interface HomePaths {
@@ -27,6 +28,8 @@ export interface HomePaths {
   /** CNI configuration, read by our containerd, and the addresses given out. */
   readonly cniConfig: string;
   readonly cniData: string;
+  /** Top-level cgroup of all our containers, in every hierarchy; named after the home, so that no two share one. */
+  readonly cgroup: string;
   /** The kubelet's pods: volumes, termination logs, checkpoints. */
   readonly kubelet: string;
   /** Container logs as files: <namespace>_<pod>_<uid>/<container>/<restart>.log */
@@ -51,6 +54,7 @@ export function homePaths(root: string): HomePaths {
     containerd: at("containerd"),
     cniConfig: at("cni", "net.d"),
     cniData: at("cni", "data"),
+    cgroup: `/k8ts-${createHash("sha256").update(root).digest("hex").slice(0, 8)}`,
     kubelet: at("kubelet"),
     podLogs: at("pod-logs"),
     cache: at("cache"),

@@ -1,8 +1,9 @@
 /**
  * Cgroups: all our containers lie under one top-level cgroup of ours, in every hierarchy.
  *
- * The kubelet names a pod's cgroup as it likes; here it gets put under that root, and is removed with
- * the pod, since runc makes parents but never removes them. Limits are runc's concern.
+ * The kubelet makes and removes a pod's cgroup, with the pod's limits, and names it as the sandbox's parent.
+ * A sandbox without a parent gets one here, which goes with it, since runc makes parents but never
+ * removes them. Containers' own limits are runc's concern.
  */
 import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
@@ -10,11 +11,16 @@ import type { PodSandboxConfig } from "../../cri/messages.ts";
 
 const CGROUP = "/sys/fs/cgroup";
 
-/** The same configuration with the pod's cgroup under our root. */
+/** The same configuration with a cgroup under our root. */
 export function underRoot(config: PodSandboxConfig, root: string): PodSandboxConfig {
-  const parent = config.linux?.cgroupParent || `/pod${config.metadata.uid}`;
-  if (parent === `/${root}` || parent.startsWith(`/${root}/`)) return config;
-  return { ...config, linux: { ...config.linux, cgroupParent: join("/", root, parent) } };
+  const parent = config.linux?.cgroupParent || ownParent(config, root);
+  const cgroupParent = parent === root || parent.startsWith(`${root}/`) ? parent : join(root, parent);
+  return { ...config, linux: { ...config.linux, cgroupParent } };
+}
+
+/** The parent of a sandbox whose kubelet names none. */
+export function ownParent({ metadata }: Pick<PodSandboxConfig, "metadata">, root: string): string {
+  return join(root, `pod${metadata.uid}`);
 }
 
 /** Directories of a cgroup in each hierarchy that has it. Symbolic links (cpu,cpuacct) are one hierarchy. */
@@ -28,10 +34,9 @@ export function cgroupDirectories(cgroup: string): readonly string[] {
   return hierarchies.map((hierarchy) => join(hierarchy, cgroup)).filter((directory) => existsSync(directory));
 }
 
-/** Removes a pod's cgroup and the parents that are empty then, up to and without our root. */
-export function removeCgroup(cgroup: string, root: string): void {
-  for (let path = cgroup; path.startsWith(`/${root}/`); path = join(path, ".."))
-    for (const directory of cgroupDirectories(path)) removeEmpty(directory);
+/** Removes a cgroup, if nothing is left in it. */
+export function removeCgroup(cgroup: string): void {
+  for (const directory of cgroupDirectories(cgroup)) removeEmpty(directory);
 }
 
 /** Removes a cgroup with all below it. False when processes are left in it. */

@@ -5,7 +5,6 @@
  * /run/containerd/s, CNI results in /var/lib/cni and cgroups. Those carry ids found in `state`
  * or, for cgroups, a root named after the home; sweep.ts removes them by these.
  */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { HomePaths } from "../../../machinery/process/home.ts";
 
@@ -24,7 +23,7 @@ export interface ContainerdLayout {
   readonly registries: string;
   /** Registry credentials in the format of Docker's config.json. */
   readonly credentials: string;
-  /** Name of the top-level cgroup under which all our containers lie. */
+  /** The top-level cgroup under which all our containers lie: "/k8ts-…". */
   readonly cgroup: string;
 }
 
@@ -44,6 +43,6 @@ export function containerdLayout(paths: HomePaths): ContainerdLayout {
     cni: paths.cniConfig,
     registries: join(base, "registries"),
     credentials: join(base, "credentials.json"),
-    cgroup: `k8ts-${createHash("sha256").update(paths.root).digest("hex").slice(0, 8)}`,
+    cgroup: paths.cgroup,
   };
 }

@@ -7,12 +7,12 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
-/** Mount points at or under `directory`, deepest first. */
+/** Mount points under `directory`, deepest first; not the directory itself, which may be a disk of the user's. */
 export function mountsUnder(directory: string): readonly string[] {
   return readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .map((line) => unescapeOctal(line.split(" ")[4] ?? ""))
-    .filter((point) => point === directory || point.startsWith(`${directory}/`))
+    .filter((point) => point.startsWith(`${directory}/`))
     .reverse();
 }
 

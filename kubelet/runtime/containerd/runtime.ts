@@ -13,7 +13,7 @@ import type { Answer, CallName, CallOptions, Request, Runtime } from "../../cri/
 import { isCriError } from "../../cri/errors.ts";
 import { imageTar } from "../../images/build.ts";
 import { architectureOf, pauseImage } from "../../images/pause.ts";
-import { removeCgroup, underRoot } from "./cgroups.ts";
+import { ownParent, removeCgroup, underRoot } from "./cgroups.ts";
 import { credentialsFor } from "./credentials.ts";
 import { createEventHub, type Hint } from "./event-hub.ts";
 import { type GrpcChannel, openChannel } from "./grpc.ts";
@@ -104,9 +104,9 @@ function overrides({ send, layout, version, ensurePause }: Parts): Overrides {
     },
 
     async RemovePodSandbox(request, options) {
-      const cgroup = await cgroupOf(send, request.podSandboxId);
+      const { items } = await send("ListPodSandbox", { filter: { id: request.podSandboxId } });
       await unlessGone(send("RemovePodSandbox", request, options));
-      if (cgroup) removeCgroup(cgroup, layout.cgroup);
+      for (const sandbox of items) removeCgroup(ownParent(sandbox, layout.cgroup));
       return {};
     },
 
@@ -153,18 +153,6 @@ async function unlessGone(sent: Promise<Empty>): Promise<Empty> {
     return await sent;
   } catch (error) {
     if (isCriError(error, "NotFound")) return {};
-    throw error;
-  }
-}
-
-/** The cgroup a sandbox was made with; undefined when the sandbox is gone. */
-async function cgroupOf(send: Send, podSandboxId: string): Promise<string | undefined> {
-  try {
-    const { info } = await send("PodSandboxStatus", { podSandboxId, verbose: true });
-    const parsed = JSON.parse(info["info"] ?? "{}") as { config?: { linux?: { cgroup_parent?: string } } };
-    return parsed.config?.linux?.cgroup_parent;
-  } catch (error) {
-    if (isCriError(error, "NotFound")) return undefined;
     throw error;
   }
 }
