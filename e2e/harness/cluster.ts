@@ -1,0 +1,109 @@
+/**
+ * Cluster: a whole k8ts of a test's own, started by the commands that a user has.
+ *
+ * Its home is a temporary directory; `down` takes everything away. One real cluster at a time: the
+ * bridge and the nftables tables have fixed names.
+ */
+import { execFile, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { systemClock } from "../../machinery/process/clock.ts";
+import { type HomePaths, homePaths } from "../../machinery/process/home.ts";
+import type { Kubectl } from "./kubectls.ts";
+
+const run = promisify(execFile);
+const program = join(import.meta.dirname, "..", "..", "k8ts");
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Cluster {
+  readonly paths: HomePaths;
+  readonly port: number;
+  readonly env: NodeJS.ProcessEnv;
+  /** `k8ts …`; rejects when it fails. */
+  k8ts(...args: string[]): Promise<string>;
+  /** Runs kubectl and gives what it printed; rejects when it fails. */
+  kubectl(which: Kubectl, args: readonly string[], input?: string): Promise<string>;
+  /** The same, whatever its exit code. */
+  tryKubectl(which: Kubectl, args: readonly string[], input?: string): Promise<Ran>;
+  /** Pid of a process of the cluster, by the supervisor's record. */
+  pidOf(process: string): number;
+  /** kill -9. */
+  kill(process: string): void;
+  down(): Promise<void>;
+}
+
+/** Runs `k8ts up` with these flags. */
+export async function startCluster(...flags: string[]): Promise<Cluster> {
+  const home = mkdtempSync(join(tmpdir(), "k8ts-"));
+  const port = await freePort();
+  const paths = homePaths(home);
+  const env = { ...process.env, K8TS_HOME: home, KUBECONFIG: paths.adminKubeconfig, HOME: home };
+  const k8ts = async (...args: string[]) => (await run(program, args, { env, maxBuffer: 64 * 1024 * 1024 })).stdout;
+
+  const tryKubectl: Cluster["tryKubectl"] = (which, args, input) => {
+    const [file = "", ...first] = which.command;
+    return new Promise((resolve, reject) => {
+      const child = spawn(file, [...first, ...args], { env, stdio: ["pipe", "pipe", "pipe"] });
+      let [stdout, stderr] = ["", ""];
+      child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+      child.on("error", reject);
+      child.on("close", (code) => resolve({ code: code ?? 1, stdout, stderr }));
+      child.stdin.on("error", () => undefined); // it ended without reading what it was given
+      child.stdin.end(input ?? "");
+    });
+  };
+
+  const pidOf = (name: string) =>
+    (JSON.parse(readFileSync(join(paths.run, `${name}.pid`), "utf8")) as { pid: number }).pid;
+  await k8ts("up", "--port", String(port), "--no-sample", ...flags);
+  return {
+    paths,
+    port,
+    env,
+    k8ts,
+    tryKubectl,
+    async kubectl(which, args, input) {
+      const { code, stdout, stderr } = await tryKubectl(which, args, input);
+      if (code !== 0)
+        throw new Error(`kubectl ${which.version} ${args.join(" ")}: exit code ${code}\n${stdout}\n${stderr}`);
+      return stdout;
+    },
+    pidOf,
+    kill: (name) => void process.kill(pidOf(name), "SIGKILL"),
+    async down() {
+      await k8ts("down", "--purge");
+    },
+  };
+}
+
+/** Asks again until it answers something, or fails with what was wrong last. */
+export async function eventually<T>(what: string, probe: () => Promise<T>, ms = 60_000): Promise<T> {
+  const until = systemClock.monotonic() + ms;
+  for (;;) {
+    try {
+      return await probe();
+    } catch (error) {
+      if (systemClock.monotonic() > until) throw new Error(`${what}: not within ${ms / 1000} s`, { cause: error });
+      await systemClock.sleep(100);
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address ? address.port : 0;
+}
+
+export const canRunContainers = process.platform === "linux" && process.getuid?.() === 0;
