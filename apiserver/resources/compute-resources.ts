@@ -6,7 +6,7 @@
  */
 import type * as models from "@kubernetes/client-node";
 import { qualifiedName } from "../../machinery/objects/names.ts";
-import { canonicalQuantity, compareQuantities, parseQuantity } from "../../machinery/objects/quantity.ts";
+import { canonicalQuantity, compareQuantities, milliValue, parseQuantity } from "../../machinery/objects/quantity.ts";
 import type { Wire } from "../../machinery/objects/wire.ts";
 import { NOT_NEGATIVE } from "./checks.ts";
 import type { FieldErrors } from "./field-errors.ts";
@@ -15,14 +15,17 @@ import { each } from "./object-meta.ts";
 export type Requirements = Wire<models.V1ResourceRequirements>;
 export type Amounts = Record<string, string>;
 
-/** Canonical amounts: "0.5" is stored as "500m". Amounts that cannot be read are left for validation. */
-export function canonicalAmounts(amounts: Amounts | undefined): void {
-  for (const name in amounts) amounts[name] = canonicalQuantity(amounts[name]!);
+/** Nothing finer than a thousandth is kept; decoding has made amounts canonical. */
+export function roundAmounts(amounts: Amounts | undefined): void {
+  for (const name in amounts) {
+    const amount = amounts[name]!;
+    if (/[nu]$/.test(amount)) amounts[name] = canonicalQuantity(`${milliValue(amount)}m`);
+  }
 }
 
 export function defaultRequirements(requirements: Requirements): void {
-  canonicalAmounts(requirements.limits);
-  canonicalAmounts(requirements.requests);
+  roundAmounts(requirements.limits);
+  roundAmounts(requirements.requests);
 }
 
 /** Only for Pods: in a template the author's silence is kept. */

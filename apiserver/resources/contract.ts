@@ -42,7 +42,7 @@ export interface CreateContext {
 export interface Strategy<T extends KubeObject = KubeObject> {
   /** Defaults that Kubernetes computes in code. Idempotent; runs after decoding and before admission's validation. */
   readonly defaults?: (object: T) => void;
-  /** Clears what a creator may not set (status), sets what only the server knows. */
+  /** Clears what a creator may not set (status), sets what only the server knows. Metadata is complete by then. */
   readonly prepareForCreate?: (object: T, context: CreateContext) => void;
   /** Keeps what an update may not change. Generation is counted by the generic code. */
   readonly prepareForUpdate?: (object: T, old: T) => void;

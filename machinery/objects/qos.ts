@@ -15,7 +15,7 @@ const COUNTED = ["cpu", "memory"] as const;
 export function qosClass(spec: PodSpec): QosClass {
   const asking = spec.resources
     ? [spec.resources]
-    : [...spec.containers, ...(spec.initContainers ?? [])].map(({ resources }) => resources ?? {});
+    : [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ resources }) => resources ?? {});
   let any = false;
   let guaranteed = true;
   for (const { requests, limits } of asking) {
