@@ -91,7 +91,9 @@ export function subsetsOf(backends: readonly Backend[]): Subset[] {
   const subsets = new Map<string, Subset>();
   for (const { endpoint, ip, ports } of backends.slice(0, MAX_ADDRESSES)) {
     const id = canonicalJson(ports);
-    const subset = subsets.get(id) ?? { ports: ports.map(({ name, ...port }) => (name ? { name, ...port } : port)) };
+    const subset: Subset = subsets.get(id) ?? {
+      ports: ports.map(({ name, ...port }) => (name ? { name, ...port } : port)),
+    };
     subsets.set(id, subset);
     const { hostname, nodeName, targetRef } = endpoint;
     const address = {

@@ -7,6 +7,7 @@
  */
 import type { Change, Lister } from "../machinery/client/informer.ts";
 import {
+  again,
   type Controller,
   defineController,
   done,
@@ -120,7 +121,7 @@ function slicesOf({ metadata: { namespace, name, uid } }: Service, slices: Liste
 async function removeSlice(
   key: string,
   { metadata }: EndpointSlice,
-  { client }: Context,
+  { client, clock }: Context,
   written: WrittenSlices,
 ): Promise<void> {
   const { namespace, name, uid } = metadata;
