@@ -70,10 +70,9 @@ export interface Descriptions {
   field(message: string, field: Field): string;
 }
 
-/** What decoding found besides the value: fields that the type does not have, keys given twice. */
+/** What decoding found besides the value: fields that the type does not have. */
 export interface Decoded<T> {
   readonly value: T;
-  /** "spec.template.spec.contaners": reported as Kubernetes words strict decoding errors. */
+  /** "spec.template.spec.contaners", as Kubernetes writes paths in strict decoding errors. */
   readonly unknown: readonly string[];
-  readonly duplicates: readonly string[];
 }

@@ -3,24 +3,17 @@
  *
  * Null means absent, fields that the type does not have are taken out and named, quantities and times
  * come back as Kubernetes writes them. The value is changed in place: it must be the caller's own.
- * Decoders are compiled once per message, on first use: see compile-decoder.ts. Required and wrong values are not judged here:
- * that is validation, in apiserver/resources.
+ * Decoders are compiled once per message, on first use: see compile-decoder.ts. Required and wrong values are
+ * not judged here: that is validation, in apiserver/resources.
  */
 import { type ApiError, badRequest } from "../../machinery/objects/status.ts";
 import { compileMessage, isObject, type ObjectDecoder, type Walk } from "./compile-decoder.ts";
 import type { Decoded, Schema } from "./contract.ts";
 import { goKindOf, goTypeOfMessage } from "./go-types.ts";
-import { readJson } from "./json.ts";
 import { DecodeError } from "./scalars.ts";
 
-export { DecodeError } from "./scalars.ts";
-
-export interface DecodedValue<T> extends Decoded<T> {
-  readonly duplicates: readonly [];
-}
-
 /** Throws a DecodeError. */
-export type Decoder = <T = unknown>(value: unknown) => DecodedValue<T>;
+export type Decoder = <T = unknown>(value: unknown) => Decoded<T>;
 
 /** The decoder of a message: one set for a schema. */
 export type Decoders = (message: string) => Decoder;
@@ -39,27 +32,26 @@ export function createDecoders(schema: Schema): Decoders {
 
   return (name) => {
     const decode = objectDecoder(name);
-    return <T>(value: unknown): DecodedValue<T> => {
+    return <T>(value: unknown): Decoded<T> => {
       if (!isObject(value)) {
         throw new DecodeError(
           `json: cannot unmarshal ${goKindOf(value)} into Go value of type ${goTypeOfMessage(name)}`,
         );
       }
       const walk: Walk = { path: [], unknown: [] };
-      return { value: decode(value, walk) as T, unknown: walk.unknown, duplicates: [] };
+      return { value: decode(value, walk) as T, unknown: walk.unknown };
     };
   };
 }
 
-/** Reads and decodes a body. Throws a DecodeError, or a JsonSyntaxError where it is not JSON. */
-export function decodeText<T>(decode: Decoder, text: string): Decoded<T> {
-  const { value, duplicates } = readJson(text);
-  const decoded = decode<T>(value);
-  return duplicates.length > 0 ? { ...decoded, duplicates } : decoded;
+/** Paths of fields that the type does not have, and of keys given twice (json.ts finds these). */
+export interface Strictness {
+  readonly unknown: readonly string[];
+  readonly duplicates: readonly string[];
 }
 
 /** What `fieldValidation` warns of, or refuses: `unknown field "spec.foo"`. */
-export function strictErrors({ unknown, duplicates }: Omit<Decoded<unknown>, "value">): string[] {
+export function strictErrors({ unknown, duplicates }: Strictness): string[] {
   return [
     ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
     ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),

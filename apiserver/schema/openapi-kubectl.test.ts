@@ -16,7 +16,7 @@ import { builtinResources } from "../resources/table.ts";
 import { loadSchema } from "./load.ts";
 import { createOpenApi, type OpenApi } from "./openapi.ts";
 import { answerOpenApi } from "./openapi-handler.ts";
-import { deployment } from "./samples.ts";
+import { deployment } from "./samples.cases.ts";
 
 let openApi: OpenApi;
 

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Schema } from "./contract.ts";
 import { createDecoders } from "./decode.ts";
 import { loadSchema } from "./load.ts";
-import { deployment, pod } from "./samples.ts";
+import { deployment, pod } from "./samples.cases.ts";
 import { applyStrategicMergePatch } from "./strategic-merge.ts";
 
 const POD = "io.k8s.api.core.v1.Pod";
