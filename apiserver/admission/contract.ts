@@ -52,6 +52,8 @@ export interface Admission {
 export interface Allocation {
   readonly conditions: readonly Condition[];
   readonly operations: readonly Operation[];
+  /** Takes back what was set on the object, so that something else can be chosen. */
+  undo(): void;
 }
 
 /**

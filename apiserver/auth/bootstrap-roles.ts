@@ -108,9 +108,7 @@ export const bootstrapRoles: readonly BootstrapRole[] = [
   { name: "system:public-info-viewer", rules: [urls("/healthz /livez /readyz /version /version/")] },
   {
     name: "system:discovery",
-    rules: [
-      urls("/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/"),
-    ],
+    rules: [urls("/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/")],
   },
   {
     name: "system:basic-user",

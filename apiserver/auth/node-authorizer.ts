@@ -6,7 +6,15 @@
  * https://kubernetes.io/docs/reference/access-authn-authz/node/
  */
 import type { Pod } from "../../machinery/objects/kinds.ts";
-import { type Attributes, type Authorizer, allow, type CachedObjects, NODES, noOpinion, type User } from "./contract.ts";
+import {
+  type Attributes,
+  type Authorizer,
+  allow,
+  type CachedObjects,
+  NODES,
+  noOpinion,
+  type User,
+} from "./contract.ts";
 
 const PREFIX = "system:node:";
 
@@ -45,7 +53,7 @@ const referred =
   };
 
 const ownLease: Rule = ({ namespace, name, verb }, node) => {
-  if (namespace !== "kube-node-lease") return "can only access leases in the \"kube-node-lease\" system namespace";
+  if (namespace !== "kube-node-lease") return 'can only access leases in the "kube-node-lease" system namespace';
   return verb === "create" || name === node || `can only access node lease with the same name as the requesting node`;
 };
 
@@ -135,4 +143,3 @@ function refersInEnvironment({ env, envFrom }: Environment, kind: "configMap" | 
   const whole = envFrom?.some((source) => source[`${kind}Ref`]?.name === name);
   return whole || (env?.some(({ valueFrom }) => valueFrom?.[`${kind}KeyRef`]?.name === name) ?? false);
 }
-

@@ -4,13 +4,7 @@
  * What is derived from them is kept until one of them changes; a request then costs a few map
  * look-ups. A binding to a role that does not exist grants nothing.
  */
-import type {
-  ClusterRole,
-  ClusterRoleBinding,
-  PolicyRule,
-  Role,
-  RoleBinding,
-} from "../../machinery/objects/kinds.ts";
+import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding } from "../../machinery/objects/kinds.ts";
 import { type Attributes, type Authorizer, allow, type CachedObjects, noOpinion, type User } from "./contract.ts";
 import { ruleAllows } from "./rules.ts";
 
@@ -81,8 +75,8 @@ function buildIndex(objects: CachedObjects, generation: string): Index {
     const { namespace = "" } = binding.metadata;
     const { kind, name } = binding.roleRef;
     const local = kind === "Role" ? (objects.get(ROLES, namespace, name) as Role | undefined)?.rules : undefined;
-    let grants = namespaces.get(namespace);
-    if (!grants) namespaces.set(namespace, (grants = new Map()));
+    const grants = namespaces.get(namespace) ?? new Map<string, Grant[]>();
+    namespaces.set(namespace, grants);
     add(grants, binding, kind === "ClusterRole" ? clusterRoles.get(name) : local, "RoleBinding");
   }
   return { generation, cluster, namespaces };

@@ -3,11 +3,12 @@
  *
  * Once only: a Pod that has a node, or is being deleted, is not bound again (409).
  */
-import { wireTime } from "../../machinery/process/clock.ts";
+
 import { withCondition } from "../../machinery/objects/conditions.ts";
 import type { Pod, PodCondition } from "../../machinery/objects/kinds.ts";
 import { badRequest, conflict } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
+import { wireTime } from "../../machinery/process/clock.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { changeObject, checkPreconditions } from "./commit.ts";
@@ -25,8 +26,7 @@ export const bind: Step = async (exchange) => {
   if (!body) throw badRequest("the body of the request is empty: a Binding is expected");
   const binding = decodeObject(server, body, BINDING, fieldValidation, warnings);
   const { name: given, namespace } = binding.metadata;
-  if (given && info.name && given !== info.name)
-    throw badRequest(`name in URL does not match name in Binding object`);
+  if (given && info.name && given !== info.name) throw badRequest(`name in URL does not match name in Binding object`);
   if (namespace && namespace !== info.namespace)
     throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   const name = info.name || given || "";
@@ -51,7 +51,8 @@ function targetOf(binding: KubeObject, name: string): string {
 
 function bound({ server }: ResourceExchange, old: Pod, { metadata }: KubeObject, node: string): KubeObject {
   const refused = (why: string) => conflict("pods/binding", old.metadata.name, why);
-  if (old.metadata.deletionTimestamp) throw refused(`pod ${old.metadata.name} is being deleted, cannot be assigned to a host`);
+  if (old.metadata.deletionTimestamp)
+    throw refused(`pod ${old.metadata.name} is being deleted, cannot be assigned to a host`);
   if (old.spec?.nodeName) throw refused(`pod ${old.metadata.name} is already assigned to node "${old.spec.nodeName}"`);
   if (old.spec?.schedulingGates?.length) throw refused(`pod ${old.metadata.name} has non-empty .spec.schedulingGates`);
 

@@ -57,7 +57,8 @@ export function readJsonText(text: string): ReadValue {
   try {
     return readJson(text);
   } catch (error) {
-    if (error instanceof JsonSyntaxError) throw badRequest(`couldn't get version/kind; json parse error: ${error.message}`);
+    if (error instanceof JsonSyntaxError)
+      throw badRequest(`couldn't get version/kind; json parse error: ${error.message}`);
     throw error;
   }
 }
@@ -95,12 +96,12 @@ export function decodeObject(
   try {
     const { value, unknown } = decoders(message.name)<KubeObject>(read.value);
     const problems = validation === "Ignore" ? [] : strictErrors({ unknown, duplicates: read.duplicates });
-    if (problems.length > 0 && validation === "Strict") throw cannotBeHandled(expected.kind, expected.version, problems);
+    if (problems.length > 0 && validation === "Strict")
+      throw cannotBeHandled(expected.kind, expected.version, problems);
     warnings.push(...problems);
-    value.apiVersion = expected.group === "" ? expected.version : `${expected.group}/${expected.version}`;
-    value.kind = expected.kind;
-    value.metadata ??= {};
-    return value;
+    const apiVersion = expected.group === "" ? expected.version : `${expected.group}/${expected.version}`;
+    const { apiVersion: _apiVersion, kind: _kind, metadata = {}, ...rest } = value;
+    return { kind: expected.kind, apiVersion, metadata, ...rest };
   } catch (error) {
     if (error instanceof DecodeError) throw cannotBeHandled(expected.kind, expected.version, error);
     throw error;

@@ -76,10 +76,14 @@ export async function changeObject(
   throw conflict(qualified(exchange.row), name.name, MODIFIED);
 }
 
-export const MODIFIED =
-  "the object has been modified; please apply your changes to the latest version and try again";
+export const MODIFIED = "the object has been modified; please apply your changes to the latest version and try again";
 
-function write(exchange: ResourceExchange, name: ObjectName, current: CachedObject, next: Exclude<Next, { kind: "same" }>) {
+function write(
+  exchange: ResourceExchange,
+  name: ObjectName,
+  current: CachedObject,
+  next: Exclude<Next, { kind: "same" }>,
+) {
   const base = { ...name, expected: current.revision, cause: causeOf(exchange) };
   const also = next.also ? { also: next.also } : {};
   if (next.kind === "delete") return exchange.cache.write({ type: "delete", ...base, ...also });
@@ -117,4 +121,3 @@ export function checkPreconditions(
       `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${current.resourceVersion}`,
     );
 }
-

@@ -4,7 +4,7 @@
  * A step is a function from an Exchange to a response or to the next step's input; it keeps no state
  * of its own. The order of the steps stands in handler.ts.
  */
-import type { Handler, RequestRecord, ResponseRecord } from "../../machinery/client/transport/contract.ts";
+import type { RequestRecord, ResponseRecord } from "../../machinery/client/transport/contract.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
@@ -52,8 +52,6 @@ export interface Server {
   readonly address: string;
   /** Aborted when the server shuts down: watches and streams end, new requests are refused. */
   readonly stopping: AbortSignal;
-  /** The server's own way to itself, for steps that are requests of their own. */
-  readonly handler: Handler;
 }
 
 /** A request with what the steps before found out. */

@@ -3,7 +3,7 @@
  *
  * decode ► place ► admit (mutate) ► default ► validate ► admit (validate) ► store
  */
-import { alreadyExists, ApiError, badRequest } from "../../machinery/objects/status.ts";
+import { ApiError, alreadyExists, badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { AdmissionRequest } from "../admission/contract.ts";
@@ -49,7 +49,12 @@ export async function createObject(exchange: ResourceExchange, object: KubeObjec
 }
 
 /** Writes it; a generated name that is taken is generated anew. */
-async function store(exchange: ResourceExchange, object: KubeObject, prefix: string, dryRun: boolean): Promise<Outcome> {
+async function store(
+  exchange: ResourceExchange,
+  object: KubeObject,
+  prefix: string,
+  dryRun: boolean,
+): Promise<Outcome> {
   const { server, row, cache } = exchange;
   const { metadata } = object;
   for (let attempt = 1; ; attempt++) {
@@ -68,7 +73,9 @@ async function store(exchange: ResourceExchange, object: KubeObject, prefix: str
         ...(also ? { also } : {}),
       });
       if (outcome.committed) return { status: 201, object: outcome.item.object, json: () => outcome.item.json() };
-      if (!outcome.current) continue; // only an allocation was taken meanwhile
+      also?.undo();
+      // Only an address that was chosen has been taken meanwhile: choose another.
+      if (!outcome.current && attempt < limits.commitAttempts) continue;
     }
     if (!prefix) throw alreadyExists(qualified(row), name);
     if (attempt >= limits.generateNameAttempts) throw serverTimeout(row, prefix);
@@ -77,11 +84,15 @@ async function store(exchange: ResourceExchange, object: KubeObject, prefix: str
 }
 
 function serverTimeout(row: ResourceExchange["row"], prefix: string): ApiError {
-  return new ApiError("AlreadyExists", `${qualified(row)} "${prefix}" already exists, the server was not able to generate a unique name for the object`, {
-    name: prefix,
-    kind: row.plural,
-    retryAfterSeconds: 1,
-  });
+  return new ApiError(
+    "AlreadyExists",
+    `${qualified(row)} "${prefix}" already exists, the server was not able to generate a unique name for the object`,
+    {
+      name: prefix,
+      kind: row.plural,
+      retryAfterSeconds: 1,
+    },
+  );
 }
 
 function admissionOf(exchange: ResourceExchange, object: KubeObject, dryRun: boolean): AdmissionRequest {

@@ -9,7 +9,7 @@ import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
 import type { CachedObject } from "../cache/contract.ts";
 import { readBody } from "./body.ts";
-import { changeObject, checkPreconditions, type Committed, type Next } from "./commit.ts";
+import { type Committed, changeObject, checkPreconditions, type Next } from "./commit.ts";
 import type { ResourceExchange, Step } from "./contract.ts";
 import { cloneJson } from "./json-value.ts";
 import { dryRunOf, invalidOption } from "./options.ts";
@@ -178,4 +178,3 @@ function preconditionsOf(value: unknown): DeleteOptions["preconditions"] {
     resourceVersion: typeof resourceVersion === "string" ? resourceVersion : undefined,
   };
 }
-

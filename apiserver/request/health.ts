@@ -16,11 +16,7 @@ export interface HealthCheck {
   readonly live: boolean;
 }
 
-export function health(
-  path: string,
-  query: URLSearchParams,
-  checks: readonly HealthCheck[],
-): ResponseRecord {
+export function health(path: string, query: URLSearchParams, checks: readonly HealthCheck[]): ResponseRecord {
   const [kind = "", only] = path.split("/").filter((part) => part !== "");
   const excluded = new Set(query.getAll("exclude"));
   const relevant = checks.filter(({ live, name }) => (live || kind === "readyz") && !excluded.has(name));

@@ -28,7 +28,11 @@ const appliers: Readonly<Record<string, Applier>> = {
     try {
       return applyJsonPatch(object, operations(patch));
     } catch (error) {
-      if (error instanceof PatchError) throw new ApiError("Invalid", `the server rejected our request due to an error in our request: ${error.message}`);
+      if (error instanceof PatchError)
+        throw new ApiError(
+          "Invalid",
+          `the server rejected our request due to an error in our request: ${error.message}`,
+        );
       throw error;
     }
   },
@@ -89,7 +93,8 @@ function unsupported(): ApiError {
 }
 
 function operations(patch: unknown): readonly PatchOperation[] {
-  if (!Array.isArray(patch)) throw badRequest("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch");
+  if (!Array.isArray(patch))
+    throw badRequest("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch");
   if (patch.length > limits.jsonPatchOperations)
     throw new ApiError(
       "RequestEntityTooLarge",

@@ -111,6 +111,9 @@ function setPath(object: KubeObject, path: string, value: unknown): void {
   const keys = keysOf(path);
   const last = keys.pop();
   let parent: Record<string, unknown> = object;
-  for (const key of keys) parent = (parent[key] ??= {}) as Record<string, unknown>;
+  for (const key of keys) {
+    parent[key] ??= {};
+    parent = parent[key] as Record<string, unknown>;
+  }
   if (last !== undefined) parent[last] = value;
 }

@@ -4,7 +4,12 @@
  * What the cache indexes (namespace, name, node) is taken out of the field selector; the rest
  * becomes one predicate.
  */
-import { exactValue, type FieldSelector, matchesFields, parseFieldSelector } from "../../machinery/objects/field-selectors.ts";
+import {
+  exactValue,
+  type FieldSelector,
+  matchesFields,
+  parseFieldSelector,
+} from "../../machinery/objects/field-selectors.ts";
 import {
   isEverything,
   matches as matchesLabels,

@@ -1,11 +1,12 @@
 /**
  * Subresources: which step serves each, by "plural/name" or by the name alone, then by verb.
  */
-import type { Step } from "./contract.ts";
+
 import { bind } from "./binding.ts";
+import type { Step } from "./contract.ts";
 import { evict } from "./eviction.ts";
 import { finalize } from "./finalize.ts";
-import { nodeConnect } from "./node-connect.ts";
+import { nodeProxy, podLog, podSession } from "./node-connect.ts";
 import { patch } from "./patch.ts";
 import { get } from "./read.ts";
 import { getScale, patchScale, updateScale } from "./scale.ts";
@@ -14,13 +15,7 @@ import { update } from "./update.ts";
 
 type ByVerb = Readonly<Record<string, Step>>;
 
-const connect: ByVerb = {
-  get: nodeConnect,
-  create: nodeConnect,
-  update: nodeConnect,
-  patch: nodeConnect,
-  delete: nodeConnect,
-};
+const session: ByVerb = { get: podSession, create: podSession };
 
 export const subresourceSteps: Readonly<Record<string, ByVerb>> = {
   status: { get, update, patch },
@@ -29,10 +24,9 @@ export const subresourceSteps: Readonly<Record<string, ByVerb>> = {
   "pods/binding": { create: bind },
   "pods/eviction": { create: evict },
   "serviceaccounts/token": { create: requestToken },
-  "pods/log": { get: nodeConnect },
-  "pods/exec": { get: nodeConnect, create: nodeConnect },
-  "pods/attach": { get: nodeConnect, create: nodeConnect },
-  "pods/portforward": { get: nodeConnect, create: nodeConnect },
-  "nodes/proxy": connect,
-  "pods/proxy": connect,
+  "pods/log": { get: podLog },
+  "pods/exec": session,
+  "pods/attach": session,
+  "pods/portforward": session,
+  "nodes/proxy": { get: nodeProxy, create: nodeProxy, update: nodeProxy, patch: nodeProxy, delete: nodeProxy },
 };

@@ -58,7 +58,8 @@ export const requestToken: Step = async (exchange) => {
 
 function checkedSeconds(seconds: number, name: string): number {
   const errors = new FieldErrors();
-  if (seconds < MIN_SECONDS) errors.invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes");
+  if (seconds < MIN_SECONDS)
+    errors.invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes");
   if (seconds > MAX_SECONDS)
     errors.invalid("spec.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds");
   errors.throwIfAny(TOKEN_REQUEST.group, TOKEN_REQUEST.kind, name);
@@ -80,13 +81,19 @@ async function boundTo(
   const object = await read(exchange, plural, namespace, name);
   if (!object) throw notFound(plural, name);
   if (uid && uid !== object.metadata.uid)
-    throw conflict(plural, name, `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`);
+    throw conflict(
+      plural,
+      name,
+      `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
   const reference = { name, uid: object.metadata.uid };
   if (kind === "Secret") return { secret: reference };
 
   const { serviceAccountName, nodeName } = (object["spec"] ?? {}) as { serviceAccountName?: string; nodeName?: string };
   if (serviceAccountName !== exchange.info.name)
-    throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(exchange.info.name)} to pod running with different serviceaccount name.`);
+    throw badRequest(
+      `cannot bind token for serviceaccount ${JSON.stringify(exchange.info.name)} to pod running with different serviceaccount name.`,
+    );
   const node = nodeName ? exchange.server.objects.get("nodes", "", nodeName) : undefined;
   return { pod: reference, ...(node ? { node: { name: node.metadata.name, uid: node.metadata.uid } } : {}) };
 }

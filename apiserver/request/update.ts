@@ -6,6 +6,7 @@
  */
 import { ApiError, badRequest, conflict } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
+import type { CachedObject } from "../cache/contract.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { changeObject, MODIFIED, type Next } from "./commit.ts";
@@ -15,7 +16,6 @@ import { cloneJson, equalJson } from "./json-value.ts";
 import { countGeneration, keepForUpdate, placeAtName, placeInNamespace, readyToGo } from "./metadata.ts";
 import { writeOptions } from "./options.ts";
 import { respondObject } from "./respond.ts";
-import type { CachedObject } from "../cache/contract.ts";
 
 export const update: Step = async (exchange) => {
   const { record, row, info, server, warnings, cache } = exchange;
@@ -43,8 +43,7 @@ export function checkVersion(exchange: ResourceExchange, object: KubeObject, cur
   const { resourceVersion, uid, name } = object.metadata;
   const resource = qualified(row);
   if (!resourceVersion || resourceVersion === "0") {
-    if (row.strategy.allowUnconditionalUpdate === false)
-      throw invalidVersion(row, name ?? "");
+    if (row.strategy.allowUnconditionalUpdate === false) throw invalidVersion(row, name ?? "");
   } else if (resourceVersion !== current.resourceVersion) throw conflict(resource, name ?? "", MODIFIED);
   if (uid && uid !== current.object.metadata.uid)
     throw conflict(
@@ -115,7 +114,12 @@ export async function changed(
   if (readyToGo(object) && !(row.strategy.holds?.(object) ?? false)) return removal(exchange, current);
   if (sameButVersion(object, old)) return { kind: "same" };
   const also = dryRun ? undefined : await server.allocate(row, object, old);
-  return { kind: "put", object, ...(also ? { also } : {}), ...(strategy.deferrable?.(object, old) ? { deferrable: true } : {}) };
+  return {
+    kind: "put",
+    object,
+    ...(also ? { also } : {}),
+    ...(strategy.deferrable?.(object, old) ? { deferrable: true } : {}),
+  };
 }
 
 export async function removal({ server, row }: ResourceExchange, current: CachedObject): Promise<Next> {

@@ -1,0 +1,38 @@
+/**
+ * Chain: the plugins in the order in which they see a write.
+ *
+ * Mutating order matters: the account first (it adds volumes), then what looks at the finished Pod.
+ */
+import type { Authorizer } from "../auth/contract.ts";
+import type { Rbac } from "../auth/rbac.ts";
+import type { Admission, AdmissionPlugin, AdmissionServices } from "./contract.ts";
+import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
+import { namespaceLifecycle } from "./namespace-lifecycle.ts";
+import { nodeRestriction } from "./node-restriction.ts";
+import { priority } from "./priority.ts";
+import { roleEscalation } from "./role-escalation.ts";
+import { serviceAccount } from "./service-account.ts";
+import { serviceFields } from "./service-fields.ts";
+
+export function builtinPlugins(rbac: Rbac, authorize: Authorizer): readonly AdmissionPlugin[] {
+  return [
+    namespaceLifecycle,
+    serviceAccount,
+    nodeRestriction,
+    priority,
+    defaultTolerationSeconds,
+    serviceFields,
+    roleEscalation(rbac, authorize),
+  ];
+}
+
+export function createAdmission(plugins: readonly AdmissionPlugin[], services: AdmissionServices): Admission {
+  return {
+    async mutate(request) {
+      for (const plugin of plugins) await plugin.mutate?.(request, services);
+    },
+    async validate(request) {
+      for (const plugin of plugins) await plugin.validate?.(request, services);
+    },
+  };
+}

@@ -1,0 +1,39 @@
+/**
+ * NamespaceLifecycle: nothing is created in a namespace that is not there or is going away, and the
+ * namespaces that the cluster needs are not deleted.
+ */
+import type { Namespace } from "../../machinery/objects/kinds.ts";
+import { notFound } from "../../machinery/objects/status.ts";
+import type { AdmissionPlugin } from "./contract.ts";
+import { refused } from "./refused.ts";
+
+const IMMORTAL: ReadonlySet<string> = new Set(["default", "kube-system", "kube-public"]);
+
+export const namespaceLifecycle: AdmissionPlugin = {
+  name: "NamespaceLifecycle",
+
+  async mutate(request, { objects, read }) {
+    const { operation, row, namespace } = request;
+    if (operation !== "CREATE" || !row.namespaced || namespace === "") return;
+    // A namespace that was made a moment ago may not be in the cache yet.
+    const found = objects.get("namespaces", "", namespace) ?? (await read("namespaces", "", namespace));
+    if (!found) throw notFound("namespaces", namespace);
+    if (!isTerminating(found as unknown as Namespace)) return;
+    throw refused(request, `unable to create new content in namespace ${namespace} because it is being terminated`, [
+      {
+        reason: "NamespaceTerminating",
+        message: `namespace ${namespace} is being terminated`,
+        field: "metadata.namespace",
+      },
+    ]);
+  },
+
+  validate(request) {
+    const { operation, row, name } = request;
+    if (operation !== "DELETE" || row.group !== "" || row.plural !== "namespaces") return;
+    if (IMMORTAL.has(name)) throw refused(request, "this namespace may not be deleted");
+  },
+};
+
+const isTerminating = ({ metadata, status }: Namespace): boolean =>
+  metadata.deletionTimestamp !== undefined || status?.phase === "Terminating";

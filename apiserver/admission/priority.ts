@@ -1,0 +1,70 @@
+/**
+ * Priority: a Pod's priority class becomes its number; at most one class is the default of the cluster.
+ */
+import type { Pod, PriorityClass } from "../../machinery/objects/kinds.ts";
+import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from "./contract.ts";
+import { refused } from "./refused.ts";
+
+const CLASSES = "priorityclasses.scheduling.k8s.io";
+
+export const priority: AdmissionPlugin = {
+  name: "Priority",
+
+  async mutate(request, services) {
+    const { operation, row, subresource } = request;
+    if (row.group !== "" || row.plural !== "pods" || subresource !== "") return;
+    if (operation === "UPDATE") return keepPriority(request);
+    if (operation === "CREATE") await setPriority(request, services);
+  },
+
+  validate(request, { objects }) {
+    const { operation, row, object } = request;
+    if (operation !== "CREATE" && operation !== "UPDATE") return;
+    if (row.plural !== "priorityclasses" || row.group !== "scheduling.k8s.io") return;
+    if (!(object as unknown as PriorityClass).globalDefault) return;
+    for (const other of objects.list(CLASSES)) {
+      if (other.metadata.name === request.name || !(other as unknown as PriorityClass).globalDefault) continue;
+      throw refused(
+        request,
+        `PriorityClass ${other.metadata.name} is already marked as default. Only one default can exist`,
+      );
+    }
+  },
+};
+
+async function setPriority(request: AdmissionRequest, { objects, read }: AdmissionServices): Promise<void> {
+  const { spec } = request.object as unknown as Pod;
+  if (!spec) return;
+  let found: PriorityClass | undefined;
+  if (spec.priorityClassName) {
+    const name = spec.priorityClassName;
+    found = (objects.get(CLASSES, "", name) ?? (await read(CLASSES, "", name))) as PriorityClass | undefined;
+    if (!found) throw refused(request, `no PriorityClass with name ${name} was found`);
+  } else {
+    found = defaultClass(objects);
+    if (found) spec.priorityClassName = found.metadata.name;
+  }
+  const computed = found?.value ?? 0;
+  if (spec.priority !== undefined && spec.priority !== computed)
+    throw refused(
+      request,
+      `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${computed} from the given PriorityClass name`,
+    );
+  spec.priority = computed;
+  spec.preemptionPolicy ??= found?.preemptionPolicy ?? "PreemptLowerPriority";
+}
+
+/** A client that does not know the field must not clear it. */
+function keepPriority({ object, old }: AdmissionRequest): void {
+  const { spec } = object as unknown as Pod;
+  const before = (old as unknown as Pod).spec;
+  if (!spec || !before) return;
+  if (spec.priority === undefined && before.priority !== undefined) spec.priority = before.priority;
+  if (spec.preemptionPolicy === undefined && before.preemptionPolicy !== undefined)
+    spec.preemptionPolicy = before.preemptionPolicy;
+}
+
+function defaultClass(objects: AdmissionServices["objects"]): PriorityClass | undefined {
+  const all = [...objects.list(CLASSES)] as unknown as PriorityClass[];
+  return all.filter(({ globalDefault }) => globalDefault).sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
+}

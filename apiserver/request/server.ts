@@ -1,0 +1,105 @@
+/**
+ * Server: puts the parts of the pipeline together. What happens with a request: handler.ts.
+ *
+ * The parts that the process owns (store, keys, schema, tunnels) come in; nothing here opens or closes them.
+ */
+import type { Handler } from "../../machinery/client/transport/contract.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
+import type { Logger } from "../../machinery/process/logging.ts";
+import { builtinPlugins, createAdmission } from "../admission/chain.ts";
+import { createServiceAddresses, type ServiceAddresses } from "../admission/service-addresses.ts";
+import { createAuthenticate } from "../auth/authenticate.ts";
+import { type Authorizer, allow, MASTERS, noOpinion } from "../auth/contract.ts";
+import { createNodeAuthorizer } from "../auth/node-authorizer.ts";
+import { createRbac } from "../auth/rbac.ts";
+import { createTokens } from "../auth/tokens.ts";
+import type { WatchCache } from "../cache/contract.ts";
+import { ResourceTable } from "../resources/table.ts";
+import type { Schema } from "../schema/contract.ts";
+import { createDecoders } from "../schema/decode.ts";
+import type { Tunnels } from "../tunnel/contract.ts";
+import { qualified, type Server } from "./contract.ts";
+import { createHandler } from "./handler.ts";
+import type { HealthCheck } from "./health.ts";
+import { createMetrics } from "./metrics.ts";
+import { createCachedObjects, createResources } from "./resources.ts";
+
+export interface ServerOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly schema: Schema;
+  readonly cache: WatchCache;
+  /** PKCS#8 PEM that signs service account tokens. */
+  readonly tokenKey: string;
+  readonly serviceCidr: string;
+  readonly nodePorts: readonly [number, number];
+  readonly tunnels?: Tunnels | undefined;
+  /** Checks besides those of the pipeline itself. */
+  readonly checks: readonly HealthCheck[];
+  readonly address: string;
+  readonly stopping: AbortSignal;
+}
+
+export interface AssembledServer {
+  readonly handler: Handler;
+  readonly server: Server;
+  readonly addresses: ServiceAddresses;
+}
+
+export function assembleServer(options: ServerOptions): AssembledServer {
+  const { clock, log, schema, cache, stopping } = options;
+  const resources = createResources(new ResourceTable(), cache);
+  const objects = createCachedObjects(resources);
+  const tokens = createTokens(clock, options.tokenKey);
+  const rbac = createRbac(objects);
+  const authorize = inOrder([masters, createNodeAuthorizer(objects), rbac.authorize]);
+  const { serviceCidr, nodePorts } = options;
+  const addresses = createServiceAddresses({ clock, objects, internal: cache.internal, serviceCidr, nodePorts });
+
+  const read = async (resource: string, namespace: string, name: string) => {
+    const row = resources.rows.find((one) => qualified(one) === resource);
+    return row && (await resources.cache(row).get({ namespace: namespace || undefined, name }))?.object;
+  };
+  const server: Server = {
+    clock,
+    log,
+    schema,
+    decoders: createDecoders(schema),
+    resources,
+    cache,
+    objects,
+    authenticate: createAuthenticate(tokens, objects),
+    authorize,
+    rbac,
+    tokens,
+    admission: createAdmission(builtinPlugins(rbac, authorize), { clock, objects, read }),
+    allocate: addresses.allocate,
+    tunnels: options.tunnels,
+    metrics: createMetrics(),
+    checks: [
+      { name: "ping", live: true, check: () => undefined },
+      { name: "store", live: false, check: () => cache.trouble() },
+      { name: "shutdown", live: false, check: () => (stopping.aborted ? "process is shutting down" : undefined) },
+      ...options.checks,
+    ],
+    address: options.address,
+    stopping,
+  };
+  return { handler: createHandler(server), server, addresses };
+}
+
+/** system:masters may do everything, whatever becomes of the roles. */
+const masters: Authorizer = ({ user }) => (user.groups.includes(MASTERS) ? allow() : noOpinion);
+
+/** The first that allows or denies decides; what the others would have wanted is told when nobody does. */
+function inOrder(authorizers: readonly Authorizer[]): Authorizer {
+  return (asked) => {
+    let reason = "";
+    for (const authorize of authorizers) {
+      const decision = authorize(asked);
+      if (decision.kind !== "noOpinion") return decision;
+      if (decision.reason) reason = reason ? `${reason}, ${decision.reason}` : decision.reason;
+    }
+    return { kind: "noOpinion", reason };
+  };
+}
