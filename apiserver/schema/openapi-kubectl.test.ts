@@ -4,12 +4,13 @@
  * The server here has discovery and OpenAPI, takes every object and keeps none. Skipped without kubectl.
  */
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { basename, delimiter, dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { endsOf, realKubectls } from "../../e2e/harness/kubectls.ts";
 import { systemClock } from "../../machinery/process/clock.ts";
 import { aggregatedDiscovery, apiGroupList, apiResourceList, apiVersions } from "../resources/discovery.ts";
 import { builtinResources } from "../resources/table.ts";
@@ -25,22 +26,9 @@ beforeAll(async () => {
   openApi = createOpenApi({ schema, rows: () => builtinResources, version: "v1.36.0", clock: systemClock });
 });
 
-/** The numbered binaries beside kubectl, where it is a dispatcher; else kubectl itself. */
-function findKubectls(): string[] {
-  const found = (process.env["PATH"] ?? "").split(delimiter).map((dir) => join(dir, "kubectl"));
-  const kubectl = found.find((file) => existsSync(file));
-  if (kubectl === undefined) return [];
-  const home = dirname(realpathSync(kubectl));
-  const numbered = readdirSync(home).filter((name) => /^kubectl\.1\.\d+$/.test(name));
-  const versions = numbered.sort((a, b) => Number(a.split(".")[2]) - Number(b.split(".")[2]));
-  return versions.length === 0
-    ? [kubectl]
-    : [...new Set([versions[0]!, versions.at(-1)!])].map((name) => join(home, name));
-}
+const kubectls = endsOf(realKubectls());
 
-const kubectls = findKubectls();
-
-describe.skipIf(kubectls.length === 0).each(kubectls.map((file) => [basename(file), file]))("%s", (_name, kubectl) => {
+describe.skipIf(kubectls.length === 0).each(kubectls)("kubectl $version", ({ command }) => {
   let server: Server;
   let home: string;
   const writes: string[] = [];
@@ -103,7 +91,7 @@ describe.skipIf(kubectls.length === 0).each(kubectls.map((file) => [basename(fil
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const env = { PATH: process.env["PATH"], HOME: home, KUBECONFIG: "/dev/null" };
     return new Promise((resolve) => {
-      execFile(kubectl, ["--server", address, ...args], { env }, (error, stdout, stderr) => {
+      execFile(command[0]!, ["--server", address, ...args], { env }, (error, stdout, stderr) => {
         resolve({ code: error ? 1 : 0, output: stdout + stderr });
       });
     });
