@@ -15,6 +15,7 @@ export const failureReasons = {
   CreateContainerError: 10_000,
   RunContainerError: 0,
   PostStartHookError: 0,
+  NetworkNotReady: 1_000,
   FailedCreatePodSandBox: 10_000,
   FailedKillPod: 5_000,
 } as const;

@@ -4,7 +4,6 @@
  * Two lists a look; details are asked for once per container and state, since they do not change
  * within one. A container that ends while it is read shows up as it is at the next look.
  */
-import type { Clock } from "../../machinery/process/clock.ts";
 import type { RuntimeService } from "../cri/contract.ts";
 import { isCriError } from "../cri/errors.ts";
 import { type Container, type ContainerStatus, nanosToMs, type PodSandbox } from "../cri/messages.ts";
@@ -21,7 +20,6 @@ export interface RuntimeObserver {
 
 export interface ObserverContext {
   readonly cri: RuntimeService;
-  readonly clock: Clock;
   /** What an ended container left as its last words, beyond what the runtime tells. */
   readonly terminationMessage: (pod: PodIdentity, status: ContainerStatus) => Promise<string>;
 }

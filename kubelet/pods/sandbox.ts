@@ -4,7 +4,8 @@
 import { mkdir } from "node:fs/promises";
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import type { PodSandboxConfig } from "../cri/messages.ts";
-import { step } from "./failures.ts";
+import { StartFailure, step } from "./failures.ts";
+import { usesHostNetwork } from "./pod-spec.ts";
 import { sandboxConfig } from "./sandbox-config.ts";
 import type { PodServices } from "./services.ts";
 
@@ -24,6 +25,11 @@ export function sandboxConfigOf(
 
 export async function createSandbox(pod: Pod, attempt: number, services: PodServices): Promise<void> {
   const { cri, cgroups, events } = services;
+  const problem = usesHostNetwork(pod) ? undefined : services.networkProblem();
+  if (problem) {
+    events.warning(pod, "NetworkNotReady", `network is not ready: ${problem}`);
+    throw new StartFailure("NetworkNotReady", problem);
+  }
   const config = sandboxConfigOf(pod, attempt, services);
   try {
     await step("FailedCreatePodSandBox", async () => {

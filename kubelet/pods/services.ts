@@ -46,6 +46,8 @@ export interface PodServices {
   readonly paths: PodPaths;
   readonly dns: () => DnsSettings;
   readonly node: () => PodNode;
+  /** Why Pods cannot have a network yet; undefined when they can. */
+  readonly networkProblem: () => string | undefined;
   /** Resolves once the node's Services are known. */
   readonly services: () => Promise<readonly Service[]>;
   /** The host's own /etc/hosts. */

@@ -1,0 +1,164 @@
+/**
+ * Kubelet component: the node's agent as a process of its own, with its flags.
+ *
+ * What it does: run-kubelet.ts. Where containers run: behind the runtime interface's socket
+ * (kubelet/cri), which is a process of its own or the agent's (agent.ts).
+ */
+
+import { existsSync, readFileSync } from "node:fs";
+import type { Server } from "node:http";
+import { hostname } from "node:os";
+import { connect as connectTls } from "node:tls";
+import { connect } from "../machinery/client/connect.ts";
+import { targetFromFile } from "../machinery/client/kubeconfig.ts";
+import { type ComponentContext, defineComponent, type FlagValues } from "../machinery/process/component.ts";
+import { UsageError } from "../machinery/process/flags.ts";
+import { homePaths } from "../machinery/process/home.ts";
+import { connectRuntime } from "./cri/client.ts";
+import type { NodeNetwork } from "./network-contract.ts";
+import { noNetwork } from "./network-contract.ts";
+import { defaultAddress, machineFacts } from "./node-facts.ts";
+import { runKubelet } from "./run-kubelet.ts";
+import { runTunnelAgent } from "./tunnel/agent.ts";
+
+export const kubeletFlags = {
+  kubeconfig: {
+    type: "string",
+    value: "FILE",
+    help: "identity and address of the API server (default: kubelet.kubeconfig under $K8TS_HOME)",
+  },
+  "node-name": { type: "string", value: "NAME", help: "name of this node (default: the host's name in lower case)" },
+  "node-ip": { type: "string", value: "ADDRESS", help: "address of this node (default: that of the default route)" },
+  "node-labels": { type: "string", value: "K=V,…", help: "labels to register the node with" },
+  "cri-socket": {
+    type: "string",
+    value: "SOCKET",
+    help: "where the runtime interface is served (default: the home's cri.sock)",
+  },
+  network: { type: "string", default: "bridge", value: "NAME", help: "the Pod network to prepare: bridge or none" },
+  "cluster-cidr": { type: "string", default: "10.42.0.0/16", value: "CIDR", help: "range of all Pod addresses" },
+  "service-cidr": { type: "string", default: "10.43.0.0/16", value: "CIDR", help: "range of Service addresses" },
+  "cluster-dns": {
+    type: "string",
+    default: "10.43.0.10",
+    value: "ADDRESS",
+    help: "address of the cluster's name server",
+  },
+  "cluster-domain": { type: "string", default: "cluster.local", value: "DOMAIN", help: "domain of the cluster" },
+  "resolv-conf": { type: "string", value: "FILE", help: "resolv.conf that Pods inherit from (default: the host's)" },
+  "max-pods": { type: "number", default: 110, value: "N", help: "Pods that this node takes" },
+} as const;
+
+export type KubeletFlags = FlagValues<typeof kubeletFlags>;
+
+export const kubeletComponent = defineComponent({
+  name: "kubelet",
+  summary: "Runs the Pods of this node: plans, volumes, probes, status, logs and exec.",
+  flags: kubeletFlags,
+  run: startKubelet,
+});
+
+type KubeletContext = Pick<ComponentContext, "clock" | "log" | "signal" | "home" | "ready">;
+
+/** Resolves when the signal has aborted and everything has ended. */
+export async function startKubelet(flags: KubeletFlags, context: KubeletContext): Promise<void> {
+  const { clock, log, signal, home } = context;
+  const paths = homePaths(home);
+  const kubeconfig = flags.kubeconfig ?? paths.kubeconfig("kubelet");
+  const client = await connect({ kubeconfig, clock, log, signal });
+  const cri = connectRuntime({ socket: flags["cri-socket"] ?? paths.criSocket, clock });
+  const network = await networkOf(flags, home);
+  await runKubelet({
+    client,
+    cri,
+    clock,
+    log,
+    signal,
+    ready: context.ready,
+    nodeName: nodeName(flags),
+    addresses: [flags["node-ip"] ?? defaultAddress()],
+    maxPods: flags["max-pods"],
+    labels: labelsOf(flags["node-labels"]),
+    facts: await machineFacts("/"),
+    directory: paths.kubelet,
+    logs: paths.podLogs,
+    clusterDns: flags["cluster-dns"].split(",").filter(Boolean),
+    clusterDomain: flags["cluster-domain"],
+    resolvConf: flags["resolv-conf"] ?? hostResolvConf(),
+    cgroupRoot: paths.cgroup,
+    network,
+    tunnel: (server) => tunnel(kubeconfig, server, context),
+  });
+  await cri.close();
+}
+
+export function nodeName(flags: Pick<KubeletFlags, "node-name">): string {
+  return (flags["node-name"] ?? hostname()).toLowerCase();
+}
+
+async function networkOf(flags: KubeletFlags, home: string): Promise<NodeNetwork> {
+  if (flags.network === "none") return noNetwork;
+  if (flags.network !== "bridge") throw new UsageError(`--network is bridge or none, not "${flags.network}"`);
+  const { bridgeNetwork } = await import("./network/bridge-network.ts");
+  return bridgeNetwork({
+    paths: homePaths(home),
+    clusterCIDR: flags["cluster-cidr"],
+    serviceCIDR: flags["service-cidr"],
+  });
+}
+
+function labelsOf(text: string | undefined): Record<string, string> {
+  const pairs = (text ?? "").split(",").filter(Boolean);
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf("=");
+      if (at < 0) throw new UsageError(`--node-labels takes K=V pairs, not "${pair}"`);
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}
+
+/** Where the host asks its own loopback, the real servers stand in systemd-resolved's file. */
+function hostResolvConf(): string {
+  const usual = "/etc/resolv.conf";
+  const resolved = "/run/systemd/resolve/resolv.conf";
+  const text = existsSync(usual) ? readFileSync(usual, "utf8") : "";
+  return /^nameserver\s+(127\.|::1)/m.test(text) && existsSync(resolved) ? resolved : usual;
+}
+
+/** The kubelet is reached only through this: it opens no port. */
+async function tunnel(kubeconfig: string, server: Server, { clock, log, signal }: KubeletContext): Promise<void> {
+  const { access } = await targetFromFile(kubeconfig);
+  const url = new URL(access.server);
+  const port = Number(url.port || 443);
+  const connectSocket = (attempt: AbortSignal) =>
+    new Promise<import("node:tls").TLSSocket>((resolve, reject) => {
+      const socket = connectTls({
+        host: url.hostname,
+        port,
+        ...(access.ca ? { ca: access.ca } : {}),
+        ...(access.cert ? { cert: access.cert } : {}),
+        ...(access.key ? { key: access.key } : {}),
+        ...(access.tlsServerName ? { servername: access.tlsServerName } : {}),
+        rejectUnauthorized: !access.insecureSkipTlsVerify,
+        ALPNProtocols: ["http/1.1"],
+      });
+      const onAbort = () => socket.destroy(attempt.reason as Error);
+      attempt.addEventListener("abort", onAbort, { once: true });
+      socket.once("secureConnect", () => {
+        attempt.removeEventListener("abort", onAbort);
+        socket.off("error", reject);
+        resolve(socket);
+      });
+      socket.once("error", reject);
+    });
+  await runTunnelAgent({
+    connect: connectSocket,
+    host: url.host,
+    ...(access.token ? { headers: { authorization: `Bearer ${access.token}` } } : {}),
+    onConnection: (stream) => void server.emit("connection", stream),
+    clock,
+    log: log.child({ part: "tunnel" }),
+    signal,
+  });
+}

@@ -1,0 +1,88 @@
+/**
+ * Node facts: what this machine is, read from /proc and the operating system.
+ *
+ * Read-only. Simulated nodes get facts from their options instead.
+ */
+import { readFileSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { arch, cpus, networkInterfaces, release, totalmem } from "node:os";
+
+export interface MachineFacts {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly machineID: string;
+  readonly systemUUID: string;
+  readonly bootID: string;
+  readonly kernelVersion: string;
+  readonly osImage: string;
+  /** As in Go: "amd64", "arm64". */
+  readonly architecture: string;
+}
+
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64", ia32: "386", ppc64: "ppc64le" };
+
+export async function machineFacts(directory: string): Promise<MachineFacts> {
+  const disk = await statfs(directory);
+  return {
+    cpus: cpus().length,
+    memoryBytes: memoryFrom(read("/proc/meminfo"), "MemTotal") ?? totalmem(),
+    diskBytes: disk.blocks * disk.bsize,
+    machineID: read("/etc/machine-id"),
+    systemUUID: read("/sys/class/dmi/id/product_uuid") || read("/etc/machine-id"),
+    bootID: read("/proc/sys/kernel/random/boot_id"),
+    kernelVersion: release(),
+    osImage: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(read("/etc/os-release"))?.[1] ?? "Linux",
+    architecture: goArchitecture(),
+  };
+}
+
+export function goArchitecture(): string {
+  return ARCHITECTURES[arch()] ?? arch();
+}
+
+export interface Pressure {
+  readonly memoryAvailableBytes: number;
+  readonly diskAvailableRatio: number;
+  readonly inodesAvailableRatio: number;
+  readonly pidsAvailable: number;
+}
+
+export async function measurePressure(directory: string): Promise<Pressure> {
+  const disk = await statfs(directory);
+  const threads = Number(read("/proc/loadavg").split(" ")[3]?.split("/")[1] ?? 0);
+  const pidMax = Number(read("/proc/sys/kernel/pid_max") || 32_768);
+  return {
+    memoryAvailableBytes: memoryFrom(read("/proc/meminfo"), "MemAvailable") ?? Number.POSITIVE_INFINITY,
+    diskAvailableRatio: disk.blocks > 0 ? disk.bavail / disk.blocks : 1,
+    inodesAvailableRatio: disk.files > 0 ? disk.ffree / disk.files : 1,
+    pidsAvailable: pidMax - threads,
+  };
+}
+
+/** The address of the interface that the default route uses; else the first that is not the host's own. */
+export function defaultAddress(): string {
+  const interfaces = networkInterfaces();
+  const line = read("/proc/net/route")
+    .split("\n")
+    .map((row) => row.split("\t"))
+    .find(([, destination]) => destination === "00000000");
+  const usable = (name: string) =>
+    interfaces[name]?.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+  const routed = line?.[0] ? usable(line[0]) : undefined;
+  return routed ?? Object.keys(interfaces).map(usable).find(Boolean) ?? "127.0.0.1";
+}
+
+function memoryFrom(meminfo: string, field: string): number | undefined {
+  const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(meminfo);
+  return match ? Number(match[1]) * 1024 : undefined;
+}
+
+/** Empty where this system has no such file. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch {
+    return "";
+  }
+}

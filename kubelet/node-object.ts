@@ -1,0 +1,153 @@
+/**
+ * Node object: what the kubelet says of its node, as the API wants it. Pure.
+ *
+ * The kubelet owns capacity, addresses, nodeInfo, its conditions and its own labels; labels, taints
+ * and annotations of others are never touched after registration. Who writes it: node.ts.
+ */
+import type { Node, NodeCondition } from "../machinery/objects/kinds.ts";
+import type { Draft } from "../machinery/objects/wire.ts";
+import { wireTime } from "../machinery/process/clock.ts";
+import type { MachineFacts, Pressure } from "./node-facts.ts";
+
+export const KUBELET_VERSION = "v1.36.0";
+export const NOT_READY_TAINT = "node.kubernetes.io/not-ready";
+
+export interface NodeSettings {
+  readonly name: string;
+  readonly hostname: string;
+  readonly addresses: readonly string[];
+  readonly maxPods: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
+  readonly facts: MachineFacts;
+  /** "containerd://1.6.20". */
+  readonly runtimeVersion: string;
+}
+
+export function nodeLabels({ hostname, facts, labels }: NodeSettings): Record<string, string> {
+  return {
+    "kubernetes.io/hostname": hostname,
+    "kubernetes.io/os": "linux",
+    "kubernetes.io/arch": facts.architecture,
+    "beta.kubernetes.io/os": "linux",
+    "beta.kubernetes.io/arch": facts.architecture,
+    ...labels,
+  };
+}
+
+export function newNode(settings: NodeSettings): Draft<Node> {
+  return {
+    metadata: { name: settings.name, labels: nodeLabels(settings) },
+    spec: {
+      taints: [...settings.taints.map((taint) => ({ ...taint })), { key: NOT_READY_TAINT, effect: "NoSchedule" }],
+    },
+    status: { ...nodeFields(settings), conditions: [] },
+  };
+}
+
+type Fields = Pick<
+  NonNullable<Node["status"]>,
+  "addresses" | "capacity" | "allocatable" | "nodeInfo" | "daemonEndpoints"
+>;
+
+export function nodeFields({ addresses, hostname, maxPods, facts, runtimeVersion }: NodeSettings): Fields {
+  const resources = {
+    cpu: String(facts.cpus),
+    memory: `${Math.floor(facts.memoryBytes / 1024)}Ki`,
+    "ephemeral-storage": `${Math.floor(facts.diskBytes / 1024)}Ki`,
+    "hugepages-1Gi": "0",
+    "hugepages-2Mi": "0",
+    pods: String(maxPods),
+  };
+  const eviction = EVICTION_MEMORY_BYTES / 1024;
+  return {
+    addresses: [
+      ...addresses.map((address) => ({ type: "InternalIP", address })),
+      { type: "Hostname", address: hostname },
+    ],
+    capacity: resources,
+    allocatable: {
+      ...resources,
+      memory: `${Math.max(0, Math.floor(facts.memoryBytes / 1024) - eviction)}Ki`,
+      "ephemeral-storage": String(Math.floor(facts.diskBytes * (1 - EVICTION_DISK_RATIO))),
+    },
+    nodeInfo: {
+      machineID: facts.machineID,
+      systemUUID: facts.systemUUID,
+      bootID: facts.bootID,
+      kernelVersion: facts.kernelVersion,
+      osImage: facts.osImage,
+      containerRuntimeVersion: runtimeVersion,
+      kubeletVersion: KUBELET_VERSION,
+      kubeProxyVersion: "",
+      operatingSystem: "linux",
+      architecture: facts.architecture,
+    },
+    daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
+  };
+}
+
+/** Kubernetes' hard eviction thresholds. */
+const EVICTION_MEMORY_BYTES = 100 * 1024 * 1024;
+const EVICTION_DISK_RATIO = 0.1;
+const EVICTION_INODES_RATIO = 0.05;
+const MIN_PIDS = 100;
+
+export interface Health {
+  readonly pressure: Pressure;
+  /** Why the node cannot run Pods; empty when it can. */
+  readonly notReady: readonly string[];
+  /** The Pod network of this node stands. */
+  readonly networkReady: boolean;
+}
+
+interface Verdict {
+  readonly type: string;
+  readonly bad: boolean;
+  readonly good: readonly [reason: string, message: string];
+  readonly ill: readonly [reason: string, message: string];
+}
+
+/** The conditions in Kubernetes' order; transition times move only with the status. */
+export function nodeConditions(health: Health, old: readonly NodeCondition[], now: number): NodeCondition[] {
+  const { pressure, notReady, networkReady } = health;
+  const verdicts: readonly Verdict[] = [
+    {
+      type: "NetworkUnavailable",
+      bad: !networkReady,
+      good: ["PodNetworkReady", "the Pod network of this node stands"],
+      ill: ["PodNetworkNotReady", "the Pod network of this node is not prepared yet"],
+    },
+    {
+      type: "MemoryPressure",
+      bad: pressure.memoryAvailableBytes < EVICTION_MEMORY_BYTES,
+      good: ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
+      ill: ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"],
+    },
+    {
+      type: "DiskPressure",
+      bad: pressure.diskAvailableRatio < EVICTION_DISK_RATIO || pressure.inodesAvailableRatio < EVICTION_INODES_RATIO,
+      good: ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
+      ill: ["KubeletHasDiskPressure", "kubelet has disk pressure"],
+    },
+    {
+      type: "PIDPressure",
+      bad: pressure.pidsAvailable < MIN_PIDS,
+      good: ["KubeletHasSufficientPID", "kubelet has sufficient PID available"],
+      ill: ["KubeletHasInsufficientPID", "kubelet has insufficient PID available"],
+    },
+  ];
+  const at = wireTime(now);
+  const settle = (type: string, status: string, [reason, message]: readonly [string, string]): NodeCondition => {
+    const before = old.find((condition) => condition.type === type);
+    const same = before !== undefined && before.status === status;
+    const since = same && before.lastTransitionTime ? before.lastTransitionTime : at;
+    return { type, status, lastHeartbeatTime: at, lastTransitionTime: since, reason, message };
+  };
+  return [
+    ...verdicts.map(({ type, bad, good, ill }) => settle(type, bad ? "True" : "False", bad ? ill : good)),
+    notReady.length > 0
+      ? settle("Ready", "False", ["KubeletNotReady", `[${notReady.join(", ")}]`.replace(/^\[([^,]*)\]$/, "$1")])
+      : settle("Ready", "True", ["KubeletReady", "kubelet is posting ready status"]),
+  ];
+}

@@ -1,0 +1,177 @@
+/**
+ * Node: registers this node, keeps its status true and renews its lease.
+ *
+ * The status is written when it changed, and every 5 min so that a silent node is told from a quiet
+ * one; the lease is the heartbeat, every 10 s. Labels, taints and annotations that others set stay.
+ */
+import type { Client } from "../machinery/client/client.ts";
+import type { EventRecorder } from "../machinery/loop/controller.ts";
+import type { Node } from "../machinery/objects/kinds.ts";
+import { isAlreadyExists, isConflict, isNotFound } from "../machinery/objects/status.ts";
+import { type Clock, wireMicroTime } from "../machinery/process/clock.ts";
+import type { Logger } from "../machinery/process/logging.ts";
+import { type Health, type NodeSettings, newNode, nodeConditions, nodeFields, nodeLabels } from "./node-object.ts";
+import { same } from "./pods/status-patch.ts";
+
+export interface NodeContext {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly events: EventRecorder;
+  readonly settings: NodeSettings;
+  readonly health: () => Promise<Health>;
+}
+
+export interface NodeKeeper {
+  /** Creates the node or takes over the one that is there; retries until it succeeded. */
+  register(): Promise<Node>;
+  /** Looks at the node's health and writes what changed, now. */
+  update(): Promise<void>;
+  /** Status and lease, until the signal aborts. */
+  run(): Promise<void>;
+  readonly node: () => Node | undefined;
+}
+
+const STATUS_LOOK_MS = 10_000;
+const STATUS_REPORT_MS = 300_000;
+const LEASE_SECONDS = 40;
+const LEASE_RENEW_MS = 10_000;
+const RETRY_MS = 500;
+const RETRY_MAX_MS = 7_000;
+const LEASES = "kube-node-lease";
+
+export function createNodeKeeper({ client, clock, log, signal, events, settings, health }: NodeContext): NodeKeeper {
+  const { name } = settings;
+  let node: Node | undefined;
+  let reportedAt = Number.NEGATIVE_INFINITY;
+  let updating: Promise<void> | undefined;
+  let again = false;
+
+  async function registerOnce(): Promise<Node> {
+    try {
+      const created = await client.create("nodes", newNode(settings));
+      log.info("node registered", { object: `nodes/${name}` });
+      return created;
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+    }
+    const found = await client.get("nodes", { name });
+    const missing = Object.entries(nodeLabels(settings)).filter(
+      ([key, value]) => found.metadata.labels?.[key] !== value,
+    );
+    if (missing.length === 0) return found;
+    return client.patch("nodes", { name }, { metadata: { labels: Object.fromEntries(missing) } });
+  }
+
+  async function writeStatus(): Promise<void> {
+    const current = await health();
+    const known = node;
+    if (!known) return;
+    const old = known.status?.conditions ?? [];
+    const conditions = nodeConditions(current, old, clock.now());
+    const fields = nodeFields(settings);
+    const due = clock.monotonic() - reportedAt >= STATUS_REPORT_MS;
+    const plain = (list: typeof conditions) => list.map(({ lastHeartbeatTime: _at, ...rest }) => rest);
+    const own = old.filter(({ type }) => conditions.some((condition) => condition.type === type));
+    const unchanged =
+      same(plain(conditions), plain(own)) &&
+      Object.entries(fields).every(([field, value]) => same(value, known.status?.[field as keyof typeof fields]));
+    if (unchanged && !due) return;
+    const addresses = [...(fields.addresses ?? []), { $patch: "replace" }];
+    const patch = { status: { ...fields, addresses, conditions } };
+    node = await client.patch("nodes", { name }, patch, { type: "strategic", subresource: "status" });
+    reportedAt = clock.monotonic();
+    tellTransitions(node, own, conditions);
+  }
+
+  function tellTransitions(
+    about: Node,
+    before: readonly { type: string; status: string }[],
+    after: readonly { type: string; status: string }[],
+  ) {
+    const was = before.find(({ type }) => type === "Ready")?.status;
+    const is = after.find(({ type }) => type === "Ready")?.status;
+    if (was === is) return;
+    const reason = is === "True" ? "NodeReady" : "NodeNotReady";
+    events.normal(about, reason, `Node ${name} status is now: ${reason}`);
+  }
+
+  function update(): Promise<void> {
+    if (updating) {
+      again = true;
+      return updating;
+    }
+    updating = (async () => {
+      do {
+        again = false;
+        await writeStatus();
+      } while (again && !signal.aborted);
+    })().finally(() => {
+      updating = undefined;
+    });
+    return updating;
+  }
+
+  async function keepStatus(): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await update();
+      } catch (error) {
+        if (signal.aborted) return;
+        log.warn("the node's status could not be written", { object: `nodes/${name}`, error });
+        if (isNotFound(error)) node = await register();
+      }
+      await clock.sleep(STATUS_LOOK_MS, signal).catch(() => undefined);
+    }
+  }
+
+  async function renewLease(): Promise<void> {
+    const ref = { namespace: LEASES, name };
+    const spec = { holderIdentity: name, leaseDurationSeconds: LEASE_SECONDS, renewTime: wireMicroTime(clock.now()) };
+    const found = await client.find("leases", ref);
+    if (found) {
+      await client.update("leases", { ...found, spec: { ...found.spec, ...spec } });
+      return;
+    }
+    const { uid } = node?.metadata ?? {};
+    const owner = uid ? [{ apiVersion: "v1", kind: "Node", name, uid }] : [];
+    await client.create("leases", { metadata: { ...ref, ownerReferences: owner }, spec });
+  }
+
+  async function keepLease(): Promise<void> {
+    for (let delay = RETRY_MS; !signal.aborted; ) {
+      try {
+        await renewLease();
+        delay = LEASE_RENEW_MS;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!isConflict(error)) log.warn("the node's lease could not be renewed", { error });
+        delay = delay >= LEASE_RENEW_MS ? RETRY_MS : Math.min(delay * 2, RETRY_MAX_MS);
+      }
+      await clock.sleep(delay, signal).catch(() => undefined);
+    }
+  }
+
+  async function register(): Promise<Node> {
+    for (let delay = RETRY_MS; ; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
+      try {
+        node = await registerOnce();
+        return node;
+      } catch (error) {
+        if (signal.aborted) throw error;
+        log.warn("the node could not be registered yet", { object: `nodes/${name}`, error });
+        await clock.sleep(delay, signal);
+      }
+    }
+  }
+
+  return {
+    register,
+    update,
+    async run() {
+      await Promise.all([keepStatus(), keepLease()]);
+    },
+    node: () => node,
+  };
+}

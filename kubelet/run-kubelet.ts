@@ -1,0 +1,215 @@
+/**
+ * Run kubelet: one node, wired together and run until its signal aborts.
+ *
+ * No state outside: several nodes may run in one process, each with a runtime, directories and a name
+ * of its own. The order is: runtime answers ► node registered ► network prepared ► what runs adopted
+ * ► Ready. The component with its flags is kubelet.ts.
+ */
+import { mkdir, readFile } from "node:fs/promises";
+import type { Server } from "node:http";
+import type { Client } from "../machinery/client/client.ts";
+import { createInformers } from "../machinery/client/shared-informers.ts";
+import { createEvents } from "../machinery/loop/events-recorder.ts";
+import type { Clock } from "../machinery/process/clock.ts";
+import type { Logger } from "../machinery/process/logging.ts";
+import type { Runtime } from "./cri/contract.ts";
+import { collectImages } from "./image-collection.ts";
+import { rotateLogs } from "./log-rotation.ts";
+import type { NodeNetwork } from "./network-contract.ts";
+import { createNodeKeeper } from "./node.ts";
+import type { MachineFacts } from "./node-facts.ts";
+import { createNodeHealth } from "./node-health.ts";
+import { type NodeSettings, nodeFields } from "./node-object.ts";
+import { createCgroups, noCgroups } from "./pods/cgroups.ts";
+import { createImagePulls } from "./pods/image-pulls.ts";
+import { createObserver } from "./pods/observe.ts";
+import { podPaths } from "./pods/paths.ts";
+import { parseResolvConf } from "./pods/pod-dns.ts";
+import { createReferences } from "./pods/references.ts";
+import { watchRuntime } from "./pods/runtime-watch.ts";
+import type { PodServices } from "./pods/services.ts";
+import { createStatusWriter } from "./pods/status-writer.ts";
+import { terminationMessage } from "./pods/termination-message.ts";
+import { createPodWorkers } from "./pods/workers.ts";
+import { createAssumingProber, createProber } from "./probes/attempt.ts";
+import { createProbes } from "./probes/probes.ts";
+import { createKubeletServer } from "./server.ts";
+import { createTokens } from "./volumes/tokens.ts";
+import { createVolumes } from "./volumes/volumes.ts";
+
+export interface KubeletOptions {
+  readonly client: Client;
+  readonly cri: Runtime;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Called once the node is Ready for the first time. */
+  readonly ready?: () => void;
+  readonly nodeName: string;
+  readonly addresses: readonly string[];
+  readonly maxPods: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly taints?: NodeSettings["taints"];
+  readonly facts: MachineFacts;
+  /** Directories of this node's Pods and of their logs. */
+  readonly directory: string;
+  readonly logs: string;
+  readonly clusterDns: readonly string[];
+  readonly clusterDomain: string;
+  /** The resolv.conf that Pods inherit from. */
+  readonly resolvConf: string;
+  /** "/k8ts-…": undefined keeps no cgroups. */
+  readonly cgroupRoot: string | undefined;
+  readonly network: NodeNetwork;
+  /** Gives the server its connections, until the signal aborts. */
+  readonly tunnel?: (server: Server) => Promise<void>;
+}
+
+export async function runKubelet(options: KubeletOptions): Promise<void> {
+  const { client, cri, clock, log, signal, nodeName } = options;
+  await Promise.all([mkdir(options.directory, { recursive: true }), mkdir(options.logs, { recursive: true })]);
+  const version = await answerOf(cri, options);
+  const simulated = version.runtimeName === "simulated";
+  const settings: NodeSettings = {
+    name: nodeName,
+    hostname: nodeName,
+    addresses: options.addresses,
+    maxPods: options.maxPods,
+    labels: options.labels ?? {},
+    taints: options.taints ?? [],
+    facts: options.facts,
+    runtimeVersion: `${version.runtimeName}://${version.runtimeVersion}`,
+  };
+  const recorded = createEvents({ client, clock, log, signal, host: nodeName });
+  const events = recorded.recorder("kubelet");
+  const informers = createInformers({ client, clock, log, signal });
+  const health = createNodeHealth({
+    ...options,
+    simulated,
+    onChange: () => void keeper.update().catch(() => undefined),
+  });
+  const keeper = createNodeKeeper({ client, clock, log, signal, events, settings, health: health.look });
+
+  const registered = await keeper.register();
+  events.normal(registered, "Starting", "Starting kubelet.");
+  const services = podServices(options, settings, simulated, events, informers, health.networkProblem);
+  const workers = services.workers;
+  const server = createKubeletServer({ workers, cri, clock, log, signal, nodeName });
+
+  const nodes = informers.of("nodes", { fieldSelector: `metadata.name=${nodeName}` });
+  nodes.subscribe(({ object }) => void health.prepareNetwork(object));
+  const pods = informers.of("pods", { fieldSelector: `spec.nodeName=${nodeName}` });
+  const adopted = workers.start(pods).then(() => health.adopted());
+  adopted.catch(() => undefined); // awaited below
+
+  health.onFirstReady(() => options.ready?.());
+  await Promise.all([
+    adopted.catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    }),
+    keeper.run(),
+    watchRuntime({
+      cri,
+      clock,
+      log,
+      signal,
+      onChange: workers.wake,
+      onAll: workers.wakeAll,
+      onHealth: health.runtime,
+    }),
+    rotateLogs({ cri, clock, log, signal, running: () => runningContainers(workers.list()) }),
+    simulated ? undefined : collectImages({ cri, clock, log, signal, directory: options.directory }),
+    options.tunnel?.(server),
+  ]);
+  server.close();
+}
+
+/** The runtime may still be starting. */
+async function answerOf(cri: Runtime, { clock, log, signal }: KubeletOptions) {
+  for (;;) {
+    try {
+      return await cri.version({}, { signal });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      log.warn("waiting for the container runtime", { error: (error as Error).message });
+      await clock.sleep(250, signal);
+    }
+  }
+}
+
+function podServices(
+  options: KubeletOptions,
+  settings: NodeSettings,
+  simulated: boolean,
+  events: PodServices["events"],
+  informers: ReturnType<typeof createInformers>,
+  networkProblem: () => string | undefined,
+): PodServices & { readonly workers: ReturnType<typeof createPodWorkers> } {
+  const { client, cri, clock, log, signal } = options;
+  const paths = podPaths(options.directory, options.logs);
+  const allocatable = nodeFields(settings).allocatable ?? {};
+  const node = () => ({
+    nodeName: settings.name,
+    hostIPs: settings.addresses,
+    allocatable,
+    memoryBytes: settings.facts.memoryBytes,
+  });
+  const serviceList = informers.of("services");
+  const tokens = createTokens({ client, clock, log });
+  const prober = simulated ? createAssumingProber(cri) : createProber(cri);
+  const references = createReferences({
+    client,
+    clock,
+    log,
+    signal,
+    onChange: (uid) => workers.referencesChanged(uid),
+  });
+  const { configMap, secret } = references;
+  const services: PodServices = {
+    client,
+    clock,
+    log,
+    signal,
+    events,
+    cri,
+    observer: createObserver({
+      cri,
+      terminationMessage: (pod, status) => terminationMessage(pod, status, paths, clock),
+    }),
+    statuses: createStatusWriter({ client, clock, log, signal }),
+    images: createImagePulls({ cri, clock, events, secret }),
+    volumes: createVolumes({ paths, clock, sources: { configMap, secret, tokens, node } }),
+    tokens,
+    references,
+    probes: createProbes({ clock, prober, events, signal, onChange: (uid) => workers.wake(uid) }),
+    prober,
+    cgroups: simulated || !options.cgroupRoot ? noCgroups : createCgroups(options.cgroupRoot, log),
+    paths,
+    dns: dnsReader(options),
+    node,
+    networkProblem,
+    services: async () => {
+      await serviceList.synced(signal);
+      return serviceList.list();
+    },
+    hostHosts: () => readFile("/etc/hosts", "utf8").catch(() => ""),
+  };
+  const workers = createPodWorkers(services);
+  return { ...services, workers };
+}
+
+/** Read once: a node's resolv.conf that changes reaches Pods after a restart of the kubelet. */
+function dnsReader({ clusterDns, clusterDomain, resolvConf, log }: KubeletOptions): PodServices["dns"] {
+  let host = parseResolvConf("");
+  readFile(resolvConf, "utf8").then(
+    (text) => {
+      host = parseResolvConf(text);
+    },
+    (error: unknown) => log.warn("the host's resolv.conf cannot be read", { resolvConf, error }),
+  );
+  return () => ({ clusterDns, clusterDomain, host });
+}
+
+function runningContainers(workers: ReturnType<ReturnType<typeof createPodWorkers>["list"]>) {
+  return workers.flatMap((worker) => worker.runtime()?.containers.filter(({ state }) => state === "running") ?? []);
+}
