@@ -16,6 +16,7 @@ import type { ResourceCache, WatchCache } from "../cache/contract.ts";
 import type { ResourceRow, SubresourceRow } from "../resources/contract.ts";
 import type { Schema } from "../schema/contract.ts";
 import type { Decoders } from "../schema/decode.ts";
+import type { OpenApi } from "../schema/openapi.ts";
 import type { Tunnels } from "../tunnel/contract.ts";
 import type { HealthCheck } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
@@ -35,6 +36,7 @@ export interface Server {
   readonly log: Logger;
   readonly schema: Schema;
   readonly decoders: Decoders;
+  readonly openApi: OpenApi;
   readonly resources: Resources;
   readonly cache: WatchCache;
   readonly objects: CachedObjects;

@@ -5,6 +5,7 @@
  */
 import type { ResponseRecord } from "../../machinery/client/transport/contract.ts";
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from "../resources/discovery.ts";
+import { answerOpenApi } from "../schema/openapi-handler.ts";
 import type { Exchange } from "./contract.ts";
 import { health } from "./health.ts";
 import { negotiate } from "./negotiate.ts";
@@ -44,6 +45,7 @@ const prefixes: readonly (readonly [string, Endpoint])[] = [
   ["/readyz/", checks],
   ["/api/", reads(resourceList)],
   ["/apis/", reads(resourceList)],
+  ["/openapi/", reads(openApi)],
 ];
 
 export function endpointOf(path: string): Endpoint | undefined {
@@ -78,6 +80,12 @@ function resourceList({ info, server }: Exchange): ResponseRecord {
   return respondValue(200, list);
 }
 
+async function openApi({ record, server }: Exchange): Promise<ResponseRecord> {
+  const response = await answerOpenApi(server.openApi, record);
+  if (!response) throw nothingThere();
+  return response;
+}
+
 function knownPaths({ server }: Exchange): string[] {
   const groups = new Set<string>();
   for (const { group, version: one } of server.resources.rows) {
@@ -86,5 +94,7 @@ function knownPaths({ server }: Exchange): string[] {
     groups.add(`/apis/${group}/${one}`);
   }
   const checked = server.checks.map(({ name }) => `/readyz/${name}`);
-  return [...Object.keys(exact), "/api/v1", ...groups, ...checked].filter((path) => path !== "/").sort();
+  return [...Object.keys(exact), "/api/v1", "/openapi/v2", "/openapi/v3", ...groups, ...checked]
+    .filter((path) => path !== "/")
+    .sort();
 }

@@ -17,12 +17,14 @@ import type { WatchCache } from "../cache/contract.ts";
 import { ResourceTable } from "../resources/table.ts";
 import type { Schema } from "../schema/contract.ts";
 import { createDecoders } from "../schema/decode.ts";
+import { createOpenApi } from "../schema/openapi.ts";
 import type { Tunnels } from "../tunnel/contract.ts";
 import { qualified, type Server } from "./contract.ts";
 import { createHandler } from "./handler.ts";
 import type { HealthCheck } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { createCachedObjects, createResources } from "./resources.ts";
+import { version } from "./version.ts";
 
 export interface ServerOptions {
   readonly clock: Clock;
@@ -65,6 +67,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     log,
     schema,
     decoders: createDecoders(schema),
+    openApi: createOpenApi({ schema, rows: () => resources.rows, version: version.gitVersion, clock }),
     resources,
     cache,
     objects,
