@@ -1,11 +1,22 @@
 /**
  * Pod templates: a Pod's labels, annotations and spec inside the kinds that make Pods.
  */
+import type * as models from "@kubernetes/client-node";
 import type { PodTemplateSpec } from "../../machinery/objects/kinds.ts";
+import type { Stored } from "../../machinery/objects/wire.ts";
 import { oneOf } from "./checks.ts";
+import type { Strategy } from "./contract.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { validateAnnotations, validateLabels } from "./object-meta.ts";
 import { defaultPodSpec, validatePodSpec } from "./pod-spec.ts";
+
+type PodTemplate = Stored<models.V1PodTemplate>;
+
+export const podTemplateStrategy: Strategy<PodTemplate> = {
+  defaults: ({ template }) => defaultPodTemplate(template),
+  validate: ({ template }, errors) => validatePodTemplate(template, "template", errors),
+  allowUnconditionalUpdate: true,
+};
 
 export function defaultPodTemplate(template: PodTemplateSpec | undefined): void {
   if (!template) return;

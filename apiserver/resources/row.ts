@@ -32,6 +32,8 @@ export interface RowParts {
   readonly subresources?: readonly SubresourceRow[];
   readonly columns?: Columns;
   readonly names?: Rule;
+  /** Changes of what is desired count a generation. */
+  readonly generation?: boolean;
   readonly storedOnly?: boolean;
   readonly virtual?: boolean;
   readonly storedAs?: StoredAs;
@@ -68,7 +70,9 @@ function withMeta(parts: RowParts): Strategy {
   if (parts.virtual) return own;
   const rules = { namespaced: !parts.cluster, nameRule: parts.names ?? dns1123Subdomain };
   return {
+    ...(parts.status && { prepareForCreate: emptyStatus }),
     ...own,
+    ...(!parts.generation && { noGeneration: true }),
     validate(object, errors) {
       validateObjectMeta(object.metadata, rules, errors);
       own.validate?.(object, errors);
@@ -82,6 +86,11 @@ function withMeta(parts: RowParts): Strategy {
       own.validateStatusUpdate?.(object, old, errors);
     },
   };
+}
+
+/** A creator does not say how the object is doing. */
+function emptyStatus(object: KubeObject): void {
+  object["status"] = {};
 }
 
 /** A subresource; its kind is "Kind", "v1 Kind" or "group/v1 Kind". */

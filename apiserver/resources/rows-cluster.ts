@@ -6,7 +6,13 @@ import * as cluster from "./columns/cluster.ts";
 import * as network from "./columns/network.ts";
 import * as storage from "./columns/storage.ts";
 import type { ResourceRow } from "./contract.ts";
+import { endpointSliceStrategy } from "./endpoints.ts";
+import { eventsStoredAs, newEventColumns, newEventStrategy } from "./event.ts";
+import { ingressStrategy, networkPolicyStrategy } from "./ingress.ts";
+import { leaseStrategy } from "./lease.ts";
+import { clusterRoleBindingStrategy, clusterRoleStrategy, roleBindingStrategy, roleStrategy } from "./rbac.ts";
 import { group, type RowParts, subresource } from "./row.ts";
+import { storageClassStrategy } from "./storage.ts";
 
 const discovery = group("discovery.k8s.io", "v1");
 const coordination = group("coordination.k8s.io", "v1");
@@ -26,12 +32,23 @@ const review: RowParts = { cluster: true, verbs: ["create"], virtual: true };
 const stored: RowParts = { cluster: true, storedOnly: true };
 
 export const clusterRows: readonly ResourceRow[] = [
-  discovery("EndpointSlice", "endpointslices", { columns: network.endpointSliceColumns }),
-  coordination("Lease", "leases", { columns: cluster.leaseColumns }),
-  events("Event", "events", { short: ["ev"], columns: cluster.eventColumns }),
+  discovery("EndpointSlice", "endpointslices", {
+    strategy: endpointSliceStrategy,
+    generation: true,
+    columns: network.endpointSliceColumns,
+  }),
+  coordination("Lease", "leases", { strategy: leaseStrategy, columns: cluster.leaseColumns }),
+  events("Event", "events", {
+    strategy: newEventStrategy,
+    short: ["ev"],
+    columns: newEventColumns,
+    storedAs: eventsStoredAs,
+  }),
 
-  networking("IngressClass", "ingressclasses", { ...stored, columns: network.ingressClassColumns }),
+  networking("IngressClass", "ingressclasses", { generation: true, ...stored, columns: network.ingressClassColumns }),
   networking("Ingress", "ingresses", {
+    strategy: ingressStrategy,
+    generation: true,
     short: ["ing"],
     status: true,
     columns: network.ingressColumns,
@@ -39,6 +56,8 @@ export const clusterRows: readonly ResourceRow[] = [
   }),
   networking("IPAddress", "ipaddresses", { ...stored, short: ["ip"], columns: network.ipAddressColumns }),
   networking("NetworkPolicy", "networkpolicies", {
+    strategy: networkPolicyStrategy,
+    generation: true,
     short: ["netpol"],
     columns: network.networkPolicyColumns,
     storedOnly: true,
@@ -46,18 +65,29 @@ export const clusterRows: readonly ResourceRow[] = [
   networking("ServiceCIDR", "servicecidrs", { ...stored, status: true, columns: network.serviceCidrColumns }),
 
   rbac("ClusterRoleBinding", "clusterrolebindings", {
+    strategy: clusterRoleBindingStrategy,
     cluster: true,
     names: pathSegment,
     columns: cluster.roleBindingColumns,
   }),
-  rbac("ClusterRole", "clusterroles", { cluster: true, names: pathSegment, columns: cluster.roleColumns }),
-  rbac("RoleBinding", "rolebindings", { names: pathSegment, columns: cluster.roleBindingColumns }),
-  rbac("Role", "roles", { names: pathSegment, columns: cluster.roleColumns }),
+  rbac("ClusterRole", "clusterroles", {
+    strategy: clusterRoleStrategy,
+    cluster: true,
+    names: pathSegment,
+    columns: cluster.roleColumns,
+  }),
+  rbac("RoleBinding", "rolebindings", {
+    strategy: roleBindingStrategy,
+    names: pathSegment,
+    columns: cluster.roleBindingColumns,
+  }),
+  rbac("Role", "roles", { strategy: roleStrategy, names: pathSegment, columns: cluster.roleColumns }),
 
-  storageGroup("CSIDriver", "csidrivers", { ...stored, columns: storage.csiDriverColumns }),
+  storageGroup("CSIDriver", "csidrivers", { generation: true, ...stored, columns: storage.csiDriverColumns }),
   storageGroup("CSINode", "csinodes", { ...stored, columns: storage.csiNodeColumns }),
   storageGroup("CSIStorageCapacity", "csistoragecapacities", { storedOnly: true }),
   storageGroup("StorageClass", "storageclasses", {
+    strategy: storageClassStrategy,
     ...stored,
     short: ["sc"],
     columns: storage.storageClassColumns,
@@ -96,6 +126,7 @@ export const clusterRows: readonly ResourceRow[] = [
   ].map(([kind = "", plural = ""]) =>
     admission(kind, plural, {
       ...stored,
+      generation: true,
       categories: ["api-extensions"],
       columns: cluster.webhookConfigurationColumns,
     }),
@@ -104,15 +135,22 @@ export const clusterRows: readonly ResourceRow[] = [
     ["MutatingAdmissionPolicy", "mutatingadmissionpolicies"],
     ["MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"],
     ["ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"],
-  ].map(([kind = "", plural = ""]) => admission(kind, plural, { ...stored, categories: ["api-extensions"] })),
+  ].map(([kind = "", plural = ""]) =>
+    admission(kind, plural, { ...stored, generation: true, categories: ["api-extensions"] }),
+  ),
   admission("ValidatingAdmissionPolicy", "validatingadmissionpolicies", {
+    generation: true,
     ...stored,
     status: true,
     categories: ["api-extensions"],
   }),
 
-  flowControl("FlowSchema", "flowschemas", { ...stored, status: true }),
-  flowControl("PriorityLevelConfiguration", "prioritylevelconfigurations", { ...stored, status: true }),
+  flowControl("FlowSchema", "flowschemas", { generation: true, ...stored, status: true }),
+  flowControl("PriorityLevelConfiguration", "prioritylevelconfigurations", {
+    generation: true,
+    ...stored,
+    status: true,
+  }),
 
   devices("DeviceClass", "deviceclasses", stored),
   devices("ResourceClaim", "resourceclaims", { status: true, storedOnly: true }),

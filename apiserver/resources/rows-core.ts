@@ -7,8 +7,19 @@ import * as network from "./columns/network.ts";
 import { podColumns } from "./columns/pod.ts";
 import * as storage from "./columns/storage.ts";
 import * as workloads from "./columns/workloads.ts";
+import { configMapStrategy, secretStrategy, serviceAccountStrategy } from "./configuration.ts";
 import type { ResourceRow } from "./contract.ts";
+import { endpointsStrategy } from "./endpoints.ts";
+import { eventStrategy } from "./event.ts";
+import { namespaceStrategy } from "./namespace.ts";
+import { nodeStrategy } from "./node.ts";
+import { podStrategy } from "./pod.ts";
+import { podTemplateStrategy } from "./pod-template.ts";
+import { limitRangeStrategy, resourceQuotaStrategy } from "./policies.ts";
+import { replicationControllerStrategy } from "./replica-set.ts";
 import { group, replicaScale, subresource } from "./row.ts";
+import { serviceStrategy } from "./service.ts";
+import { persistentVolumeClaimStrategy, persistentVolumeStrategy } from "./storage.ts";
 
 const core = group("", "v1");
 
@@ -23,11 +34,17 @@ export const coreRows: readonly ResourceRow[] = [
     columns: cluster.componentStatusColumns,
     storedOnly: true,
   }),
-  core("ConfigMap", "configmaps", { short: ["cm"], columns: cluster.configMapColumns }),
-  core("Endpoints", "endpoints", { short: ["ep"], columns: network.endpointsColumns, storedOnly: true }),
-  core("Event", "events", { short: ["ev"], columns: cluster.eventColumns }),
-  core("LimitRange", "limitranges", { short: ["limits"], storedOnly: true }),
+  core("ConfigMap", "configmaps", { strategy: configMapStrategy, short: ["cm"], columns: cluster.configMapColumns }),
+  core("Endpoints", "endpoints", {
+    strategy: endpointsStrategy,
+    short: ["ep"],
+    columns: network.endpointsColumns,
+    storedOnly: true,
+  }),
+  core("Event", "events", { strategy: eventStrategy, short: ["ev"], columns: cluster.eventColumns }),
+  core("LimitRange", "limitranges", { strategy: limitRangeStrategy, short: ["limits"], storedOnly: true }),
   core("Namespace", "namespaces", {
+    strategy: namespaceStrategy,
     short: ["ns"],
     cluster: true,
     verbs: ["create", "delete", "get", "list", "patch", "update", "watch"],
@@ -37,6 +54,7 @@ export const coreRows: readonly ResourceRow[] = [
     subresources: [subresource("finalize", "Namespace", "update")],
   }),
   core("Node", "nodes", {
+    strategy: nodeStrategy,
     short: ["no"],
     cluster: true,
     status: true,
@@ -44,12 +62,14 @@ export const coreRows: readonly ResourceRow[] = [
     subresources: [subresource("proxy", "NodeProxyOptions", ...proxyVerbs)],
   }),
   core("PersistentVolumeClaim", "persistentvolumeclaims", {
+    strategy: persistentVolumeClaimStrategy,
     short: ["pvc"],
     status: true,
     columns: storage.persistentVolumeClaimColumns,
     storedOnly: true,
   }),
   core("PersistentVolume", "persistentvolumes", {
+    strategy: persistentVolumeStrategy,
     short: ["pv"],
     cluster: true,
     status: true,
@@ -57,6 +77,8 @@ export const coreRows: readonly ResourceRow[] = [
     storedOnly: true,
   }),
   core("Pod", "pods", {
+    strategy: podStrategy,
+    generation: true,
     short: ["po"],
     categories: ["all"],
     status: true,
@@ -73,8 +95,15 @@ export const coreRows: readonly ResourceRow[] = [
       subresource("resize", "Pod", "get", "patch", "update"),
     ],
   }),
-  core("PodTemplate", "podtemplates", { columns: workloads.podTemplateColumns, storedOnly: true }),
+  core("PodTemplate", "podtemplates", {
+    strategy: podTemplateStrategy,
+    generation: true,
+    columns: workloads.podTemplateColumns,
+    storedOnly: true,
+  }),
   core("ReplicationController", "replicationcontrollers", {
+    strategy: replicationControllerStrategy,
+    generation: true,
     short: ["rc"],
     categories: ["all"],
     status: true,
@@ -83,18 +112,21 @@ export const coreRows: readonly ResourceRow[] = [
     storedOnly: true,
   }),
   core("ResourceQuota", "resourcequotas", {
+    strategy: resourceQuotaStrategy,
     short: ["quota"],
     status: true,
     columns: cluster.resourceQuotaColumns,
     storedOnly: true,
   }),
-  core("Secret", "secrets", { columns: cluster.secretColumns }),
+  core("Secret", "secrets", { strategy: secretStrategy, columns: cluster.secretColumns }),
   core("ServiceAccount", "serviceaccounts", {
+    strategy: serviceAccountStrategy,
     short: ["sa"],
     columns: cluster.serviceAccountColumns,
     subresources: [subresource("token", "authentication.k8s.io/v1 TokenRequest", "create")],
   }),
   core("Service", "services", {
+    strategy: serviceStrategy,
     short: ["svc"],
     categories: ["all"],
     verbs: ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],

@@ -6,7 +6,14 @@ import { autoscalerColumns } from "./columns/autoscaling.ts";
 import * as cluster from "./columns/cluster.ts";
 import * as workloads from "./columns/workloads.ts";
 import type { ResourceRow } from "./contract.ts";
+import { cronJobName, cronJobStrategy } from "./cron-job.ts";
+import { daemonSetStrategy } from "./daemon-set.ts";
+import { deploymentStrategy } from "./deployment.ts";
+import { jobStrategy } from "./job.ts";
+import { autoscalerStrategy, podDisruptionBudgetStrategy, priorityClassStrategy } from "./policies.ts";
+import { replicaSetStrategy } from "./replica-set.ts";
 import { group, replicaScale } from "./row.ts";
+import { statefulSetStrategy } from "./stateful-set.ts";
 
 const apps = group("apps", "v1");
 const batch = group("batch", "v1");
@@ -21,6 +28,8 @@ export const workloadRows: readonly ResourceRow[] = [
     storedOnly: true,
   }),
   apps("DaemonSet", "daemonsets", {
+    strategy: daemonSetStrategy,
+    generation: true,
     short: ["ds"],
     categories: ["all"],
     status: true,
@@ -28,6 +37,8 @@ export const workloadRows: readonly ResourceRow[] = [
     storedOnly: true,
   }),
   apps("Deployment", "deployments", {
+    strategy: deploymentStrategy,
+    generation: true,
     short: ["deploy"],
     categories: ["all"],
     status: true,
@@ -35,6 +46,8 @@ export const workloadRows: readonly ResourceRow[] = [
     columns: workloads.deploymentColumns,
   }),
   apps("ReplicaSet", "replicasets", {
+    strategy: replicaSetStrategy,
+    generation: true,
     short: ["rs"],
     categories: ["all"],
     status: true,
@@ -42,6 +55,8 @@ export const workloadRows: readonly ResourceRow[] = [
     columns: workloads.replicaSetColumns,
   }),
   apps("StatefulSet", "statefulsets", {
+    strategy: statefulSetStrategy,
+    generation: true,
     short: ["sts"],
     categories: ["all"],
     status: true,
@@ -51,14 +66,24 @@ export const workloadRows: readonly ResourceRow[] = [
     storedOnly: true,
   }),
   batch("CronJob", "cronjobs", {
+    strategy: cronJobStrategy,
+    generation: true,
     short: ["cj"],
+    names: cronJobName,
     categories: ["all"],
     status: true,
     columns: workloads.cronJobColumns,
     storedOnly: true,
   }),
-  batch("Job", "jobs", { categories: ["all"], status: true, columns: workloads.jobColumns }),
+  batch("Job", "jobs", {
+    strategy: jobStrategy,
+    generation: true,
+    categories: ["all"],
+    status: true,
+    columns: workloads.jobColumns,
+  }),
   autoscaling("HorizontalPodAutoscaler", "horizontalpodautoscalers", {
+    strategy: autoscalerStrategy,
     short: ["hpa"],
     categories: ["all"],
     status: true,
@@ -66,12 +91,16 @@ export const workloadRows: readonly ResourceRow[] = [
     storedOnly: true,
   }),
   policy("PodDisruptionBudget", "poddisruptionbudgets", {
+    strategy: podDisruptionBudgetStrategy,
+    generation: true,
     short: ["pdb"],
     status: true,
     columns: workloads.podDisruptionBudgetColumns,
     storedOnly: true,
   }),
   scheduling("PriorityClass", "priorityclasses", {
+    strategy: priorityClassStrategy,
+    generation: true,
     short: ["pc"],
     cluster: true,
     columns: cluster.priorityClassColumns,

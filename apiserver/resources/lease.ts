@@ -1,0 +1,29 @@
+/**
+ * Lease: who holds what until when: leadership, and that a node is alive.
+ *
+ * Renewals are many and worth little once the next has come, so they may reach the disk late.
+ */
+import { isDeepStrictEqual } from "node:util";
+import type { Lease } from "../../machinery/objects/kinds.ts";
+import { notNegative } from "./checks.ts";
+import type { Strategy } from "./contract.ts";
+
+export const leaseStrategy: Strategy<Lease> = {
+  validate({ spec = {} }, errors) {
+    const { leaseDurationSeconds, leaseTransitions } = spec;
+    if (leaseDurationSeconds !== undefined && leaseDurationSeconds <= 0) {
+      errors.invalid("spec.leaseDurationSeconds", leaseDurationSeconds, "must be greater than 0");
+    }
+    notNegative(leaseTransitions, "spec.leaseTransitions", errors);
+  },
+
+  deferrable: (lease, old) => isDeepStrictEqual(withoutRenewal(lease), withoutRenewal(old)),
+  allowCreateOnUpdate: true,
+  allowUnconditionalUpdate: false,
+};
+
+function withoutRenewal({ metadata, spec }: Lease): unknown {
+  const { resourceVersion: _version, managedFields: _managed, ...meta } = metadata;
+  const { renewTime: _renewed, ...rest } = spec ?? {};
+  return { meta, rest };
+}
