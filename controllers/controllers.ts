@@ -1,0 +1,203 @@
+/**
+ * Controllers: all of them, run together under one leadership, on one set of informers.
+ *
+ * In the one-process server they speak to the API server over the direct transport and hold their
+ * lease without renewing it; as a process of their own, over https with ordinary leader election.
+ * A lost leadership abandons everything they knew and starts over as a candidate.
+ */
+import { hostname } from "node:os";
+import type { Client } from "../machinery/client/client.ts";
+import { createClient } from "../machinery/client/create-client.ts";
+import { targetFromFile } from "../machinery/client/kubeconfig.ts";
+import { createInformers } from "../machinery/client/shared-informers.ts";
+import type { Transport } from "../machinery/client/transport/contract.ts";
+import { httpsTransport } from "../machinery/client/transport/https.ts";
+import { createBackoff } from "../machinery/loop/backoff.ts";
+import type { Controller } from "../machinery/loop/controller.ts";
+import { createEvents } from "../machinery/loop/events-recorder.ts";
+import { electLeader, type Leadership, LeadershipLost } from "../machinery/loop/leader-election.ts";
+import { type ControllerStats, type Loop, runLoop } from "../machinery/loop/run.ts";
+import type { Clock } from "../machinery/process/clock.ts";
+import { defineComponent } from "../machinery/process/component.ts";
+import { homePaths } from "../machinery/process/home.ts";
+import type { Logger } from "../machinery/process/logging.ts";
+import { deploymentController } from "./deployment.ts";
+import { endpointsController } from "./endpoints.ts";
+import { endpointSliceController } from "./endpointslice.ts";
+import { type GarbageCollector, runGarbageCollector } from "./garbage-collector.ts";
+import { jobController } from "./job.ts";
+import { namespaceController } from "./namespace.ts";
+import { nodeIpamController } from "./node-ipam.ts";
+import { nodeLifecycleController } from "./node-lifecycle.ts";
+import { podGcController } from "./pod-gc.ts";
+import { replicaSetController } from "./replicaset.ts";
+import { rootCaPublisher } from "./root-ca-publisher.ts";
+import { serviceAccountController } from "./serviceaccount.ts";
+import { taintEvictionController } from "./taint-eviction.ts";
+import { ttlAfterFinished } from "./ttl-after-finished.ts";
+
+export const CONTROLLERS_USER = "system:kube-controller-manager";
+const LEASE = "kube-controller-manager";
+
+export const controllerDefaults = {
+  clusterCidr: "10.42.0.0/16",
+  nodeMonitorGraceMs: 50_000,
+  endedPodThreshold: 12_500,
+} as const;
+
+export interface ControllersOptions {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /**
+   * "renew": one leader among several processes. "hold": this process is alone with its API server; it takes the
+   * lease once, writes nothing while idle, and yields when another takes it. "none": no lease at all (tests).
+   */
+  readonly leadership: "renew" | "hold" | "none";
+  /** Who holds the lease; must be the same at each start where the lease is held without renewing. */
+  readonly identity?: string;
+  /** PEM, published to every namespace; without it nothing is. */
+  readonly rootCa?: string | undefined;
+  readonly clusterCidr?: string;
+  readonly nodeMonitorGraceMs?: number;
+  readonly endedPodThreshold?: number;
+  /** Called each time when the controllers lead and have seen everything once. */
+  readonly onLeading?: (running: RunningControllers) => void;
+}
+
+export interface RunningControllers {
+  stats(): Readonly<Record<string, ControllerStats>>;
+  /** True when nothing waits to be reconciled now. */
+  idle(): boolean;
+}
+
+/** Runs until the signal aborts; resolves when every controller has stopped. */
+export async function runControllers(options: ControllersOptions): Promise<void> {
+  const { transport, clock, log, signal, leadership } = options;
+  const client = createClient(transport);
+  if (leadership === "none") return lead(options, { client, signal });
+  const identity = options.identity ?? `${hostname().toLowerCase()}_${clock.uuid()}`;
+  const backoff = createBackoff(clock, 100, 5_000);
+  while (!signal.aborted) {
+    try {
+      const election = { client, clock, log, signal, name: LEASE, identity, renew: leadership === "renew" };
+      await electLeader(election, (leading) => lead(options, leading));
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn("the controllers do not lead any more", { error });
+      if (!(error instanceof LeadershipLost)) await clock.sleep(backoff.next(), signal).catch(() => undefined); // only the signal ends it early
+    }
+  }
+}
+
+/** Everything that runs under one leadership; a new one begins with fresh caches and no memory. */
+async function lead(options: ControllersOptions, { client, signal }: Leadership): Promise<void> {
+  const { clock, log } = options;
+  const informers = createInformers({ client, clock, log, signal });
+  const events = createEvents({ client, clock, log, signal });
+  const loop = runLoop({ controllers: createControllers(options), client, informers, events, clock, log, signal });
+  await informers.synced(signal).catch(() => undefined); // the signal stops the loop too
+  const collector = runGarbageCollector({ client, informers, clock, log, signal });
+  if (!signal.aborted) options.onLeading?.(running(loop, collector));
+  await Promise.all([loop.stopped, collector.stopped]);
+}
+
+function running(loop: Loop, collector: GarbageCollector): RunningControllers {
+  return { stats: () => loop.stats(), idle: () => loop.idle() && collector.idle() };
+}
+
+/** One of each, with nothing remembered from before. */
+function createControllers(options: ControllersOptions): readonly Controller[] {
+  const {
+    clock,
+    rootCa,
+    clusterCidr = controllerDefaults.clusterCidr,
+    nodeMonitorGraceMs = controllerDefaults.nodeMonitorGraceMs,
+    endedPodThreshold = controllerDefaults.endedPodThreshold,
+  } = options;
+  return [
+    deploymentController,
+    replicaSetController(),
+    jobController(),
+    ttlAfterFinished,
+    endpointSliceController(),
+    endpointsController,
+    namespaceController,
+    serviceAccountController,
+    ...(rootCa ? [rootCaPublisher(rootCa)] : []),
+    nodeLifecycleController({ clock, gracePeriodMs: nodeMonitorGraceMs }),
+    nodeIpamController(clusterCidr),
+    taintEvictionController,
+    podGcController(endedPodThreshold),
+  ];
+}
+
+export const controllersComponent = defineComponent({
+  name: "controllers",
+  summary: "run the controllers",
+  flags: {
+    kubeconfig: {
+      type: "string",
+      value: "FILE",
+      help: "how to reach the API server; default: the controllers' own in the home",
+    },
+    "leader-elect": { type: "boolean", default: true, help: "agree with other processes on who works" },
+    "cluster-cidr": {
+      type: "string",
+      value: "CIDR",
+      default: controllerDefaults.clusterCidr,
+      help: "Pod addresses of the whole cluster",
+    },
+    "node-monitor-grace-period": {
+      type: "number",
+      value: "SECONDS",
+      default: controllerDefaults.nodeMonitorGraceMs / 1000,
+      help: "how long a node may be silent before it counts as lost",
+    },
+    "terminated-pod-gc-threshold": {
+      type: "number",
+      value: "COUNT",
+      default: controllerDefaults.endedPodThreshold,
+      help: "how many ended Pods are kept",
+    },
+  },
+  async run(flags, { clock, log, signal, home, ready }) {
+    const { access } = await targetFromFile(flags.kubeconfig ?? homePaths(home).kubeconfig("controllers"));
+    const transport = httpsTransport({ access, clock });
+    try {
+      await untilReachable(createClient(transport), { clock, log, signal });
+      ready();
+      await runControllers({
+        transport,
+        clock,
+        log,
+        signal,
+        leadership: flags["leader-elect"] ? "renew" : "none",
+        rootCa: access.ca,
+        clusterCidr: flags["cluster-cidr"],
+        nodeMonitorGraceMs: flags["node-monitor-grace-period"] * 1000,
+        endedPodThreshold: flags["terminated-pod-gc-threshold"],
+      });
+    } finally {
+      await transport.close();
+    }
+  },
+});
+
+async function untilReachable(
+  client: Client,
+  { clock, log, signal }: Pick<ControllersOptions, "clock" | "log" | "signal">,
+): Promise<void> {
+  const backoff = createBackoff(clock, 100, 5_000);
+  while (!signal.aborted) {
+    try {
+      await client.raw({ method: "GET", path: "/version", signal });
+      return;
+    } catch (error) {
+      if (signal.aborted) return;
+      log.info("waiting for the API server", { error: (error as Error).message });
+      await clock.sleep(backoff.next(), signal).catch(() => undefined); // only the signal ends it early
+    }
+  }
+}

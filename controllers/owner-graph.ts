@@ -1,0 +1,136 @@
+/**
+ * Owner graph: who owns whom, over all resources, as far as the watches have told. Pure.
+ *
+ * It only says where to look: whether an owner is really gone, the garbage collector asks the server.
+ * An owner that is named but not seen yet stands in the graph as a guess until it is seen or looked up.
+ */
+import type { OwnerReference, StoredMeta } from "../machinery/objects/wire.ts";
+import type { DiscoveredResource } from "./discovery.ts";
+
+/** Where an object is found. */
+export interface Place {
+  readonly resource: DiscoveredResource;
+  readonly namespace: string | undefined;
+  readonly name: string;
+}
+
+export interface GraphNode {
+  readonly uid: string;
+  /** Undefined for an owner that is only known by reference. */
+  place: Place | undefined;
+  /** For an owner known by reference: the reference, and the namespace of who named it. */
+  readonly guess: { readonly reference: OwnerReference; readonly namespace: string | undefined } | undefined;
+  owners: readonly OwnerReference[];
+  readonly dependents: Set<GraphNode>;
+  /** Being deleted in the foreground: it waits for its dependents. */
+  foreground: boolean;
+  deleting: boolean;
+}
+
+export const FOREGROUND = "foregroundDeletion";
+export const ORPHAN = "orphan";
+
+/** A look that the graph asks for. */
+export interface Look {
+  readonly work: "delete" | "orphan";
+  readonly uid: string;
+}
+
+export interface OwnerGraph {
+  node(uid: string): GraphNode | undefined;
+  /** An object as it is now. Returns what to look at. */
+  put(place: Place, metadata: StoredMeta): Look[];
+  /** An object, or an owner that was only guessed, is gone. */
+  remove(uid: string): Look[];
+  readonly size: number;
+}
+
+export function createOwnerGraph(): OwnerGraph {
+  const nodes = new Map<string, GraphNode>();
+
+  const attach = (node: GraphNode, references: readonly OwnerReference[]): Look[] =>
+    references.flatMap((reference) => {
+      const known = nodes.get(reference.uid);
+      const owner = known ?? newNode(reference.uid, { reference, namespace: node.place?.namespace });
+      nodes.set(reference.uid, owner);
+      owner.dependents.add(node);
+      return known ? [] : [{ work: "delete", uid: owner.uid } as const];
+    });
+
+  const detach = (node: GraphNode, references: readonly OwnerReference[]): Look[] =>
+    references.flatMap(({ uid }) => {
+      const owner = nodes.get(uid);
+      owner?.dependents.delete(node);
+      if (owner && !owner.place && owner.dependents.size === 0) nodes.delete(uid);
+      return owner?.foreground ? [{ work: "delete", uid } as const] : [];
+    });
+
+  const put = (place: Place, metadata: StoredMeta): Look[] => {
+    const { uid, ownerReferences: owners = [], finalizers = [], deletionTimestamp } = metadata;
+    const node = nodes.get(uid) ?? newNode(uid);
+    nodes.set(uid, node);
+    node.place = place;
+    const before = node.owners;
+    node.owners = owners;
+    const looks = attach(node, without(owners, before));
+    looks.push(...detach(node, without(before, owners)));
+    looks.push(...unblocked(before, owners).map(({ uid: owner }) => ({ work: "delete", uid: owner }) as const));
+
+    const wasForeground = node.foreground;
+    const wasDeleting = node.deleting;
+    node.deleting = deletionTimestamp !== undefined;
+    node.foreground = node.deleting && finalizers.includes(FOREGROUND);
+    if (node.foreground && !wasForeground) looks.push({ work: "delete", uid }, ...looksAt(node.dependents));
+    if (node.deleting && !wasDeleting && finalizers.includes(ORPHAN)) looks.push({ work: "orphan", uid });
+    return looks;
+  };
+
+  const remove = (uid: string): Look[] => {
+    const node = nodes.get(uid);
+    if (!node) return [];
+    nodes.delete(uid);
+    const looks = detach(node, node.owners);
+    looks.push(...looksAt(node.dependents));
+    // dependents go on naming their owner: it stands as a guess until they are gone or changed
+    if (node.dependents.size > 0) {
+      const reference = [...node.dependents][0]?.owners.find((owner) => owner.uid === uid);
+      const namespace = [...node.dependents][0]?.place?.namespace;
+      const guess = newNode(uid, reference && { reference, namespace });
+      for (const dependent of node.dependents) guess.dependents.add(dependent);
+      nodes.set(uid, guess);
+    }
+    return looks;
+  };
+
+  return {
+    node: (uid) => nodes.get(uid),
+    put,
+    remove,
+    get size() {
+      return nodes.size;
+    },
+  };
+}
+
+function newNode(uid: string, guess?: GraphNode["guess"]): GraphNode {
+  return { uid, place: undefined, guess, owners: [], dependents: new Set(), foreground: false, deleting: false };
+}
+
+const looksAt = (nodes: Iterable<GraphNode>): Look[] => [...nodes].map(({ uid }) => ({ work: "delete", uid }));
+
+const without = (all: readonly OwnerReference[], others: readonly OwnerReference[]): OwnerReference[] =>
+  all.filter(({ uid }) => !others.some((one) => one.uid === uid));
+
+/** References that do not block their owner's deletion any more. */
+const unblocked = (before: readonly OwnerReference[], after: readonly OwnerReference[]): OwnerReference[] =>
+  before.filter(
+    ({ uid, blockOwnerDeletion }) =>
+      blockOwnerDeletion && after.some((one) => one.uid === uid && !one.blockOwnerDeletion),
+  );
+
+/** Dependents that keep an owner from going in the foreground. */
+export function blocking(owner: GraphNode): GraphNode[] {
+  return [...owner.dependents].filter(({ owners }) =>
+    owners.some(({ uid, blockOwnerDeletion }) => uid === owner.uid && blockOwnerDeletion),
+  );
+}
