@@ -58,7 +58,7 @@ function node(options: ClusterOptions, paths: HomePaths, program: Program, compo
   if (options.runtime === "simulated") {
     const runtime = ["--runtime", "simulated"];
     return options.separate
-      ? [component("cri", ...runtime), component("kubelet", ...name, ...runtime)]
+      ? [component("cri", ...runtime), component("kubelet", ...name, "--network", "none")]
       : [component("agent", ...name, ...runtime)];
   }
   const containerd: ProcessSpec = {

@@ -12,6 +12,12 @@ export const limits = {
   requestBodyBytes: 3 * MB,
   /** How long a client may take to send a body. */
   requestBodyMs: 30_000,
+  /** How long an idle connection is kept for its next request. */
+  keepAliveMs: 120_000,
+  /** How long a server that stops waits for open requests. */
+  drainMs: 10_000,
+  /** Answers from this size on are compressed for clients that take it, as in Kubernetes. */
+  gzipFromBytes: 128 * KB,
   /** Files that one component reads at the same time. */
   openFiles: 32,
   /** Deepest nesting of a JSON body. */
