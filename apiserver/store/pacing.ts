@@ -5,9 +5,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../../machinery/process/clock.ts";
-
-/** How long work may go on at a time. */
-export const TURN_MS = 5;
+import { limits } from "../../machinery/process/limits.ts";
 
 export interface Pacer {
   /** Cheap to ask for each item: true when the turn is over and `rest` should be awaited. */
@@ -23,7 +21,7 @@ export function createPacer(clock: Pick<Clock, "monotonic">): Pacer {
   let count = 0;
   return {
     get tired() {
-      return ++count % STRIDE === 0 && clock.monotonic() - began >= TURN_MS;
+      return ++count % STRIDE === 0 && clock.monotonic() - began >= limits.turnMs;
     },
     async rest() {
       await nextTurn();

@@ -220,7 +220,7 @@ export function storeCases(name: string, open: (options: StoreOptions) => Promis
         const seen: StoreEvent[] = [];
         let cursor = base;
         let cuts = 0;
-        const live = Promise.all(range(2_500).map((n) => put(store, `/cut/more-${n}`, "second")));
+        const live = Promise.all(range(2_500).map((n) => persist(store, `/cut/more-${n}`, "second")));
         while (seen.length < 5_000) {
           const stop = new AbortController();
           for await (const { events, revision } of store.watch({
@@ -390,6 +390,19 @@ export async function put(store: Store, key: string, value: string, expected = 0
   const result = await store.commit([{ key, modRevision: expected }], [write(key, value)]);
   expect(result.committed, `${key} at ${expected}`).toBe(true);
   return result.revision;
+}
+
+/** Creates a key though the connection is cut meanwhile: whether a cut commit happened, a read tells. */
+async function persist(store: Store, key: string, value: string): Promise<void> {
+  for (;;) {
+    try {
+      if (!(await store.get(key))) await store.commit([absent(key)], [write(key, value)]);
+      return;
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== "unavailable") throw error;
+      await systemClock.sleep(20);
+    }
+  }
 }
 
 async function remove(store: Store, key: string, expected: number): Promise<number> {
