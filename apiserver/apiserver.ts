@@ -1,94 +1,223 @@
 /**
- * API server: the request pipeline with everything it stands on, as one thing that starts and stops.
+ * The API server as a process: its flags, its store and keys, its listeners around create-apiserver.ts.
  *
- * Composed in one process with controllers and scheduler, they use `handler` directly; over the network it
- * is served by request/http.ts. The component for main.ts with its flags is in component.ts.
+ * `startApiserver` is for whoever composes it with controllers and scheduler in one process;
+ * `apiserverComponent` runs it alone. What is opened here is closed here, in the opposite order.
  */
-import { createClient } from "../machinery/client/create-client.ts";
-import type { Handler } from "../machinery/client/transport/contract.ts";
-import { directTransport } from "../machinery/client/transport/direct.ts";
-import type { Clock } from "../machinery/process/clock.ts";
-import type { Logger } from "../machinery/process/logging.ts";
+import { type AddressInfo, createServer } from "node:net";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { ensurePki, type Pki } from "../machinery/pki/pki.ts";
+import { type ComponentContext, defineComponent, type FlagValues } from "../machinery/process/component.ts";
+import { homePaths } from "../machinery/process/home.ts";
 import { nthAddress } from "./admission/service-addresses.ts";
+import { defaultRouteAddress } from "./advertise-address.ts";
 import { MASTERS } from "./auth/contract.ts";
-import { bootstrap } from "./bootstrap.ts";
-import { createWatchCache } from "./cache/watch-cache.ts";
-import type { HealthCheck } from "./request/health.ts";
-import { assembleServer } from "./request/server.ts";
-import type { Schema } from "./schema/contract.ts";
-import type { Store } from "./store/contract.ts";
-import type { Tunnels } from "./tunnel/contract.ts";
-import { createTunnels } from "./tunnel/tunnels.ts";
+import { APISERVER_USER, type Apiserver, createApiserver, DEFAULT_SERVICE_CIDR } from "./create-apiserver.ts";
+import { openStore } from "./open-store.ts";
+import type { Listening } from "./request/http.ts";
+import { loadSchema } from "./schema/load.ts";
 
-export interface ApiserverOptions {
-  /** Stays the caller's: closed by the caller, after the API server. */
-  readonly store: Store;
-  readonly schema: Schema;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** PKCS#8 PEM that signs service account tokens: see machinery/pki. */
-  readonly tokenKey: string;
-  readonly serviceCidr?: string;
-  readonly nodePorts?: readonly [number, number];
-  /** Where Pods and other machines reach this server. */
-  readonly advertiseAddress?: string;
-  readonly port?: number;
-}
+export const apiserverFlags = {
+  listen: { type: "string", default: "0.0.0.0", value: "ADDRESS", help: "address to listen on" },
+  port: { type: "number", default: 6443, value: "PORT", help: "port to listen on, 0 for any that is free" },
+  "unix-socket": {
+    type: "string",
+    value: "FILE",
+    help: "also listen on a unix socket; its file mode is the permission",
+  },
+  "advertise-address": {
+    type: "string",
+    value: "ADDRESS",
+    help: "address by which Pods and other machines reach this server (default: that of the default route)",
+  },
+  "tls-san": {
+    type: "string",
+    multiple: true,
+    value: "NAME",
+    help: "another name or address for the serving certificate",
+  },
+  store: { type: "string", default: "embedded", value: "KIND", help: "memory, embedded or etcd" },
+  "data-dir": {
+    type: "string",
+    value: "DIRECTORY",
+    help: "where the embedded store lies (default: store in the home)",
+  },
+  "etcd-servers": {
+    type: "string",
+    multiple: true,
+    value: "URL",
+    help: "etcd's client addresses, for --store etcd",
+  },
+  "service-cidr": { type: "string", default: DEFAULT_SERVICE_CIDR, value: "CIDR", help: "addresses of Services" },
+  "node-port-range": {
+    type: "string",
+    default: "30000-32767",
+    value: "FIRST-LAST",
+    help: "ports of NodePort Services",
+  },
+  "node-name": {
+    type: "string",
+    value: "NAME",
+    help: "this machine's node, for which a kubelet identity is made (default: the host name)",
+  },
+} as const;
 
-export interface Apiserver {
-  readonly handler: Handler;
-  readonly tunnels: Tunnels;
-  /** Aborted when `close` begins: listeners stop taking connections. */
-  readonly stopping: AbortSignal;
-  /** Ends watches and streams, refuses new requests. */
+export type ApiserverFlags = FlagValues<typeof apiserverFlags>;
+
+export interface RunningApiserver extends Pick<Apiserver, "handler" | "tunnels"> {
+  readonly port: number;
+  readonly pki: Pki;
   close(): Promise<void>;
 }
 
-export const DEFAULT_SERVICE_CIDR = "10.43.0.0/16";
-export const DEFAULT_NODE_PORTS: readonly [number, number] = [30000, 32767];
-export const APISERVER_USER = "system:apiserver";
+export const apiserverComponent = defineComponent({
+  name: "apiserver",
+  summary: "The API server: stores objects, serves them, tells everyone of changes.",
+  flags: apiserverFlags,
+  async run(flags, context) {
+    const server = await startApiserver(flags, context);
+    context.ready();
+    await aborted(context.signal);
+    await server.close();
+  },
+});
 
-export async function createApiserver(options: ApiserverOptions): Promise<Apiserver> {
-  const { store, schema, clock, log } = options;
-  const { serviceCidr = DEFAULT_SERVICE_CIDR, nodePorts = DEFAULT_NODE_PORTS } = options;
-  const { advertiseAddress = "127.0.0.1", port = 6443 } = options;
-  const stop = new AbortController();
-  const cache = createWatchCache({ store, clock, log });
-  const tunnels = createTunnels({ clock, log });
-  let bootstrapped: string | undefined = "not finished";
-  const checks: HealthCheck[] = [{ name: "poststarthook/bootstrap", live: false, check: () => bootstrapped }];
-
-  const { handler, addresses } = assembleServer({
-    clock,
-    log,
-    schema,
-    cache,
-    tokenKey: options.tokenKey,
-    serviceCidr,
-    nodePorts,
-    tunnels,
-    checks,
-    address: `${advertiseAddress}:${port}`,
-    stopping: stop.signal,
-  });
-
+export async function startApiserver(
+  flags: ApiserverFlags,
+  context: Omit<ComponentContext, "ready" | "signal">,
+): Promise<RunningApiserver> {
+  const { clock, log, home } = context;
+  const paths = homePaths(home);
+  if (flags.port === 0) flags = { ...flags, port: await freePort(flags.listen) };
+  const advertiseAddress = flags["advertise-address"] ?? (await defaultRouteAddress());
+  const serviceCidr = flags["service-cidr"];
+  const opened: (() => Promise<void>)[] = [];
   const close = async () => {
-    stop.abort();
-    await tunnels.close();
-    await cache.close();
+    for (const one of opened.splice(0).reverse()) await one();
   };
   try {
-    await cache.synced();
-    const wrong = await addresses.repair();
-    if (wrong > 0) log.warn("service addresses repaired", { count: wrong });
-    const transport = directTransport({ handler, user: APISERVER_USER, groups: [MASTERS] });
-    const serviceAddress = nthAddress(serviceCidr, 1);
-    await bootstrap({ client: createClient(transport), serviceAddress, advertiseAddress, port });
-    await transport.close();
-    bootstrapped = undefined;
+    const [pki, schema, store] = await Promise.all([
+      keys(flags, context, advertiseAddress),
+      loadSchema({ cacheDir: paths.cache, log }),
+      openStore({
+        kind: flags.store,
+        directory: flags["data-dir"] ?? paths.store,
+        etcdServers: flags["etcd-servers"] ?? [],
+        clock,
+        log,
+      }),
+    ]);
+    opened.push(() => store.close());
+    const apiserver = await createApiserver({
+      store,
+      schema,
+      clock,
+      log,
+      tokenKey: pki.tokenKey,
+      serviceCidr,
+      nodePorts: portRange(flags["node-port-range"]),
+      advertiseAddress,
+      port: flags.port,
+    });
+    opened.push(() => apiserver.close());
+    const listening = await listen(flags, context, apiserver, pki);
+    opened.push(async () => {
+      // Watches end by the server's own stop, so that draining does not wait for them.
+      const closing = Promise.all(listening.map((one) => one.close()));
+      await apiserver.close();
+      await closing;
+    });
+    const port = listening[0]?.port ?? flags.port;
+    log.info("serving", { address: `${flags.listen}:${port}`, store: flags.store });
+    return { handler: apiserver.handler, tunnels: apiserver.tunnels, port, pki, close };
   } catch (error) {
     await close();
     throw error;
   }
-  return { handler, tunnels, stopping: stop.signal, close };
+}
+
+function keys(
+  flags: ApiserverFlags,
+  { clock, log, home }: Pick<ComponentContext, "clock" | "log" | "home">,
+  advertiseAddress: string,
+): Promise<Pki> {
+  const isAddress = (name: string) => /^[\d.]+$|:/.test(name);
+  const extra = flags["tls-san"] ?? [];
+  const host = hostname().toLowerCase();
+  const service = "kubernetes.default.svc";
+  const listen = flags.listen === "0.0.0.0" || flags.listen === "::" ? [] : [flags.listen];
+  return ensurePki({
+    paths: homePaths(home),
+    clock,
+    log,
+    server: `https://${listen[0] ?? "127.0.0.1"}:${flags.port}`,
+    nodeName: flags["node-name"] ?? host,
+    dnsNames: [
+      "localhost",
+      "kubernetes",
+      "kubernetes.default",
+      service,
+      `${service}.cluster.local`,
+      host,
+      ...extra.filter((name) => !isAddress(name)),
+    ],
+    addresses: [
+      ...new Set([
+        "127.0.0.1",
+        ...listen,
+        advertiseAddress,
+        nthAddress(flags["service-cidr"], 1),
+        ...extra.filter(isAddress),
+      ]),
+    ],
+  });
+}
+
+async function listen(
+  flags: ApiserverFlags,
+  { clock, log }: Pick<ComponentContext, "clock" | "log">,
+  { handler }: Apiserver,
+  pki: Pki,
+): Promise<readonly Listening[]> {
+  const { listenTls, listenUnix } = await import("./request/http.ts");
+  const common = { handler, clock, log };
+  const tls = await listenTls({
+    ...common,
+    host: flags.listen,
+    port: flags.port,
+    certificate: pki.serving.certificate,
+    key: pki.serving.key,
+    clientAuthority: pki.authority.certificate,
+  });
+  const socket = flags["unix-socket"];
+  if (socket === undefined) return [tls];
+  const peer = { kind: "direct", user: APISERVER_USER, groups: [MASTERS] } as const;
+  return [tls, await listenUnix({ ...common, path: join(socket), peer })];
+}
+
+function portRange(text: string): readonly [number, number] {
+  const [first, last] = text.split("-").map(Number);
+  if (first === undefined || last === undefined || !(first > 0 && first <= last && last < 65536))
+    throw new Error(`--node-port-range: "${text}" is not FIRST-LAST`);
+  return [first, last];
+}
+
+/** Chosen before listening: the port stands in kubeconfigs and in the kubernetes Service. */
+async function freePort(host: string): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }

@@ -5,7 +5,7 @@
  * like any others, only without bytes on a socket. The schema is loaded once for all pipelines of a process.
  */
 import { generateKeyPairSync } from "node:crypto";
-import { type Apiserver, type ApiserverOptions, createApiserver } from "../../apiserver/apiserver.ts";
+import { type Apiserver, type ApiserverOptions, createApiserver } from "../../apiserver/create-apiserver.ts";
 import { loadSchema } from "../../apiserver/schema/load.ts";
 import type { Store } from "../../apiserver/store/contract.ts";
 import { createMemoryStore } from "../../apiserver/store/memory.ts";

@@ -1,0 +1,94 @@
+/**
+ * Create API server: the request pipeline with everything it stands on, as one thing that starts and stops.
+ *
+ * Controllers and scheduler in the same process, and tests, use `handler` directly. Flags, keys, the store
+ * and listeners around it: apiserver.ts.
+ */
+import { createClient } from "../machinery/client/create-client.ts";
+import type { Handler } from "../machinery/client/transport/contract.ts";
+import { directTransport } from "../machinery/client/transport/direct.ts";
+import type { Clock } from "../machinery/process/clock.ts";
+import type { Logger } from "../machinery/process/logging.ts";
+import { nthAddress } from "./admission/service-addresses.ts";
+import { MASTERS } from "./auth/contract.ts";
+import { bootstrap } from "./bootstrap.ts";
+import { createWatchCache } from "./cache/watch-cache.ts";
+import type { HealthCheck } from "./request/health.ts";
+import { assembleServer } from "./request/server.ts";
+import type { Schema } from "./schema/contract.ts";
+import type { Store } from "./store/contract.ts";
+import type { Tunnels } from "./tunnel/contract.ts";
+import { createTunnels } from "./tunnel/tunnels.ts";
+
+export interface ApiserverOptions {
+  /** Stays the caller's: closed by the caller, after the API server. */
+  readonly store: Store;
+  readonly schema: Schema;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** PKCS#8 PEM that signs service account tokens: see machinery/pki. */
+  readonly tokenKey: string;
+  readonly serviceCidr?: string;
+  readonly nodePorts?: readonly [number, number];
+  /** Where Pods and other machines reach this server. */
+  readonly advertiseAddress?: string;
+  readonly port?: number;
+}
+
+export interface Apiserver {
+  readonly handler: Handler;
+  readonly tunnels: Tunnels;
+  /** Aborted when `close` begins: listeners stop taking connections. */
+  readonly stopping: AbortSignal;
+  /** Ends watches and streams, refuses new requests. */
+  close(): Promise<void>;
+}
+
+export const DEFAULT_SERVICE_CIDR = "10.43.0.0/16";
+export const DEFAULT_NODE_PORTS: readonly [number, number] = [30000, 32767];
+export const APISERVER_USER = "system:apiserver";
+
+export async function createApiserver(options: ApiserverOptions): Promise<Apiserver> {
+  const { store, schema, clock, log } = options;
+  const { serviceCidr = DEFAULT_SERVICE_CIDR, nodePorts = DEFAULT_NODE_PORTS } = options;
+  const { advertiseAddress = "127.0.0.1", port = 6443 } = options;
+  const stop = new AbortController();
+  const cache = createWatchCache({ store, clock, log });
+  const tunnels = createTunnels({ clock, log });
+  let bootstrapped: string | undefined = "not finished";
+  const checks: HealthCheck[] = [{ name: "poststarthook/bootstrap", live: false, check: () => bootstrapped }];
+
+  const { handler, addresses } = assembleServer({
+    clock,
+    log,
+    schema,
+    cache,
+    tokenKey: options.tokenKey,
+    serviceCidr,
+    nodePorts,
+    tunnels,
+    checks,
+    address: `${advertiseAddress}:${port}`,
+    stopping: stop.signal,
+  });
+
+  const close = async () => {
+    stop.abort();
+    await tunnels.close();
+    await cache.close();
+  };
+  try {
+    await cache.synced();
+    const wrong = await addresses.repair();
+    if (wrong > 0) log.warn("service addresses repaired", { count: wrong });
+    const transport = directTransport({ handler, user: APISERVER_USER, groups: [MASTERS] });
+    const serviceAddress = nthAddress(serviceCidr, 1);
+    await bootstrap({ client: createClient(transport), serviceAddress, advertiseAddress, port });
+    await transport.close();
+    bootstrapped = undefined;
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { handler, tunnels, stopping: stop.signal, close };
+}

@@ -1,0 +1,153 @@
+/**
+ * HTTP response: a response record written to a socket, waiting for a reader that is slow.
+ *
+ * Large answers go out in slices with pauses, so that one list does not hold up everybody else, and are
+ * compressed where the client takes that, as in Kubernetes from 128 KiB on.
+ */
+import type { EventEmitter } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { constants, createGzip } from "node:zlib";
+import type { ResponseBody, ResponseRecord } from "../../machinery/client/transport/contract.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
+import { limits } from "../../machinery/process/limits.ts";
+
+export async function writeResponse(
+  { status, headers, body }: ResponseRecord,
+  request: IncomingMessage,
+  response: ServerResponse,
+  clock: Clock,
+): Promise<void> {
+  if (response.destroyed) return release(body);
+  response.statusCode = status;
+  for (const name in headers) response.setHeader(name, headers[name] as string | string[]);
+  if (request.method === "HEAD") {
+    response.end();
+    return release(body);
+  }
+  switch (body.kind) {
+    case "none":
+      response.end();
+      return;
+    case "bytes":
+      response.setHeader("content-length", body.bytes.length);
+      response.end(body.bytes);
+      return;
+    case "object":
+      return writeSlices(slicesOf(body), request, response, clock);
+    case "stream":
+      response.flushHeaders();
+      return writeStream(body.chunks, response);
+    case "watch":
+      response.flushHeaders();
+      return writeStream(lines(body.batches), response);
+    case "upgrade":
+      throw new Error("an upgrade was answered to a request that did not ask for one");
+  }
+}
+
+/** An upgrade that is refused is answered as an ordinary HTTP response, and the connection ends. */
+export async function writeUpgradeRefusal(response: ResponseRecord, socket: Duplex): Promise<void> {
+  const bytes = await bytesOf(response.body);
+  const lines = [`HTTP/1.1 ${response.status} ${response.status < 400 ? "OK" : "Refused"}`];
+  for (const [name, value] of Object.entries(response.headers))
+    for (const one of [value].flat()) lines.push(`${name}: ${one}`);
+  lines.push(`content-length: ${bytes.length}`, "connection: close");
+  socket.end(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`), bytes]));
+}
+
+async function bytesOf(body: ResponseBody): Promise<Uint8Array> {
+  if (body.kind === "bytes") return body.bytes;
+  if (body.kind === "object") return Buffer.concat([...slicesOf(body)]);
+  await release(body);
+  return new Uint8Array();
+}
+
+/** Ends what an answer that nobody will read holds open. */
+async function release(body: ResponseBody): Promise<void> {
+  const source = body.kind === "watch" ? body.batches : body.kind === "stream" ? body.chunks : undefined;
+  await (source as AsyncIterable<unknown> | undefined)?.[Symbol.asyncIterator]().return?.();
+}
+
+function slicesOf(body: ResponseBody & { kind: "object" }): Iterable<Uint8Array> {
+  return body.encoded?.() ?? [Buffer.from(JSON.stringify(body.value()))];
+}
+
+/** One slice is written at once with its length; more are written as they are made. */
+async function writeSlices(
+  slices: Iterable<Uint8Array>,
+  request: IncomingMessage,
+  response: ServerResponse,
+  clock: Clock,
+): Promise<void> {
+  const iterator = slices[Symbol.iterator]();
+  const one = iterator.next();
+  if (one.done) {
+    response.end();
+    return;
+  }
+  const second = iterator.next();
+  const small = second.done && one.value.length < limits.gzipFromBytes;
+  const packed = !small && /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""));
+  if (second.done && !packed) {
+    response.setHeader("content-length", one.value.length);
+    response.end(one.value);
+    return;
+  }
+  const all = (function* () {
+    yield one.value;
+    if (!second.done) yield second.value;
+    yield* { [Symbol.iterator]: () => iterator };
+  })();
+  if (!packed) return writeStream(paced(all, clock), response);
+  response.setHeader("content-encoding", "gzip");
+  response.setHeader("vary", "Accept-Encoding");
+  const gzip = createGzip({ level: constants.Z_BEST_SPEED });
+  const writing = writeStream(gzip, response);
+  for await (const slice of paced(all, clock)) {
+    if (response.destroyed) break;
+    if (!gzip.write(slice)) await first(gzip, "drain", "close");
+  }
+  gzip.end();
+  return writing;
+}
+
+/** Lets others run when making slices has taken a while. */
+async function* paced(slices: Iterable<Uint8Array>, clock: Clock): AsyncIterable<Uint8Array> {
+  let since = clock.monotonic();
+  for (const slice of slices) {
+    yield slice;
+    if (clock.monotonic() - since < limits.turnMs) continue;
+    await clock.sleep(0);
+    since = clock.monotonic();
+  }
+}
+
+async function* lines(batches: AsyncIterable<readonly { encoded(): Uint8Array }[]>): AsyncIterable<Uint8Array> {
+  for await (const batch of batches) {
+    if (batch.length === 1) yield batch[0]!.encoded();
+    else if (batch.length > 0) yield Buffer.concat(batch.map((item) => item.encoded()));
+  }
+}
+
+/** The first of two events. */
+function first(emitter: EventEmitter, one: string, other: string): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      emitter.off(one, done);
+      emitter.off(other, done);
+      resolve();
+    };
+    emitter.on(one, done);
+    emitter.on(other, done);
+  });
+}
+
+async function writeStream(chunks: AsyncIterable<Uint8Array>, response: ServerResponse): Promise<void> {
+  for await (const chunk of chunks) {
+    if (response.destroyed) return;
+    if (response.write(chunk)) continue;
+    await first(response, "drain", "close");
+  }
+  response.end();
+}

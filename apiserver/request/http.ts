@@ -1,0 +1,249 @@
+/**
+ * HTTP: the pipeline on a socket. The only file that knows express, https and how bodies travel.
+ *
+ * A body is bounded in size and time; an answer is written in slices, waiting for a slow reader; a client
+ * that goes away aborts its request. Upgrades (exec, tunnels) leave HTTP by the response's own `accept`.
+ */
+import { chmod, rm } from "node:fs/promises";
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import express from "express";
+import type { Handler, Peer, RequestBody, RequestRecord } from "../../machinery/client/transport/contract.ts";
+import { ApiError } from "../../machinery/objects/status.ts";
+import { subjectOf } from "../../machinery/pki/certificates.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
+import { limits } from "../../machinery/process/limits.ts";
+import type { Logger } from "../../machinery/process/logging.ts";
+import { failure } from "./failure.ts";
+import { writeResponse, writeUpgradeRefusal } from "./http-response.ts";
+
+export interface ListenOptions {
+  readonly handler: Handler;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface TlsOptions extends ListenOptions {
+  readonly host: string;
+  /** 0 for any that is free. */
+  readonly port: number;
+  readonly certificate: string;
+  readonly key: string;
+  /** PEM of the authority whose client certificates are identities. */
+  readonly clientAuthority: string;
+}
+
+export interface UnixOptions extends ListenOptions {
+  readonly path: string;
+  /** Whoever may open the socket is this user, unless it brings a token: file permissions are the authentication. */
+  readonly peer: Peer;
+}
+
+export interface Listening {
+  readonly port: number;
+  /** Takes no new connections and waits for open requests, at most limits.drainMs. */
+  close(): Promise<void>;
+}
+
+export async function listenTls(options: TlsOptions): Promise<Listening> {
+  const peers = new WeakMap<Socket, Peer>();
+  const peerOf = ({ socket }: IncomingMessage): Peer => {
+    const known = peers.get(socket);
+    if (known) return known;
+    const peer = tlsPeer(socket as TLSSocket);
+    peers.set(socket, peer);
+    return peer;
+  };
+  const server = createHttpsServer(
+    {
+      cert: options.certificate,
+      key: options.key,
+      ca: options.clientAuthority,
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: "TLSv1.2",
+      ALPNProtocols: ["http/1.1"],
+      ...TIMES,
+    },
+    application(options, peerOf),
+  );
+  serveUpgrades(server, options, peerOf);
+  await listening(server, () => server.listen({ host: options.host, port: options.port }), options);
+  return handle(server, options);
+}
+
+/** The socket file is 0600; one that a dead server left behind is replaced. */
+export async function listenUnix(options: UnixOptions): Promise<Listening> {
+  const peerOf = ({ headers }: IncomingMessage): Peer =>
+    headers.authorization === undefined ? options.peer : { kind: "anonymous" };
+  const server = createHttpServer(TIMES, application(options, peerOf));
+  serveUpgrades(server, options, peerOf);
+  await rm(options.path, { force: true });
+  await listening(server, () => server.listen(options.path), { host: options.path, port: 0 });
+  await chmod(options.path, 0o600);
+  return handle(server, options);
+}
+
+const TIMES = {
+  requestTimeout: limits.requestBodyMs,
+  headersTimeout: limits.requestBodyMs,
+  connectionsCheckingInterval: 5_000,
+  keepAliveTimeout: limits.keepAliveMs,
+  // "Upgrade: h2c" and the like are offers that may be passed over.
+  shouldUpgradeCallback: ({ headers }: IncomingMessage) => UPGRADES.has((headers.upgrade ?? "").toLowerCase()),
+};
+
+const UPGRADES: ReadonlySet<string> = new Set(["websocket", "spdy/3.1"]);
+
+function application(options: ListenOptions, peerOf: (request: IncomingMessage) => Peer) {
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.use((request, response) => {
+    serve(options, peerOf, request, response).catch((error: unknown) => {
+      // The answer had begun: all that is left is to say so by cutting the connection.
+      options.log.debug("answer cut short", { error, path: request.url });
+      response.destroy();
+    });
+  });
+  return app;
+}
+
+async function serve(
+  { handler, clock, log }: ListenOptions,
+  peerOf: (request: IncomingMessage) => Peer,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const gone = new AbortController();
+  response.on("close", () => {
+    if (!response.writableFinished) gone.abort(new Error("the client went away"));
+  });
+  let body: RequestBody;
+  let peer: Peer;
+  try {
+    peer = peerOf(request);
+    body = await bodyOf(request);
+  } catch (error) {
+    if (gone.signal.aborted) return;
+    response.setHeader("connection", "close");
+    return writeResponse(failure(error, log), request, response, clock);
+  }
+  const record = recordOf(request, body, peer, false, gone.signal);
+  return writeResponse(await handler(record), request, response, clock);
+}
+
+function recordOf(
+  request: IncomingMessage,
+  body: RequestBody,
+  peer: Peer,
+  upgrade: boolean,
+  signal: AbortSignal,
+): RequestRecord {
+  const { url = "/", method = "GET" } = request;
+  const mark = url.indexOf("?");
+  return {
+    method,
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1)),
+    headers: request.headers as Record<string, string | undefined>,
+    body,
+    peer,
+    upgrade,
+    signal,
+  };
+}
+
+const NO_BODY: RequestBody = { kind: "none" };
+
+async function bodyOf(request: IncomingMessage): Promise<RequestBody> {
+  const { "content-length": length, "transfer-encoding": encoding } = request.headers;
+  if (length === undefined && encoding === undefined) return NO_BODY;
+  if (Number(length ?? 0) > limits.requestBodyBytes) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  await new Promise<void>((resolve, reject) => {
+    request.on("data", (chunk: Uint8Array) => {
+      size += chunk.length;
+      if (size > limits.requestBodyBytes) {
+        request.removeAllListeners("data").resume();
+        reject(tooLarge());
+      } else chunks.push(chunk);
+    });
+    request.on("end", resolve);
+    request.on("error", reject);
+  });
+  if (size === 0) return NO_BODY;
+  return { kind: "bytes", bytes: chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks) };
+}
+
+const tooLarge = (): ApiError =>
+  new ApiError("RequestEntityTooLarge", `Request entity too large: limit is ${limits.requestBodyBytes}`);
+
+/** A certificate that our authority did not sign is a wrong identity, not a missing one. */
+function tlsPeer(socket: TLSSocket): Peer {
+  const certificate = socket.getPeerX509Certificate();
+  if (!certificate) return { kind: "anonymous" };
+  if (!socket.authorized) throw new ApiError("Unauthorized", "Unauthorized");
+  return { kind: "certificate", ...subjectOf(certificate) };
+}
+
+function serveUpgrades(
+  server: Server,
+  { handler, log }: ListenOptions,
+  peerOf: (request: IncomingMessage) => Peer,
+): void {
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const gone = new AbortController();
+    socket.on("close", () => gone.abort(new Error("the client went away")));
+    socket.on("error", (error) => log.debug("upgraded connection failed", { error }));
+    const answer = async () => {
+      const record = recordOf(request, NO_BODY, peerOf(request), true, gone.signal);
+      const response = await handler(record);
+      if (response.body.kind === "upgrade") response.body.accept(socket, head);
+      else await writeUpgradeRefusal(response, socket);
+    };
+    answer().catch(async (error: unknown) => {
+      await writeUpgradeRefusal(failure(error, log), socket);
+    });
+  });
+}
+
+/** Resolves when the server listens; a port that is taken becomes a sentence that says what to do. */
+function listening(server: Server, listen: () => void, where: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException) => reject(listenError(error, where));
+    server.once("error", failed);
+    server.once("listening", () => {
+      server.off("error", failed);
+      resolve();
+    });
+    listen();
+  });
+}
+
+function listenError(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): Error {
+  const why: Readonly<Record<string, string>> = {
+    EADDRINUSE: `port ${port} is already in use: stop what listens on ${host}:${port}, or choose another port with --port`,
+    EACCES: `port ${port} may not be opened by this user: choose one above 1023 with --port`,
+    EADDRNOTAVAIL: `this machine does not have the address ${host}: choose another with --listen`,
+  };
+  return new Error(why[error.code ?? ""] ?? `cannot listen on ${host}:${port}: ${error.message}`, { cause: error });
+}
+
+function handle(server: Server, { clock }: ListenOptions): Listening {
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : 0,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const timer = clock.after(limits.drainMs, () => server.closeAllConnections(), { background: true });
+      await closed;
+      timer.cancel();
+    },
+  };
+}
