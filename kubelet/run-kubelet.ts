@@ -27,6 +27,7 @@ import { podPaths } from "./pods/paths.ts";
 import { parseResolvConf } from "./pods/pod-dns.ts";
 import { createReferences } from "./pods/references.ts";
 import { watchRuntime } from "./pods/runtime-watch.ts";
+import { sandboxConfigOf } from "./pods/sandbox.ts";
 import type { PodServices } from "./pods/services.ts";
 import { createStatusWriter } from "./pods/status-writer.ts";
 import { terminationMessage } from "./pods/termination-message.ts";
@@ -177,7 +178,7 @@ function podServices(
       terminationMessage: (pod, status) => terminationMessage(pod, status, paths, clock),
     }),
     statuses: createStatusWriter({ client, clock, log, signal }),
-    images: createImagePulls({ cri, clock, events, secret }),
+    images: createImagePulls({ cri, clock, events, secret, sandboxConfig: (pod) => sandboxConfigOf(pod, 0, services) }),
     volumes: createVolumes({ paths, clock, sources: { configMap, secret, tokens, node } }),
     tokens,
     references,

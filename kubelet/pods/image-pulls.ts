@@ -8,7 +8,7 @@ import type { EventRecorder } from "../../machinery/loop/controller.ts";
 import type { Pod, Secret } from "../../machinery/objects/kinds.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { ImageService } from "../cri/contract.ts";
-import type { Image } from "../cri/messages.ts";
+import type { Image, PodSandboxConfig } from "../cri/messages.ts";
 import { type Backoff, INITIAL_BACKOFF_MS, MAX_BACKOFF_MS, preciseGoDuration } from "./backoff.ts";
 import { StartFailure, step } from "./failures.ts";
 import { fieldPath, type RoleContainer } from "./pod-spec.ts";
@@ -25,6 +25,7 @@ export interface ImagePullsContext {
   readonly clock: Clock;
   readonly events: EventRecorder;
   readonly secret: (namespace: string, name: string) => Promise<Secret | undefined>;
+  readonly sandboxConfig: (pod: Pod) => PodSandboxConfig;
 }
 
 interface Failed extends Backoff {
@@ -35,7 +36,7 @@ interface Failed extends Backoff {
 const REFERENCE =
   /^[a-zA-Z0-9][\w.-]*(:\d+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[\w][\w.-]{0,127})?(@[a-z0-9+._-]+:[a-f0-9]+)?$/;
 
-export function createImagePulls({ cri, clock, events, secret }: ImagePullsContext): ImagePulls {
+export function createImagePulls({ cri, clock, events, secret, sandboxConfig }: ImagePullsContext): ImagePulls {
   const underWay = new Map<string, Promise<void>>();
   const failed = new Map<string, Map<string, Failed>>();
 
@@ -95,7 +96,7 @@ export function createImagePulls({ cri, clock, events, secret }: ImagePullsConte
       image,
       found.filter((one) => one !== undefined),
     );
-    await cri.pullImage({ image: { image }, ...(auth ? { auth } : {}) });
+    await cri.pullImage({ image: { image }, sandboxConfig: sandboxConfig(pod), ...(auth ? { auth } : {}) });
   }
 
   function remember(pod: Pod, image: string, message: string): void {
