@@ -74,7 +74,8 @@ function convert(document: Document.Parsed, lines: LineCounter): YamlDocument {
   if (fault) throw new YamlError(at(fault.pos[0]), fault.message);
   const reader = new Reader(document, at);
   const { contents } = document;
-  const blank = !contents || (isScalar(contents) && contents.source === "" && !contents.tag);
+  const blank =
+    !contents || (isScalar(contents) && contents.source === "" && contents.type === "PLAIN" && !contents.tag);
   return {
     value: blank ? undefined : reader.value(contents),
     line: at(contents?.range?.[0] ?? document.range[0]),

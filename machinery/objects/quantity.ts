@@ -121,8 +121,8 @@ export function canonicalQuantity(text: string | number): string {
   return formatQuantity(parseQuantity(text));
 }
 
-/** Three digits at most without a trailing zero: cannot be written shorter, whatever the suffix. */
-const CANONICAL = /^(0|[1-9]\d{0,2}(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?)$/;
+/** Three digits at most without a trailing zero: cannot be written shorter, and is not too large. */
+const CANONICAL = /^(0|[1-9]\d{0,2}(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?)$/;
 
 export const compareQuantities = (a: Quantity, b: Quantity): number =>
   a.nanos < b.nanos ? -1 : a.nanos > b.nanos ? 1 : 0;
