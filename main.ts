@@ -61,10 +61,7 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "import images, list them",
     run: async (argv) => (await import("./kubelet/images/images-command.ts")).imagesCommand(argv),
   },
-  server: component(
-    "run apiserver, controllers and scheduler in one process",
-    async () => (await import("./server.ts")).serverComponent,
-  ),
+  server: component("run apiserver, controllers and scheduler in one process", loadServer),
   agent: component(
     "run kubelet, runtime interface and service proxy in one process",
     async () => (await import("./kubelet/agent.ts")).agentComponent,
@@ -96,6 +93,54 @@ const commands: Readonly<Record<string, Command>> = {
   ),
   test: component("run every check and test", async () => (await import("./e2e/run-tests.ts")).testCommand),
 };
+
+/** The server: controllers and scheduler speak to the API server's pipeline directly, each with its own identity. */
+async function loadServer() {
+  const [api, controllers, scheduler, { createClient }, { directTransport }, { defineComponent }] = await Promise.all([
+    import("./apiserver/apiserver.ts"),
+    import("./controllers/controllers.ts"),
+    import("./scheduler/scheduler.ts"),
+    import("./machinery/client/create-client.ts"),
+    import("./machinery/client/transport/direct.ts"),
+    import("./machinery/process/component.ts"),
+  ]);
+  return defineComponent({
+    name: "server",
+    summary: "Runs API server, controllers and scheduler in one process.",
+    flags: {
+      ...api.apiserverFlags,
+      "cluster-cidr": { type: "string", default: "10.42.0.0/16", value: "CIDR", help: "range of all Pod addresses" },
+    },
+    async run(flags, { ready, signal, ...context }) {
+      const server = await api.startApiserver(flags, context);
+      const { clock, log } = context;
+      const as = (user: string) => directTransport({ handler: server.handler, user, groups: ["system:authenticated"] });
+      // Others may share an etcd; an embedded store has one server only.
+      const leadership = flags.store === "etcd" ? "renew" : "hold";
+      const common = { clock, signal, leadership, ...(leadership === "hold" ? { identity: "server" } : {}) } as const;
+      const running = [
+        controllers.runControllers({
+          ...common,
+          log: log.child({ part: "controllers" }),
+          transport: as(controllers.CONTROLLERS_USER),
+          rootCa: server.pki.authority.certificate,
+          clusterCidr: flags["cluster-cidr"],
+        }),
+        scheduler.runScheduler({
+          ...common,
+          log: log.child({ part: "scheduler" }),
+          client: createClient(as(scheduler.SCHEDULER_USER)),
+        }),
+      ];
+      ready();
+      try {
+        await Promise.all(running);
+      } finally {
+        await server.close();
+      }
+    },
+  });
+}
 
 function usage(problem?: string): number {
   const width = Math.max(...Object.keys(commands).map((name) => name.length));

@@ -1,14 +1,16 @@
 /**
  * Scheduler: gives each Pod a node. As a process of its own, or run by the server in its process.
  *
+ * A lost leadership abandons everything it knew and starts over as a candidate.
  * The loop is in scheduling-loop.ts, what fits and what is best in plugins/.
  */
 import { hostname } from "node:os";
 import type { Client } from "../machinery/client/client.ts";
 import { connect } from "../machinery/client/connect.ts";
-import { createInformers, type Informers } from "../machinery/client/shared-informers.ts";
+import { createInformers } from "../machinery/client/shared-informers.ts";
+import { createBackoff } from "../machinery/loop/backoff.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
-import { electLeader } from "../machinery/loop/leader-election.ts";
+import { electLeader, type Leadership, LeadershipLost } from "../machinery/loop/leader-election.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import { defineComponent } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
@@ -17,20 +19,43 @@ import { runScheduling } from "./scheduling-loop.ts";
 
 export interface SchedulerOptions {
   readonly client: Client;
-  /** Shared with others of the same process where given. */
-  readonly informers?: Informers;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly schedulerName?: string;
+  /** "renew": one of several. "hold": alone with its API server, writes nothing while idle. "none": no lease. */
+  readonly leadership: "renew" | "hold" | "none";
+  /** Who holds the lease; must be the same at each start where it is held without renewing. */
+  readonly identity?: string;
 }
 
-export const DEFAULT_SCHEDULER = "default-scheduler";
+export const SCHEDULER_USER = "system:kube-scheduler";
+const DEFAULT_SCHEDULER = "default-scheduler";
 
 /** Resolves when the signal aborts. */
 export async function runScheduler(options: SchedulerOptions): Promise<void> {
-  const { client, clock, log, signal, schedulerName = DEFAULT_SCHEDULER } = options;
-  const informers = options.informers ?? createInformers({ client, clock, log, signal });
+  const { client, clock, log, signal, leadership, schedulerName = DEFAULT_SCHEDULER } = options;
+  if (leadership === "none") return lead(options, { client, signal });
+  const name = schedulerName === DEFAULT_SCHEDULER ? "kube-scheduler" : schedulerName;
+  const identity = options.identity ?? `${hostname().toLowerCase()}_${clock.uuid()}`;
+  const backoff = createBackoff(clock, 100, 5_000);
+  while (!signal.aborted) {
+    try {
+      const election = { client, clock, log, signal, name, identity, renew: leadership === "renew" };
+      await electLeader(election, (leading) => lead(options, leading));
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn("the scheduler does not lead any more", { error });
+      if (!(error instanceof LeadershipLost)) await clock.sleep(backoff.next(), signal).catch(() => undefined); // only the signal ends it early
+    }
+  }
+}
+
+async function lead(
+  { clock, log, schedulerName = DEFAULT_SCHEDULER }: SchedulerOptions,
+  { client, signal }: Leadership,
+) {
+  const informers = createInformers({ client, clock, log, signal });
   const events = createEvents({ client, clock, log, signal });
   await runScheduling({ client, informers, events, clock, log, signal, schedulerName });
 }
@@ -55,13 +80,9 @@ export const schedulerComponent = defineComponent({
   async run(flags, { clock, log, signal, home, ready }) {
     const kubeconfig = flags.kubeconfig ?? homePaths(home).kubeconfig("scheduler");
     const client = await connect({ kubeconfig, clock, log, signal });
-    const schedulerName = flags["scheduler-name"];
     ready();
-    if (flags["no-leader-elect"]) return runScheduler({ client, clock, log, signal, schedulerName });
-    const name = schedulerName === DEFAULT_SCHEDULER ? "kube-scheduler" : schedulerName;
-    const identity = `${hostname()}_${clock.uuid()}`;
-    await electLeader({ client, clock, log, signal, name, identity }, (led) =>
-      runScheduler({ client: led.client, clock, log, signal: led.signal, schedulerName }),
-    );
+    const leadership = flags["no-leader-elect"] ? "none" : "renew";
+    await runScheduler({ client, clock, log, signal, leadership, schedulerName: flags["scheduler-name"] });
+    await client.transport.close();
   },
 });
