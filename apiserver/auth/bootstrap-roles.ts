@@ -28,7 +28,7 @@ const words = (text: string): string[] => text.split(" ").filter((word) => word 
 const events = rule("create patch update", "core events.k8s.io", "events");
 const leaderElection = (name: string): PolicyRule[] => [
   rule("create", "coordination.k8s.io", "leases"),
-  rule("get update patch", "coordination.k8s.io", "leases", name),
+  rule("get list watch update patch", "coordination.k8s.io", "leases", name),
 ];
 const delegatedAuth = [
   rule("create", "authentication.k8s.io", "tokenreviews"),
