@@ -4,9 +4,10 @@
  * The present comes from memory; a past that has changed since comes from the store's history. Either way
  * a page is what there was at one revision. Long lists yield.
  */
+
+import { breather } from "../../machinery/loop/breathe.ts";
 import { ApiError } from "../../machinery/objects/status.ts";
 import type { Revision } from "../store/contract.ts";
-import { createPacer } from "../store/pacing.ts";
 import { encodeContinue } from "./continue-token.ts";
 import type { ListPage, ListQuery } from "./contract.ts";
 import { asApi, tooOldToContinue } from "./errors.ts";
@@ -95,10 +96,11 @@ async function fromCache({ objects, source }: Resource, scan: Scan, revision: Re
   const { prefix, after, limit, selects } = scan;
   const { versions, remaining } = objects.range(prefix, after, selects ? 0 : limit);
   if (!selects) return { revision, items: versions, more: remaining > 0, remaining: remaining || undefined };
-  const pacer = createPacer(source.clock);
+  const breath = breather(source.clock);
   const items: Version[] = [];
   for (const version of versions) {
-    if (pacer.tired) await pacer.rest();
+    const pause = breath();
+    if (pause) await pause;
     if (!selects(version)) continue;
     // the page is full, and there is at least this one more
     if (limit > 0 && items.length === limit) return { revision, items, more: true, remaining: undefined };
@@ -131,12 +133,13 @@ async function fromStore(
     const items = entries.map((entry) => known(resource, entry));
     return { revision: at, items, more: remaining > 0, remaining: remaining || undefined };
   }
-  const pacer = createPacer(clock);
+  const breath = breather(clock);
   const items: Version[] = [];
   for (let from = after, at = revision; ; ) {
     const { entries, remaining, revision: read } = await page(from, STORE_PAGE, at);
     for (const entry of entries) {
-      if (pacer.tired) await pacer.rest();
+      const pause = breath();
+      if (pause) await pause;
       const version = known(resource, entry);
       if (!selects(version)) continue;
       if (limit > 0 && items.length === limit) return { revision: read, items, more: true, remaining: undefined };

@@ -5,10 +5,10 @@
  * the watcher is entered in the same step in which the past is read.
  */
 import type { WatchItem } from "../../machinery/client/transport/contract.ts";
+import { breather } from "../../machinery/loop/breathe.ts";
 import type { StoredObject } from "../../machinery/objects/wire.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { Revision } from "../store/contract.ts";
-import { createPacer } from "../store/pacing.ts";
 import { type Change, itemOf, madeItem } from "./change.ts";
 import type { WatchQuery } from "./contract.ts";
 import { tooOldToWatch } from "./errors.ts";
@@ -107,10 +107,11 @@ function serve(resource: Resource, query: WatchQuery, watcher: Watcher, past: ()
 
 /** Everything there is, as ADDED. */
 async function* existing({ source }: Resource, versions: readonly Version[], watcher: Watcher): Batches {
-  const pacer = createPacer(source.clock);
+  const breath = breather(source.clock);
   let batch: WatchItem[] = [];
   for (const version of versions) {
-    if (pacer.tired) await pacer.rest();
+    const pause = breath();
+    if (pause) await pause;
     if (watcher.selects && !watcher.selects(version)) continue;
     batch.push(itemOf("ADDED", version, watcher.representation));
     if (batch.length < BATCH_EVENTS) continue;
@@ -122,10 +123,11 @@ async function* existing({ source }: Resource, versions: readonly Version[], wat
 
 /** What was missed. */
 async function* replayed({ source }: Resource, changes: readonly Change[], watcher: Watcher): Batches {
-  const pacer = createPacer(source.clock);
+  const breath = breather(source.clock);
   let batch: WatchItem[] = [];
   for (const change of changes) {
-    if (pacer.tired) await pacer.rest();
+    const pause = breath();
+    if (pause) await pause;
     const type = change.typeFor(watcher.selects);
     if (!type) continue;
     batch.push(change.item(type, watcher.representation));

@@ -4,9 +4,10 @@
  * Every answer is as of one revision that is on disk. Chains are walked back from the last change of a
  * key; a chain that breaks off was cleaned there, which only happens before the compacted revision.
  */
+
+import { breather } from "../../../machinery/loop/breathe.ts";
 import type { Clock } from "../../../machinery/process/clock.ts";
 import type { Entry, ListResult, Revision } from "../contract.ts";
-import { createPacer } from "../pacing.ts";
 import type { Environment, Row } from "./environment.ts";
 import {
   decodePointer,
@@ -75,7 +76,7 @@ export function createReader(environment: Environment, clock: Clock): Reader {
   };
 
   const list = async ({ prefix, limit, after, revision, check }: ReadList): Promise<ListResult> => {
-    const pacer = createPacer(clock);
+    const breath = breather(clock);
     const entries: Entry[] = [];
     let remaining = 0;
     const end = endOfKeys(prefix);
@@ -83,8 +84,9 @@ export function createReader(environment: Environment, clock: Clock): Reader {
     for (;;) {
       const rows: Row[] = environment.range("keys", { start, end, limit: CHUNK });
       for (const row of rows) {
-        if (pacer.tired) {
-          await pacer.rest();
+        const pause = breath();
+        if (pause) {
+          await pause;
           check();
         }
         const at = asOf(decodePointer(row.value), revision);
