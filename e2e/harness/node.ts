@@ -1,5 +1,5 @@
 /**
- * Node: a kubelet over a simulated runtime, against a pipeline, for tests of what happens to Pods.
+ * Node: a kubelet over a simulated or given runtime, against a pipeline, for tests of what happens to Pods.
  *
  * `stop` is what a kill does to it: it ends without a word, while the runtime lives on for the next one.
  */
@@ -32,13 +32,17 @@ export interface TestNodeOptions {
   readonly name?: string;
   readonly podCIDR?: string;
   readonly log?: Logger;
+  /** Default: a simulated one. Closed by whoever made it. */
+  readonly runtime?: Runtime;
+  /** For real runtimes: "/k8ts-…". */
+  readonly cgroupRoot?: string;
 }
 
 /** Resolves once the node is Ready. */
 export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {}): Promise<TestNode> {
   const { name = "node-1", podCIDR = "10.42.0.0/24", log = silent } = options;
   const { clock } = pipeline;
-  const runtime = createSimulatedRuntime({ clock });
+  const runtime = options.runtime ?? createSimulatedRuntime({ clock });
   const directory = await mkdtemp(join(tmpdir(), "k8ts-node-"));
   const client = pipeline.client(`system:node:${name}`, ["system:nodes", "system:authenticated"]);
   const admin = pipeline.client();
@@ -65,7 +69,7 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
       clusterDns: ["10.43.0.10"],
       clusterDomain: "cluster.local",
       resolvConf: "/etc/resolv.conf",
-      cgroupRoot: undefined,
+      cgroupRoot: options.cgroupRoot,
       network: noNetwork,
     });
     running.catch(ready.reject);
@@ -86,7 +90,7 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
     stop,
     async close() {
       await stop();
-      await runtime.close();
+      if (!options.runtime) await runtime.close();
       await rm(directory, { recursive: true, force: true });
     },
   };
