@@ -41,6 +41,8 @@ export interface CommandGroup {
   readonly summary: string;
   readonly usage: string;
   readonly commands: Readonly<Record<string, AnyCommand>>;
+  /** Short names of some. */
+  readonly aliases?: Readonly<Record<string, string>>;
   /** What runs when no subcommand is named. */
   readonly itself?: AnyCommand;
 }

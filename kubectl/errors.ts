@@ -60,11 +60,17 @@ function listed(error: unknown): string {
 
 const UNREACHABLE = /^cannot reach (\S+): ([\s\S]*)$/;
 
+/** What node says of a certificate that no known authority signed. */
+const UNTRUSTED = /self-signed certificate|unable to verify the first certificate|unable to get local issuer/;
+
 function serverMessage(error: ApiError): string {
   const [, address = "", why = ""] = UNREACHABLE.exec(error.message) ?? [];
   if (why.includes("ECONNREFUSED")) {
     const host = address.replace(/^https?:\/\//, "");
     return `The connection to the server ${host} was refused - did you specify the right host or port?`;
+  }
+  if (UNTRUSTED.test(why)) {
+    return "Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown authority";
   }
   if (why !== "") return `Unable to connect to the server: ${why}`;
   if (error.reason === "Unauthorized") return `error: You must be logged in to the server (${error.message})`;

@@ -50,12 +50,14 @@ function splitAtCommand(argv: readonly string[]): { before: readonly string[]; w
 function descend(found: AnyCommand | CommandGroup, name: string, rest: readonly string[]) {
   if (!isGroup(found)) return { command: found, path: name, line: rest };
   const word = rest.find((one) => !one.startsWith("-"));
-  if (word !== undefined && Object.hasOwn(found.commands, word)) {
+  const full = word === undefined ? undefined : (found.aliases?.[word] ?? word);
+  if (word !== undefined && full !== undefined && Object.hasOwn(found.commands, full)) {
     const line = [...rest];
     line.splice(rest.indexOf(word), 1);
-    return { command: found.commands[word]!, path: `${name} ${word}`, line };
+    return { command: found.commands[full]!, path: `${name} ${full}`, line };
   }
-  if (found.itself && rest.length > 0) return { command: found.itself, path: name, line: rest };
+  if (found.itself && !rest.some((one) => one === "--help" || one === "-h"))
+    return { command: found.itself, path: name, line: rest };
   if (word !== undefined) throw unknownCommand(word, `kubectl ${name}`, Object.keys(found.commands));
   return { command: undefined, path: name, line: rest };
 }
@@ -109,7 +111,7 @@ function parseLine(table: FlagTable, line: readonly string[], path: string) {
 
 function unknownCommand(name: string, under: string, known: readonly string[]): PlainError {
   const near = similar(name, known);
-  const hint = near.length > 0 ? `\n\nDid you mean this?\n${near.map((one) => `\t${one}\n`).join("")}` : "";
+  const hint = near.length > 0 ? `\n\nDid you mean this?\n${near.map((one) => `\t${one}`).join("\n")}` : "";
   return new PlainError(`error: unknown command "${name}" for "${under}"${hint}`);
 }
 

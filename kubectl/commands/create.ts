@@ -131,5 +131,6 @@ export const create: CommandGroup = {
     ...Object.fromEntries(Object.entries(generators).map(([name, generator]) => [name, commandOf(generator)])),
     token: createToken,
   },
+  aliases: { cm: "configmap", deploy: "deployment", ns: "namespace", sa: "serviceaccount", svc: "service" },
   itself: fromFiles,
 };

@@ -6,7 +6,7 @@ import type { KubeObject } from "../../machinery/objects/wire.ts";
 import type { Cluster } from "../cluster.ts";
 import { defineCommand, type Run } from "../command.ts";
 import { resourcePath, typeName } from "../discovery.ts";
-import { CommandError, throwAll } from "../errors.ts";
+import { CommandError, throwAll, withSource } from "../errors.ts";
 import type { FlagTable } from "../flags.ts";
 import { goDuration } from "../go-duration.ts";
 import { fileFlags, readManifests } from "../manifests.ts";
@@ -81,7 +81,9 @@ export const deleteCommand = defineCommand({
       try {
         gone.push(await deleteOne(run, cluster, ref, { grace, propagation }));
       } catch (error) {
-        if (!(run.flags["ignore-not-found"] && isNotFound(error))) errors.push(error);
+        if (!(run.flags["ignore-not-found"] && isNotFound(error))) {
+          errors.push(ref.source === undefined ? error : withSource(error, "deleting", ref.source));
+        }
       }
     }
     if (refs.length === 0 && errors.length === 0) run.out("No resources found\n");
@@ -102,19 +104,31 @@ function graceOf({ flags: given }: DeleteRun): number {
   return grace === 0 && !force ? 1 : grace;
 }
 
-async function refsOf(run: DeleteRun, cluster: Cluster): Promise<ObjectRef[]> {
+const NOTHING_NAMED = `You must provide one or more resources by argument or filename.
+Example resource specifications include:
+   '-f rsrc.yaml'
+   '--filename=rsrc.json'
+   '<resource> <name>'
+   '<resource>'`;
+
+interface DeleteRef extends ObjectRef {
+  /** The file that names it. */
+  readonly source?: string;
+}
+
+async function refsOf(run: DeleteRun, cluster: Cluster): Promise<DeleteRef[]> {
   const { args, flags: given } = run;
   if (given.filename.length > 0) {
     const manifests = await readManifests(cluster, run.io, given.filename, given);
-    return manifests.map(({ type, namespace, object }) => ({ type, namespace, name: object.metadata.name ?? "" }));
+    return manifests.map(({ type, namespace, object, source }) => {
+      return { type, namespace, name: object.metadata.name ?? "", source };
+    });
   }
   if (args.length === 0) {
-    throw new CommandError(
-      "you must specify one or more resources by argument or filename.\nExample resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'",
-    );
+    throw new CommandError(NOTHING_NAMED);
   }
   if (given.all && given.selector !== "") throw new CommandError("cannot set --all and --selector at the same time");
-  const refs: ObjectRef[] = [];
+  const refs: DeleteRef[] = [];
   for (const { type, names } of await parseSelection(cluster, args)) {
     const namespace = namespaceFor(type, cluster, given["all-namespaces"]);
     if (names && (given.selector !== "" || given.all))

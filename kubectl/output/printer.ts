@@ -42,7 +42,7 @@ export async function createPrinter(output: string, options: PrinterOptions = {}
   const rest = equals < 0 ? "" : output.slice(equals + 1);
   const make = Object.hasOwn(makers, format) ? makers[format] : undefined;
   if (!make) {
-    const known = FORMATS.join(", ");
+    const known = FORMATS.join(",");
     throw new CommandError(
       `unable to match a printer suitable for the output format "${output}", allowed formats are: ${known}`,
     );
