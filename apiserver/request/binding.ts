@@ -22,7 +22,7 @@ const BINDING = { group: "", version: "v1", kind: "Binding" } as const;
 export const bind: Step = async (exchange) => {
   const { record, info, server, warnings } = exchange;
   const { dryRun, fieldValidation } = writeOptions(record.query, "CreateOptions");
-  const body = readBody(record);
+  const body = readBody(server, record);
   if (!body) throw badRequest("the body of the request is empty: a Binding is expected");
   const binding = decodeObject(server, body, BINDING, fieldValidation, warnings);
   const { name: given, namespace } = binding.metadata;

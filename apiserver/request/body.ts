@@ -1,7 +1,7 @@
 /**
  * Body: what the client sent becomes an object of the expected kind, its own copy.
  *
- * JSON and YAML are read; other types get 415, so that clients that prefer protobuf fall back.
+ * JSON, YAML and protobuf are read; other types get 415.
  * Unknown and repeated fields are refused, told or dropped as fieldValidation says.
  */
 import type { RequestBody, RequestRecord } from "../../machinery/client/transport/contract.ts";
@@ -13,6 +13,7 @@ import type { Schema } from "../schema/contract.ts";
 import { cannotBeHandled, type Decoders, strictErrors } from "../schema/decode.ts";
 import { readJson } from "../schema/json.ts";
 import { JsonSyntaxError } from "../schema/json-reader.ts";
+import { PROTOBUF_BODY, type ProtobufReader } from "../schema/protobuf-reader.ts";
 import { DecodeError } from "../schema/scalars.ts";
 import { cloneJson } from "./json-value.ts";
 import type { FieldValidation } from "./options.ts";
@@ -35,15 +36,20 @@ export const mediaType = (headers: RequestRecord["headers"]): string =>
   (headers["content-type"] ?? "").split(";", 1)[0]!.trim().toLowerCase();
 
 /** The body as a value, before its type is looked at; undefined when there is none. */
-export function readBody({ body, headers }: Pick<RequestRecord, "body" | "headers">): ReadValue | undefined {
+export function readBody(
+  { readProtobuf }: { readonly readProtobuf: ProtobufReader },
+  { body, headers }: Pick<RequestRecord, "body" | "headers">,
+): ReadValue | undefined {
   if (body.kind === "none") return undefined;
   if (body.kind === "object") return { value: cloneJson(body.value), duplicates: [] };
   const type = mediaType(headers);
   if (JSON_TYPES.has(type)) return body.bytes.length === 0 ? undefined : readJsonText(textOf(body));
   if (YAML_TYPES.has(type)) return body.bytes.length === 0 ? undefined : readYamlText(textOf(body));
+  if (type === PROTOBUF_BODY)
+    return body.bytes.length === 0 ? undefined : { value: readProtobuf(body.bytes), duplicates: [] };
   throw new ApiError(
     "UnsupportedMediaType",
-    "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
+    `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, ${PROTOBUF_BODY}`,
   );
 }
 

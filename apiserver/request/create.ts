@@ -18,7 +18,7 @@ import { respondObject } from "./respond.ts";
 export const create: Step = async (exchange) => {
   const { record, row, info, server, warnings } = exchange;
   const { dryRun, fieldValidation } = writeOptions(record.query, "CreateOptions");
-  const body = readBody(record);
+  const body = readBody(server, record);
   if (!body) throw badRequest("the body of the request is empty: an object is expected");
   const object = decodeObject(server, body, row, fieldValidation, warnings);
   placeInNamespace(row, object, info.namespace);

@@ -29,7 +29,7 @@ export interface DeleteOptions {
 
 export const remove: Step = async (exchange) => {
   const { info, row } = exchange;
-  const options = deleteOptions(exchange.record);
+  const options = deleteOptions(exchange);
   const outcome = await deleteObject(exchange, { namespace: info.namespace, name: info.name }, options);
   if (outcome.next !== "delete") return respondObject(exchange, outcome);
   const { uid } = (outcome.object as StoredObject).metadata;
@@ -40,7 +40,7 @@ export const remove: Step = async (exchange) => {
 /** Deletes every object that the selectors match; each on its own, so some may be gone when one fails. */
 export const removeCollection: Step = async (exchange) => {
   const { cache, row, info, record } = exchange;
-  const options = deleteOptions(record);
+  const options = deleteOptions(exchange);
   const page = await cache.list({
     selection: selectionOf(row, info.namespace, record.query),
     resourceVersion: record.query.get("resourceVersion") || undefined,
@@ -132,8 +132,8 @@ function finalizersAfter(finalizers: readonly string[], propagation: Propagation
 }
 
 /** From the body or, where that is silent, from the query. */
-export function deleteOptions(record: ResourceExchange["record"]): DeleteOptions {
-  const body = (readBody(record)?.value ?? {}) as Record<string, unknown>;
+export function deleteOptions({ server, record }: Pick<ResourceExchange, "server" | "record">): DeleteOptions {
+  const body = (readBody(server, record)?.value ?? {}) as Record<string, unknown>;
   if (typeof body !== "object" || Array.isArray(body)) throw badRequest("the body must be DeleteOptions");
   if (body["kind"] !== undefined && body["kind"] !== "DeleteOptions")
     throw badRequest(`${String(body["kind"])} cannot be handled as a DeleteOptions`);

@@ -26,7 +26,7 @@ interface Budget extends StoredObject {
 export const evict: Step = async (exchange) => {
   const { record, info, server, warnings, cache, row } = exchange;
   const { dryRun, fieldValidation } = writeOptions(record.query, "CreateOptions");
-  const body = readBody(record);
+  const body = readBody(server, record);
   if (!body) throw badRequest("the body of the request is empty: an Eviction is expected");
   const eviction = decodeObject(server, body, EVICTION, fieldValidation, warnings);
   const given = eviction.metadata.name;
@@ -39,9 +39,12 @@ export const evict: Step = async (exchange) => {
   if (!finished(pod) && !pod.metadata.deletionTimestamp) await takeFromBudgets(exchange, pod, dryRun);
 
   const options = deleteOptions({
-    ...record,
-    query: new URLSearchParams(),
-    body: { kind: "object", value: eviction["deleteOptions"] ?? {} },
+    server,
+    record: {
+      ...record,
+      query: new URLSearchParams(),
+      body: { kind: "object", value: eviction["deleteOptions"] ?? {} },
+    },
   });
   await deleteObject(exchange, name, {
     ...options,

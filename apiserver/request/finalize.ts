@@ -17,7 +17,7 @@ import { checkVersion, removal } from "./update.ts";
 export const finalize: Step = async (exchange) => {
   const { record, row, info, server, warnings } = exchange;
   const { dryRun, fieldValidation } = writeOptions(record.query, "UpdateOptions");
-  const body = readBody(record);
+  const body = readBody(server, record);
   if (!body) throw badRequest("the body of the request is empty: a Namespace is expected");
   const sent = decodeObject(server, body, row, fieldValidation, warnings);
   placeAtName(sent, info.name);

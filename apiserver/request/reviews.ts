@@ -81,7 +81,7 @@ export const createVirtual: Step = async (exchange): Promise<ResponseRecord> => 
   const { fieldValidation } = writeOptions(record.query, "CreateOptions");
   const review = decodeObject(
     server,
-    readBody(record) ?? { value: {}, duplicates: [] },
+    readBody(server, record) ?? { value: {}, duplicates: [] },
     row,
     fieldValidation,
     warnings,

@@ -27,7 +27,7 @@ export const getScale: Step = async (exchange) => {
 };
 
 export const updateScale: Step = async (exchange) => {
-  const body = readBody(exchange.record);
+  const body = readBody(exchange.server, exchange.record);
   if (!body) throw badRequest("the body of the request is empty: a Scale is expected");
   return writeScale(exchange, "UpdateOptions", () => body);
 };

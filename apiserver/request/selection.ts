@@ -26,6 +26,7 @@ const NAMESPACE = "metadata.namespace";
 const NODE = "spec.nodeName";
 
 export function selectionOf(row: ResourceRow, namespace: string, query: URLSearchParams): Selection {
+  if (!query.has("labelSelector") && !query.has("fieldSelector")) return { namespace: namespace || undefined };
   const labels = parsed(() => parseLabelSelector(query.get("labelSelector") ?? ""));
   const fields = parsed(() => parseFieldSelector(query.get("fieldSelector") ?? ""));
   checkFields(row, fields);

@@ -18,6 +18,7 @@ import { ResourceTable } from "../resources/table.ts";
 import type { Schema } from "../schema/contract.ts";
 import { createDecoders } from "../schema/decode.ts";
 import { createOpenApi } from "../schema/openapi.ts";
+import { createProtobufReader } from "../schema/protobuf-reader.ts";
 import type { Tunnels } from "../tunnel/contract.ts";
 import { qualified, type Server } from "./contract.ts";
 import { createHandler } from "./handler.ts";
@@ -67,6 +68,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     log,
     schema,
     decoders: createDecoders(schema),
+    readProtobuf: createProtobufReader(schema),
     openApi: createOpenApi({ schema, rows: () => resources.rows, version: version.gitVersion, clock }),
     resources,
     cache,

@@ -30,7 +30,7 @@ export const requestToken: Step = async (exchange) => {
   const { fieldValidation } = writeOptions(record.query, "CreateOptions");
   const request = decodeObject(
     server,
-    readBody(record) ?? { value: {}, duplicates: [] },
+    readBody(server, record) ?? { value: {}, duplicates: [] },
     TOKEN_REQUEST,
     fieldValidation,
     warnings,
