@@ -92,7 +92,7 @@ export function runGarbageCollector(options: GarbageCollectorOptions): GarbageCo
   const stopped = run().catch((error: unknown) => {
     if (!signal.aborted) log.error("the garbage collector ended", { error });
   });
-  return { idle: () => queue.length === 0 && queue.active === 0, stopped };
+  return { idle: () => queue.length + queue.active + queue.retrying === 0, stopped };
 }
 
 interface Resources {

@@ -31,6 +31,7 @@ export interface ControllerStats {
   readonly waiting: number;
   readonly active: number;
   readonly delayed: number;
+  readonly retrying: number;
   readonly reconciled: number;
   readonly failed: number;
   readonly conflicts: number;
@@ -41,7 +42,7 @@ export interface ControllerStats {
 
 export interface Loop {
   stats(): Readonly<Record<string, ControllerStats>>;
-  /** True when no key waits or is worked on; keys due later do not count. */
+  /** True when no key waits, is worked on or is about to be tried again; appointments do not count. */
   idle(): boolean;
   /** Resolves when the signal has aborted and every reconcile has ended. */
   readonly stopped: Promise<void>;
@@ -57,10 +58,16 @@ export function runLoop(options: LoopOptions): Loop {
       Object.fromEntries(
         running.map(({ controller, queue, counters }) => [
           controller.name,
-          { waiting: queue.length, active: queue.active, delayed: queue.delayed, ...counters },
+          {
+            waiting: queue.length,
+            active: queue.active,
+            delayed: queue.delayed,
+            retrying: queue.retrying,
+            ...counters,
+          },
         ]),
       ),
-    idle: () => running.every(({ queue }) => queue.length === 0 && queue.active === 0),
+    idle: () => running.every(({ queue }) => queue.length + queue.active + queue.retrying === 0),
     stopped: Promise.all(running.map(({ stopped }) => stopped)).then(() => undefined),
   };
 }

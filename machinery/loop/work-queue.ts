@@ -37,6 +37,8 @@ export interface WorkQueue {
   readonly active: number;
   /** Keys that come again at a later time. */
   readonly delayed: number;
+  /** Keys whose last attempt failed. */
+  readonly retrying: number;
 }
 
 const FIRST_RETRY_MS = 5;
@@ -124,6 +126,9 @@ export function createWorkQueue(clock: Clock): WorkQueue {
     },
     get delayed() {
       return timers.size;
+    },
+    get retrying() {
+      return failures.size;
     },
   };
 }
