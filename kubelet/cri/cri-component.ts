@@ -10,8 +10,8 @@ import { UsageError } from "../../machinery/process/flags.ts";
 import { homePaths } from "../../machinery/process/home.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { Runtime } from "./contract.ts";
-import { isCriError } from "./errors.ts";
-import { serveRuntime } from "./server.ts";
+import { CriError, isCriError } from "./errors.ts";
+import { isServed, serveRuntime } from "./server.ts";
 
 export const criFlags = {
   runtime: { type: "string", default: "containerd", value: "NAME", help: "containerd or simulated" },
@@ -70,6 +70,9 @@ const runtimes: Readonly<Record<string, (flags: CriFlags, context: StartContext)
   async containerd(flags, { home, clock, log }) {
     const { createContainerdRuntime } = await import("../runtime/containerd/runtime.ts");
     const socket = flags["containerd-socket"];
+    // A connection that is refused is tried again by gRPC after seconds: knock first.
+    if (!(await isServed(socket ?? homePaths(home).containerdSocket)))
+      throw new CriError("Unavailable", "containerd does not answer yet");
     return createContainerdRuntime({ paths: homePaths(home), clock, log, ...(socket && { socket }) });
   },
   async simulated(_flags, { clock }) {
@@ -78,7 +81,7 @@ const runtimes: Readonly<Record<string, (flags: CriFlags, context: StartContext)
   },
 };
 
-const RETRY_MS = 500;
+const RETRY_MS = 50;
 
 interface Waiting {
   readonly clock: Clock;
@@ -88,12 +91,12 @@ interface Waiting {
 
 /** containerd may still be starting, or be restarted by the supervisor. */
 async function patiently<T>(make: () => Promise<T>, { clock, log, signal }: Waiting): Promise<T> {
-  for (;;) {
+  for (let said = false; ; said = true) {
     try {
       return await make();
     } catch (error) {
       if (!isCriError(error, "Unavailable") && !isCriError(error, "DeadlineExceeded")) throw error;
-      log.warn("waiting for containerd", { error: error.message });
+      if (!said) log.info("waiting for containerd", { error: error.message });
     }
     await clock.sleep(RETRY_MS, signal);
   }

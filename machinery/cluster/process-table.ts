@@ -65,7 +65,7 @@ function node(options: ClusterOptions, paths: HomePaths, program: Program, compo
     name: "containerd",
     command: "containerd",
     args: ["--config", join(paths.containerd, "config.toml")],
-    prepare: { command: program.node, args: [program.main, "prepare-node", ...name] },
+    prepare: { command: program.node, args: [program.main, "prepare-node"] },
   };
   const agents = options.separate
     ? [component("cri"), component("kubelet", ...name), component("proxy", ...name)]
