@@ -94,10 +94,10 @@ export const eventColumns = columns<CoreEvent>(
   text<CoreEvent>("Last Seen", "Time since it happened last", (event, now) => eventTimes(event, now).last),
   text<CoreEvent>("Type", "Normal or Warning", ({ type }) => type ?? ""),
   text<CoreEvent>("Reason", "Why, in one word", ({ reason }) => reason ?? ""),
-  text<CoreEvent>("Object", "What it is about", ({ involvedObject: { kind = "", name } }) =>
+  text<CoreEvent>("Object", "What it is about", ({ involvedObject: { kind = "", name } = {} }) =>
     name ? `${kind.toLowerCase()}/${name}` : kind.toLowerCase(),
   ),
-  wideText<CoreEvent>("Subobject", "Which part of it", ({ involvedObject }) => involvedObject.fieldPath ?? ""),
+  wideText<CoreEvent>("Subobject", "Which part of it", ({ involvedObject }) => involvedObject?.fieldPath ?? ""),
   wideText<CoreEvent>("Source", "Who says so", ({ source, reportingComponent, reportingInstance }) =>
     [source?.component || reportingComponent, source?.host || reportingInstance].filter(Boolean).join(", "),
   ),
@@ -158,7 +158,7 @@ const subjects = ({ subjects: all }: Binding, kind: string): string =>
 
 export const roleBindingColumns = columns<Binding>(
   nameColumn,
-  text<Binding>("Role", "What it gives", ({ roleRef }) => `${roleRef.kind}/${roleRef.name}`),
+  text<Binding>("Role", "What it gives", ({ roleRef }) => (roleRef ? `${roleRef.kind}/${roleRef.name}` : none)),
   ageColumn,
   wideText<Binding>("Users", "Users that get it", (one) => subjects(one, "User")),
   wideText<Binding>("Groups", "Groups that get it", (one) => subjects(one, "Group")),
@@ -205,10 +205,10 @@ type SigningRequest = Stored<models.V1CertificateSigningRequest>;
 export const signingRequestColumns = columns<SigningRequest>(
   nameColumn,
   ageColumn,
-  text<SigningRequest>("SignerName", "Who is to sign", ({ spec }) => spec.signerName),
-  text<SigningRequest>("Requestor", "Who asks", ({ spec }) => spec.username ?? ""),
+  text<SigningRequest>("SignerName", "Who is to sign", ({ spec }) => spec?.signerName ?? ""),
+  text<SigningRequest>("Requestor", "Who asks", ({ spec }) => spec?.username ?? ""),
   text<SigningRequest>("RequestedDuration", "For how long", ({ spec }) =>
-    spec.expirationSeconds === undefined ? none : since(new Date(0).toISOString(), spec.expirationSeconds * 1000),
+    spec?.expirationSeconds === undefined ? none : since(new Date(0).toISOString(), spec.expirationSeconds * 1000),
   ),
   text<SigningRequest>("Condition", "What became of it", ({ status }) => {
     const types = (status?.conditions ?? []).map(({ type }) => type);

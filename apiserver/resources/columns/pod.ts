@@ -7,7 +7,7 @@
 import { findCondition, isTrue } from "../../../machinery/objects/conditions.ts";
 import { humanDuration } from "../../../machinery/objects/duration.ts";
 import type { Container, ContainerState, ContainerStatus, Pod, PodStatus } from "../../../machinery/objects/kinds.ts";
-import { ageColumn, type ColumnOf, columns, nameColumn, none, text, wideText } from "./column.ts";
+import { ageColumn, columns, nameColumn, none, text, wideText } from "./column.ts";
 
 interface Summary {
   ready: number;
@@ -38,7 +38,7 @@ export const podColumns = columns<Pod>(
     ({ status }) => status?.nominatedNodeName || none,
   ),
   wideText<Pod>("Readiness Gates", "Readiness gates that are true, of all", readinessGates),
-) satisfies { columns: readonly Omit<ColumnOf<Pod>, "cell">[] };
+);
 
 export function summarize(pod: Pod): Summary {
   const status: PodStatus = pod.status ?? {};

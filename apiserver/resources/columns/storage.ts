@@ -101,9 +101,9 @@ type Attachment = Stored<models.V1VolumeAttachment>;
 
 export const volumeAttachmentColumns = columns<Attachment>(
   nameColumn,
-  text<Attachment>("Attacher", "Driver", ({ spec }) => spec.attacher),
-  text<Attachment>("PV", "Volume", ({ spec }) => spec.source.persistentVolumeName ?? ""),
-  text<Attachment>("Node", "Node", ({ spec }) => spec.nodeName),
+  text<Attachment>("Attacher", "Driver", ({ spec }) => spec?.attacher ?? ""),
+  text<Attachment>("PV", "Volume", ({ spec }) => spec?.source?.persistentVolumeName ?? ""),
+  text<Attachment>("Node", "Node", ({ spec }) => spec?.nodeName ?? ""),
   flag<Attachment>("Attached", "Whether it is attached", ({ status }) => status?.attached === true),
   ageColumn,
 );
@@ -112,16 +112,16 @@ type CsiDriver = Stored<models.V1CSIDriver>;
 
 export const csiDriverColumns = columns<CsiDriver>(
   nameColumn,
-  flag<CsiDriver>("AttachRequired", "Whether volumes must be attached", ({ spec }) => spec.attachRequired ?? true),
-  flag<CsiDriver>("PodInfoOnMount", "Whether it is told about the Pod", ({ spec }) => spec.podInfoOnMount ?? false),
-  flag<CsiDriver>("StorageCapacity", "Whether its capacity counts", ({ spec }) => spec.storageCapacity ?? false),
+  flag<CsiDriver>("AttachRequired", "Whether volumes must be attached", ({ spec }) => spec?.attachRequired ?? true),
+  flag<CsiDriver>("PodInfoOnMount", "Whether it is told about the Pod", ({ spec }) => spec?.podInfoOnMount ?? false),
+  flag<CsiDriver>("StorageCapacity", "Whether its capacity counts", ({ spec }) => spec?.storageCapacity ?? false),
   text<CsiDriver>(
     "TokenRequests",
     "Audiences of the tokens it gets",
-    ({ spec }) => (spec.tokenRequests ?? []).map(({ audience }) => audience).join(",") || unset,
+    ({ spec }) => (spec?.tokenRequests ?? []).map(({ audience }) => audience).join(",") || unset,
   ),
-  flag<CsiDriver>("RequiresRepublish", "Whether it is called again", ({ spec }) => spec.requiresRepublish ?? false),
-  text<CsiDriver>("Modes", "Kinds of volumes", ({ spec }) => (spec.volumeLifecycleModes ?? []).join(",") || "<none>"),
+  flag<CsiDriver>("RequiresRepublish", "Whether it is called again", ({ spec }) => spec?.requiresRepublish ?? false),
+  text<CsiDriver>("Modes", "Kinds of volumes", ({ spec }) => (spec?.volumeLifecycleModes ?? []).join(",") || "<none>"),
   ageColumn,
 );
 
@@ -129,7 +129,7 @@ type CsiNode = Stored<models.V1CSINode>;
 
 export const csiNodeColumns = columns<CsiNode>(
   nameColumn,
-  number<CsiNode>("Drivers", "Number of drivers", ({ spec }) => spec.drivers.length),
+  number<CsiNode>("Drivers", "Number of drivers", ({ spec }) => spec?.drivers?.length ?? 0),
   ageColumn,
 );
 
@@ -137,6 +137,6 @@ type AttributesClass = Stored<models.V1VolumeAttributesClass>;
 
 export const volumeAttributesClassColumns = columns<AttributesClass>(
   nameColumn,
-  text<AttributesClass>("DriverName", "Driver", ({ driverName }) => driverName),
+  text<AttributesClass>("DriverName", "Driver", ({ driverName }) => driverName ?? ""),
   ageColumn,
 );
