@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../../machinery/process/clock.ts";
 import { silent } from "../../../machinery/process/logging.ts";
-import { absent, eventually, put, range, read, storeCases, write } from "../store.cases.ts";
+import { storeCases } from "../store.cases.ts";
+import { absent, eventually, put, range, read, write } from "../store-steps.ts";
 import { type EtcdServer, hasEtcd, startEtcd, startProxy } from "./etcd-server.ts";
 import { openEtcdStore } from "./etcd-store.ts";
 

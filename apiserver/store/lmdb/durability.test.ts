@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../../machinery/process/clock.ts";
 import { silent } from "../../../machinery/process/logging.ts";
-import { range } from "../store.cases.ts";
+import { range } from "../store-steps.ts";
 import { openLmdbStore } from "./lmdb-store.ts";
 
 const WRITER = join(import.meta.dirname, "crash-writer.ts");

@@ -9,7 +9,8 @@ import { systemClock } from "../../../machinery/process/clock.ts";
 import { fakeClock } from "../../../machinery/process/fake-clock.ts";
 import { silent } from "../../../machinery/process/logging.ts";
 import type { Store } from "../contract.ts";
-import { absent, collect, eventually, put, range, read, storeCases, write } from "../store.cases.ts";
+import { storeCases } from "../store.cases.ts";
+import { absent, collect, eventually, put, range, read, write } from "../store-steps.ts";
 import { type LmdbStoreOptions, openLmdbStore } from "./lmdb-store.ts";
 
 const temporary = (): string => mkdtempSync(join(tmpdir(), "k8ts-lmdb-"));
