@@ -45,7 +45,11 @@ async function followEvents({ cri, clock, log, signal, onChange, onAll }: Runtim
   }
 }
 
+/** What the kubelet itself made and started it knows already. */
+const TELLING: ReadonlySet<string> = new Set(["CONTAINER_STOPPED_EVENT", "CONTAINER_DELETED_EVENT"]);
+
 function tell(event: ContainerEventResponse, onChange: (uid: string) => void, onAll: () => void): void {
+  if (!TELLING.has(event.containerEventType)) return;
   const uid = event.podSandboxStatus?.metadata.uid ?? event.containersStatuses[0]?.labels[POD_UID];
   if (uid) onChange(uid);
   else if (event.containerEventType !== "CONTAINER_DELETED_EVENT") onAll();

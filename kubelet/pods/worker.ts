@@ -14,7 +14,7 @@ import type { Ending, Plan, Waiting } from "./plan-draft.ts";
 import { fieldPath, findContainer, isTerminal, podName, usesHostNetwork } from "./pod-spec.ts";
 import { podStatus } from "./pod-status.ts";
 import { deletePod, pruneRuntime, purgePod, releasePod } from "./removal.ts";
-import { latest, type RuntimePod } from "./runtime-state.ts";
+import { latest, nothingRuns, type RuntimePod } from "./runtime-state.ts";
 import type { PodServices } from "./services.ts";
 import { identity } from "./start-container.ts";
 
@@ -35,7 +35,8 @@ export interface PodWorker {
 const RETRY_MS = 1_000;
 const REFRESH_RETRY_MS = 60_000;
 
-export function createPodWorker(first: Pod, services: PodServices, onEnd: () => void): PodWorker {
+/** `unseen`: the runtime cannot hold anything of it yet. */
+export function createPodWorker(first: Pod, unseen: boolean, services: PodServices, onEnd: () => void): PodWorker {
   const { clock, log, signal, observer, statuses, probes, events, references, tokens, volumes } = services;
   const { uid } = first.metadata;
   const object = `pods/${first.metadata.namespace}/${first.metadata.name}`;
@@ -45,6 +46,7 @@ export function createPodWorker(first: Pod, services: PodServices, onEnd: () => 
   let runtime: RuntimePod | undefined;
   let timer: Timer | undefined;
   let dirty = false;
+  let neverLooked = unseen;
   let looking = false;
   let ended = false;
   let stale = false;
@@ -87,7 +89,8 @@ export function createPodWorker(first: Pod, services: PodServices, onEnd: () => 
   /** One look; answers when to look again at the latest. */
   async function look(): Promise<number | undefined> {
     const busyBefore = new Set(operations.busy);
-    runtime = await observer.observe(identity(pod));
+    runtime = neverLooked ? nothingRuns(identity(pod)) : await observer.observe(identity(pod));
+    neverLooked = false;
     const busy = new Set([...busyBefore, ...operations.busy]);
     const seen = runtime;
     decideEnding();
@@ -213,8 +216,10 @@ export function createPodWorker(first: Pod, services: PodServices, onEnd: () => 
   if (pod.status?.containerStatuses?.some(({ state }) => state?.running)) stale = true; // adopted: look after its volumes
   return {
     update(next) {
-      if (metadataChanged(pod, next)) stale = true;
+      const before = pod;
       pod = next;
+      if (!matters(before, next)) return;
+      stale = true;
       if (!ending) references.retain(next);
       wake();
     },
@@ -235,9 +240,18 @@ export function createPodWorker(first: Pod, services: PodServices, onEnd: () => 
   };
 }
 
-/** Labels and annotations may stand in downward API volumes. */
-function metadataChanged(before: Pod, after: Pod): boolean {
-  const text = ({ metadata: { labels, annotations } }: Pod) => JSON.stringify([labels, annotations]);
+/** Not the echo of a status that this kubelet wrote. Labels and annotations may stand in volumes, conditions be gates. */
+function matters(before: Pod, after: Pod): boolean {
+  const text = ({ metadata, spec, status }: Pod) =>
+    JSON.stringify([
+      metadata.generation,
+      metadata.labels,
+      metadata.annotations,
+      metadata.deletionTimestamp,
+      metadata.deletionGracePeriodSeconds,
+      spec?.readinessGates && status?.conditions,
+      status?.phase === "Failed" || status?.phase === "Succeeded",
+    ]);
   return text(before) !== text(after);
 }
 

@@ -12,6 +12,8 @@ import { removeOrphan, sweepDirectories } from "./removal.ts";
 import type { PodServices } from "./services.ts";
 import { createPodWorker, type PodWorker } from "./worker.ts";
 
+const RETRY_MS = 500;
+
 export interface PodWorkers {
   /** Follows the informer until the signal aborts. Resolves once what runs is adopted. */
   start(pods: Informer<Pod>): Promise<void>;
@@ -28,7 +30,8 @@ export function createPodWorkers(services: PodServices): PodWorkers {
   const { observer, statuses, log } = services;
   const workers = new Map<string, PodWorker>();
   const reaping = new Map<string, Promise<void>>();
-  let adopted = false;
+  /** Pods of which the runtime held something when this kubelet started: all others begin from nothing. */
+  let found: ReadonlySet<string> | undefined;
 
   function onChange({ type, object, old }: Change<Pod>): void {
     const { uid } = object.metadata;
@@ -39,14 +42,15 @@ export function createPodWorkers(services: PodServices): PodWorkers {
       return;
     }
     statuses.seen(object);
-    const found = workers.get(uid);
-    if (found) found.update(object);
+    const worker = workers.get(uid);
+    if (worker) worker.update(object);
     else void begin(object);
   }
 
   async function begin(pod: Pod): Promise<void> {
     const { uid } = pod.metadata;
-    const worker = createPodWorker(pod, services, () => workers.delete(uid));
+    const unseen = !found?.has(uid) && pod.status?.startTime === undefined;
+    const worker = createPodWorker(pod, unseen, services, () => workers.delete(uid));
     workers.set(uid, worker);
     await reaping.get(uid);
     worker.wake();
@@ -62,8 +66,19 @@ export function createPodWorkers(services: PodServices): PodWorkers {
     }
   }
 
+  async function knownPods(): Promise<readonly PodIdentity[]> {
+    for (;;) {
+      try {
+        return await observer.pods();
+      } catch (error) {
+        log.warn("the runtime cannot be listed yet", { error });
+        await services.clock.sleep(RETRY_MS, services.signal);
+      }
+    }
+  }
+
   async function reapOrphans(): Promise<void> {
-    if (!adopted) return;
+    if (!found) return;
     for (const pod of await observer.pods()) {
       if (!workers.has(pod.uid) && !reaping.has(pod.uid)) reaping.set(pod.uid, reap(pod));
     }
@@ -72,8 +87,8 @@ export function createPodWorkers(services: PodServices): PodWorkers {
   return {
     async start(pods) {
       await pods.synced(services.signal);
+      found = new Set((await knownPods()).map(({ uid }) => uid));
       pods.subscribe(onChange);
-      adopted = true;
       await reapOrphans();
       await sweepDirectories(new Set([...workers.keys(), ...reaping.keys()]), services);
     },
