@@ -207,6 +207,9 @@ export const bootstrapRoles: readonly BootstrapRole[] = [
     rules: [
       rule(READ, "core", "services endpoints pods namespaces nodes"),
       rule(READ, "discovery.k8s.io", "endpointslices"),
+      // Each node's name server keeps the kube-dns Service and its own slice: see kubelet/dns.
+      rule("create", "core", "services"),
+      rule("create update", "discovery.k8s.io", "endpointslices"),
     ],
   },
 ];
