@@ -1,0 +1,47 @@
+/** Indexes and back-off of Jobs, as tables. */
+import { describe, expect, it } from "vitest";
+import type { Job, Pod } from "../machinery/objects/kinds.ts";
+import { backoffLeft, formatIndexes, missingIndexes, parseIndexes } from "./job-pods.ts";
+
+const NOW = Date.parse("2026-01-01T12:00:00Z");
+
+describe("indexes", () => {
+  it.each([
+    ["", []],
+    ["0", [0]],
+    ["0,2-4,7,8", [0, 2, 3, 4, 7, 8]],
+  ])("%j stands for %j", (text, list) => {
+    expect([...parseIndexes(text)]).toEqual(list);
+    expect(formatIndexes(list)).toBe(text);
+  });
+
+  it("missing ones are the lowest that are neither done nor running", () => {
+    const job = { spec: { completions: 6 } } as unknown as Job;
+    const running = [
+      { metadata: { annotations: { "batch.kubernetes.io/job-completion-index": "1" } } },
+    ] as unknown as Pod[];
+    expect(missingIndexes(job, running, new Set([0, 3]), 2)).toEqual([2, 4]);
+    expect(missingIndexes(job, running, new Set([0, 3]), 9)).toEqual([2, 4, 5]);
+  });
+});
+
+describe("the wait after failures", () => {
+  const ended = (secondsAgo: number) =>
+    ({
+      metadata: { creationTimestamp: "2026-01-01T00:00:00Z" },
+      status: {
+        containerStatuses: [{ state: { terminated: { finishedAt: new Date(NOW - secondsAgo * 1000).toISOString() } } }],
+      },
+    }) as unknown as Pod;
+
+  it.each<[string, number[], number[], number]>([
+    ["is nothing without a failure", [], [5], 0],
+    ["is ten seconds after the first", [4], [], 6_000],
+    ["doubles with each", [4, 30, 60], [], 36_000],
+    ["starts over after a success", [4, 30, 60], [20], 6_000],
+    ["is at most ten minutes", [1, 2, 3, 4, 5, 6, 7, 8, 9], [], 599_000],
+    ["is over when it has passed", [11], [], 0],
+  ])("%s", (_what, failures, successes, expected) => {
+    expect(backoffLeft(failures.map(ended), successes.map(ended), NOW)).toBe(expected);
+  });
+});
