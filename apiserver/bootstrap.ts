@@ -51,7 +51,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
     ...bootstrapRoles.map((role) => ensureRole(client, role)),
     ...bootstrapBindings.map((binding) => ensureBinding(client, binding)),
     ...PRIORITY_CLASSES.map((priorityClass) => ensure(client, "priorityclasses", priorityClass)),
-    ensureService(options),
+    keepService(options),
   ]);
 }
 
@@ -105,45 +105,34 @@ async function ensureBinding(client: Client, { role, subjects }: BootstrapBindin
 }
 
 /** default/kubernetes: how Pods reach the API server. Its endpoints are kept here, not by a controller. */
-async function ensureService({ client, serviceAddress, advertiseAddress, port }: BootstrapOptions): Promise<void> {
-  const metadata = {
-    name: "kubernetes",
-    namespace: "default",
-    labels: { component: "apiserver", provider: "kubernetes" },
-  };
-  const ports = [{ name: "https", protocol: "TCP", port: 443, targetPort: port }];
-  const service = await ensure(client, "services", {
-    metadata,
-    spec: { type: "ClusterIP", clusterIP: serviceAddress, clusterIPs: [serviceAddress], ports },
-  });
-  if (service.spec?.ports?.[0]?.targetPort !== port)
-    await client.update("services", { ...service, spec: { ...service.spec, ports } });
-
-  const slice: Draft<Kinds["endpointslices"]> = {
-    metadata: {
-      name: "kubernetes",
-      namespace: "default",
-      labels: { "kubernetes.io/service-name": "kubernetes" },
+async function keepService({ client, serviceAddress, advertiseAddress, port }: BootstrapOptions): Promise<void> {
+  const named = (labels: Record<string, string>) => ({ name: "kubernetes", namespace: "default", labels });
+  await keep(client, "services", {
+    metadata: named({ component: "apiserver", provider: "kubernetes" }),
+    spec: {
+      type: "ClusterIP",
+      clusterIP: serviceAddress,
+      clusterIPs: [serviceAddress],
+      ports: [{ name: "https", protocol: "TCP", port: 443, targetPort: port }],
     },
+  });
+  // A server that only this machine reaches has no address to tell.
+  const addresses = advertiseAddress.startsWith("127.") ? [] : [advertiseAddress];
+  const ports = [{ name: "https", protocol: "TCP", port }];
+  await keep(client, "endpointslices", {
+    metadata: named({ "kubernetes.io/service-name": "kubernetes" }),
     addressType: "IPv4",
-    endpoints: [{ addresses: [advertiseAddress], conditions: { ready: true } }],
-    ports: [{ name: "https", protocol: "TCP", port }],
-  };
-  const foundSlice = await ensure(client, "endpointslices", slice);
-  const [endpoint] = foundSlice.endpoints ?? [];
-  if (endpoint?.addresses?.[0] !== advertiseAddress || foundSlice.ports?.[0]?.port !== port)
-    await client.update("endpointslices", { ...foundSlice, ...slice, metadata: foundSlice.metadata });
-
-  const subsets = [{ addresses: [{ ip: advertiseAddress }], ports: [{ name: "https", protocol: "TCP", port }] }];
-  const found = await ensure(client, "endpoints", {
-    metadata: {
-      name: "kubernetes",
-      namespace: "default",
-      labels: { "endpointslice.kubernetes.io/skip-mirror": "true" },
-    },
-    subsets,
+    endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
+    ports,
   });
-  const [subset] = found.subsets ?? [];
-  if (subset?.addresses?.[0]?.ip !== advertiseAddress || subset?.ports?.[0]?.port !== port)
-    await client.update("endpoints", { ...found, subsets });
+  await keep(client, "endpoints", {
+    metadata: named({ "endpointslice.kubernetes.io/skip-mirror": "true" }),
+    subsets: addresses.map((ip) => ({ addresses: [{ ip }], ports })),
+  });
+}
+
+/** Makes the object be as it is here; what is so already is not written again. */
+async function keep<K extends ResourceName>(client: Client, resource: K, object: Draft<Kinds[K]>): Promise<void> {
+  const { metadata } = await ensure(client, resource, object);
+  await client.update(resource, { ...object, metadata });
 }

@@ -70,6 +70,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
   const store = options.store ?? createMemoryStore({ clock });
   const apiserver = await createApiserver({
     tokenKey: tokenKey(),
+    advertiseAddress: "192.0.2.1",
     ...options,
     store,
     schema: await schema(),
