@@ -4,6 +4,7 @@
  * `stop` is what a kill does to it: it ends without a word, while the runtime lives on for the next one.
  */
 import { mkdtemp, rm } from "node:fs/promises";
+import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Runtime } from "../../kubelet/cri/contract.ts";
@@ -20,6 +21,8 @@ export interface TestNode {
   readonly name: string;
   readonly runtime: Runtime;
   readonly directory: string;
+  /** The kubelet's server: give it connections as a tunnel would. */
+  server(): Server;
   /** Ends the kubelet; the runtime lives on. */
   stop(): Promise<void>;
   /** Another kubelet over the same runtime. */
@@ -49,6 +52,7 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
   const facts = await machineFacts("/");
   let stopping = new AbortController();
   let running: Promise<void> = Promise.resolve();
+  let server: Server | undefined;
 
   const start = async () => {
     stopping = new AbortController();
@@ -71,6 +75,9 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
       resolvConf: "/etc/resolv.conf",
       cgroupRoot: options.cgroupRoot,
       network: noNetwork,
+      async tunnel(started) {
+        server = started;
+      },
     });
     running.catch(ready.reject);
     await giveRange(admin, name, podCIDR, clock);
@@ -86,6 +93,10 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
     name,
     runtime,
     directory,
+    server() {
+      if (!server) throw new Error("the kubelet has no server yet");
+      return server;
+    },
     start,
     stop,
     async close() {
