@@ -23,6 +23,11 @@ const openers: Readonly<Record<string, (options: StoreOptions) => Promise<Store>
     const { openLmdbStore } = await import("./store/lmdb/lmdb-store.ts");
     return openLmdbStore({ directory, clock, log });
   },
+  async etcd({ etcdServers, clock, log }) {
+    if (etcdServers.length === 0) throw new Error("--store etcd needs --etcd-servers");
+    const { openEtcdStore } = await import("./store/etcd/etcd-store.ts");
+    return openEtcdStore({ endpoints: etcdServers, clock, log });
+  },
 };
 
 export const STORES = Object.keys(openers);

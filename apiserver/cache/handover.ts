@@ -6,7 +6,6 @@
  */
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import type { Revision } from "../store/contract.ts";
-import type { Codec } from "./object-json.ts";
 import { Version } from "./version.ts";
 
 export interface Offer {
@@ -26,7 +25,7 @@ interface Waiting extends Offer {
   readonly value: Uint8Array;
 }
 
-export function createHandover(codec: Codec): Handover {
+export function createHandover(): Handover {
   const offers = new Map<string, Waiting[]>();
 
   const drop = (key: string, offer: Waiting): void => {
@@ -41,7 +40,7 @@ export function createHandover(codec: Codec): Handover {
       const offer: Waiting = {
         value,
         settle(revision, offset) {
-          version ??= new Version(key, value, revision, String(revision + offset), codec).adopt(object);
+          version ??= new Version(key, value, revision, String(revision + offset)).adopt(object);
           return version;
         },
         withdraw: () => drop(key, offer),

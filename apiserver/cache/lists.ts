@@ -154,5 +154,5 @@ async function fromStore(
 /** The cache's own version of an entry where it has it, so that it is not parsed twice. */
 export function known({ objects, source }: Resource, entry: Parameters<typeof Version.of>[0]): Version {
   const cached = objects.get(entry.key);
-  return cached?.revision === entry.modRevision ? cached : Version.of(entry, source.offset, source.codec);
+  return cached?.revision === entry.modRevision ? cached : Version.of(entry, source.offset);
 }

@@ -6,12 +6,6 @@
  */
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 
-/** How JSON is read and written: JSON itself, or something that keeps integers beyond 2^53. */
-export interface Codec {
-  parse(text: string): unknown;
-  stringify(value: unknown): string;
-}
-
 export interface StoredJson {
   readonly json: string;
   /** Offset in the UTF-8 bytes at which the resourceVersion belongs. */
@@ -19,13 +13,13 @@ export interface StoredJson {
 }
 
 /** `object.metadata.resourceVersion` must be absent or undefined. */
-export function storedJson(object: KubeObject, codec: Codec): StoredJson {
+export function storedJson(object: KubeObject): StoredJson {
   const { kind, apiVersion } = object;
   const head = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":{`;
-  let json = codec.stringify(object);
+  let json = JSON.stringify(object);
   if (!json.startsWith(head)) {
     const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = object;
-    json = codec.stringify({ kind, apiVersion, metadata, ...rest });
+    json = JSON.stringify({ kind, apiVersion, metadata, ...rest });
   }
   return { json, versionAt: Buffer.byteLength(head) };
 }

@@ -8,7 +8,6 @@ import type { Revision, StoreEvent } from "../store/contract.ts";
 import { createSortedKeys } from "../store/sorted-keys.ts";
 import { Change } from "./change.ts";
 import type { Handover } from "./handover.ts";
-import type { Codec } from "./object-json.ts";
 import { Version } from "./version.ts";
 import type { Watchers } from "./watchers.ts";
 import type { Window } from "./window.ts";
@@ -28,7 +27,6 @@ export interface Objects {
 }
 
 export interface ObjectsOptions {
-  readonly codec: Codec;
   readonly handover: Handover;
   readonly window: Window;
   readonly watchers: Watchers;
@@ -37,7 +35,7 @@ export interface ObjectsOptions {
 /** Sorts after every key with the prefix before it. */
 const END = "\uffff";
 
-export function createObjects({ codec, handover, window, watchers }: ObjectsOptions): Objects {
+export function createObjects({ handover, window, watchers }: ObjectsOptions): Objects {
   const versions = new Map<string, Version>();
   const order = createSortedKeys();
   let changedAt: Revision = 0;
@@ -78,7 +76,7 @@ export function createObjects({ codec, handover, window, watchers }: ObjectsOpti
         order.remove(key);
         return announce(new Change(revision, resourceVersion, undefined, previous));
       }
-      const current = handover.take(key, entry.value, revision, offset) ?? Version.of(entry, offset, codec);
+      const current = handover.take(key, entry.value, revision, offset) ?? Version.of(entry, offset);
       versions.set(key, current);
       if (!previous) order.add(key);
       announce(new Change(revision, resourceVersion, current, previous));

@@ -1,5 +1,6 @@
 /** Writes and gets of a resource, over the stores of one machine. */
 import { describe, expect, test } from "vitest";
+import { integerOf } from "../../machinery/objects/json.ts";
 import { systemClock } from "../../machinery/process/clock.ts";
 import { silent } from "../../machinery/process/logging.ts";
 import { benches, cause, committed, create, pod, podsRow, remove, replace, storeKinds } from "./fixture.ts";
@@ -63,6 +64,19 @@ describe.each(storeKinds)("watch cache over %s: write", (kind) => {
     });
     expect(second).toMatchObject({ committed: false, current: undefined, also: [{ key: ip }] });
     expect((await cache.internal.get(ip))?.modRevision).toBe(1);
+  });
+
+  test("keeps integers beyond 2^53, also for those who did not write them", async () => {
+    const { pods, store } = await start();
+    const object = { ...pod("a"), spec: { big: integerOf(9007199254740993n) } };
+    const made = committed(
+      await pods.write({ type: "put", namespace: "default", name: "a", object, expected: 0, cause }),
+    );
+    expect(Buffer.from(made.json()).toString()).toContain('"big":9007199254740993');
+    const other = createWatchCache({ store, clock: systemClock, log: silent });
+    const seen = await other.resource(podsRow).get({ namespace: "default", name: "a" });
+    expect(JSON.stringify(seen?.object)).toContain('"big":9007199254740993');
+    await other.close();
   });
 
   test("keeps its cause, and history tells it", async () => {

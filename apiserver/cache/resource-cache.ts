@@ -79,7 +79,7 @@ async function put(resource: Resource, key: string, write: PutWrite): Promise<Wr
   const { source } = resource;
   const { object, cause, deferrable = false } = write;
   if (object.metadata.resourceVersion !== undefined) delete object.metadata.resourceVersion;
-  const { json, versionAt } = storedJson(object, source.codec);
+  const { json, versionAt } = storedJson(object);
   const value = encodeObject(json, versionAt, cause);
   const offer = source.handover.offer(key, value, object);
   const commit = transaction(write, key, { type: "put", key, value });
@@ -134,7 +134,7 @@ async function history(resource: Resource, key: string): Promise<ObjectHistory> 
   const versions = events.map(({ type, revision, entry, tombstone }): HistoryVersion => {
     const resourceVersion = String(revision + source.offset);
     if (entry) {
-      last = Version.of(entry, source.offset, source.codec);
+      last = Version.of(entry, source.offset);
       return { type, resourceVersion, cause: last.cause, object: last.object };
     }
     const cause = tombstone && decodeEnvelope(tombstone).cause;

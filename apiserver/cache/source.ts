@@ -10,7 +10,6 @@ import type { ResourceDescription } from "./contract.ts";
 import { asApi, notLoaded, tooLarge } from "./errors.ts";
 import type { Freshness } from "./freshness.ts";
 import type { Handover } from "./handover.ts";
-import type { Codec } from "./object-json.ts";
 import type { Objects } from "./objects.ts";
 import type { Watchers } from "./watchers.ts";
 import type { Window } from "./window.ts";
@@ -19,7 +18,6 @@ export interface Source {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly codec: Codec;
   readonly handover: Handover;
   readonly freshness: Freshness;
   /** resourceVersion = revision + offset. Known once `ready` has resolved. */

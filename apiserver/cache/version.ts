@@ -4,33 +4,32 @@
  * It holds the store's bytes and parses them when somebody asks for the object. A version that the
  * pipeline just wrote has its object already. Objects are frozen before anyone sees them.
  */
+import { parseJson } from "../../machinery/objects/json.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { Entry, Revision } from "../store/contract.ts";
 import { type Cause, decodeEnvelope, type Envelope } from "../store/envelope.ts";
 import type { CachedObject } from "./contract.ts";
 import { deepFreeze } from "./freeze.ts";
-import { type Codec, versionedLength, writeVersioned } from "./object-json.ts";
+import { versionedLength, writeVersioned } from "./object-json.ts";
 
 export class Version implements CachedObject {
   readonly key: string;
   readonly revision: Revision;
   readonly resourceVersion: string;
   readonly #value: Uint8Array;
-  readonly #codec: Codec;
   #envelope: Envelope | undefined;
   #object: StoredObject | undefined;
 
   /** `revision` and `resourceVersion` are the entry's own, or a deletion's for the last state of an object. */
-  constructor(key: string, value: Uint8Array, revision: Revision, resourceVersion: string, codec: Codec) {
+  constructor(key: string, value: Uint8Array, revision: Revision, resourceVersion: string) {
     this.key = key;
     this.revision = revision;
     this.resourceVersion = resourceVersion;
     this.#value = value;
-    this.#codec = codec;
   }
 
-  static of(entry: Entry, offset: number, codec: Codec): Version {
-    return new Version(entry.key, entry.value, entry.modRevision, String(entry.modRevision + offset), codec);
+  static of(entry: Entry, offset: number): Version {
+    return new Version(entry.key, entry.value, entry.modRevision, String(entry.modRevision + offset));
   }
 
   /** Takes the object that these bytes were made from, instead of parsing them. */
@@ -66,7 +65,7 @@ export class Version implements CachedObject {
 
   /** The same state under the revision at which it ended. */
   endedAt(revision: Revision, resourceVersion: string): Version {
-    const ended = new Version(this.key, this.#value, revision, resourceVersion, this.#codec);
+    const ended = new Version(this.key, this.#value, revision, resourceVersion);
     const object = this.#object;
     if (object) ended.#object = deepFreeze({ ...object, metadata: { ...object.metadata, resourceVersion } });
     return ended;
@@ -90,7 +89,7 @@ export class Version implements CachedObject {
   #parse(): StoredObject {
     const { json } = this.#decoded();
     const text = Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString("utf8");
-    const object = this.#codec.parse(text) as StoredObject;
+    const object = parseJson(text) as StoredObject;
     object.metadata.resourceVersion = this.resourceVersion;
     return deepFreeze(object);
   }

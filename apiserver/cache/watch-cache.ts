@@ -14,7 +14,6 @@ import { asApi, isCompacted, notLoaded } from "./errors.ts";
 import { createFreshness, GIVE_UP_AFTER_MS } from "./freshness.ts";
 import { createHandover } from "./handover.ts";
 import { nameOfKey, offsetKey, prefixOf, registryPrefix } from "./keys.ts";
-import type { Codec } from "./object-json.ts";
 import { createObjects } from "./objects.ts";
 import { createResourceCache } from "./resource-cache.ts";
 import type { Shelf, Source } from "./source.ts";
@@ -26,8 +25,6 @@ export interface WatchCacheOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
-  /** How stored JSON is read and written; JSON unless given. */
-  readonly codec?: Codec;
   readonly window?: Partial<WindowBounds>;
 }
 
@@ -37,7 +34,7 @@ const RETRY_MS = { first: 100, most: 5_000 } as const;
 const EVERYTHING = "/";
 
 export function createWatchCache(options: WatchCacheOptions): WatchCache {
-  const { store, clock, log, codec = JSON } = options;
+  const { store, clock, log } = options;
   const bounds: WindowBounds = {
     events: limits.watchWindowEvents,
     bytes: limits.watchWindowBytes,
@@ -45,7 +42,7 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
     ...options.window,
   };
   const stop = new AbortController();
-  const handover = createHandover(codec);
+  const handover = createHandover();
   const freshness = createFreshness({ store, clock, log });
   const shelves = new Map<string, Shelf>();
   const caches = new Map<string, ResourceCache>();
@@ -62,7 +59,7 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
     if (found) return found;
     const window = createWindow(clock, bounds);
     const watchers = createWatchers((key) => nameOfKey(prefix, key));
-    const shelf = { window, watchers, objects: createObjects({ codec, handover, window, watchers }) };
+    const shelf = { window, watchers, objects: createObjects({ handover, window, watchers }) };
     if (loaded) shelf.objects.replace([], freshness.seen);
     shelves.set(prefix, shelf);
     return shelf;
@@ -74,7 +71,7 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
     const byPrefix = grouped(entries);
     handover.clear();
     for (const prefix of new Set([...byPrefix.keys(), ...shelves.keys()])) {
-      const versions = (byPrefix.get(prefix) ?? []).map((entry) => Version.of(entry, offset, codec));
+      const versions = (byPrefix.get(prefix) ?? []).map((entry) => Version.of(entry, offset));
       shelfOf(prefix).objects.replace(versions, revision);
     }
     freshness.advance(revision);
@@ -128,7 +125,6 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
     store,
     clock,
     log,
-    codec,
     handover,
     freshness,
     get offset() {
