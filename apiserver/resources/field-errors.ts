@@ -43,7 +43,7 @@ export class FieldErrors {
   /** Throws 422 when anything was found. `kind` and `group` are the object's. */
   throwIfAny(group: string, kind: string, name: string): void {
     if (this.empty) return;
-    const texts = this.causes.map(({ field, message }) => `${field}: ${message}`);
+    const texts = [...new Set(this.causes.map(({ field, message }) => `${field}: ${message}`))];
     const list = texts.length === 1 ? texts[0] : `[${texts.join(", ")}]`;
     const full = group ? `${kind}.${group}` : kind;
     throw new ApiError("Invalid", `${full} ${JSON.stringify(name)} is invalid: ${list}`, {

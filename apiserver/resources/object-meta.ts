@@ -78,20 +78,21 @@ function validateOwners(owners: readonly OwnerReference[] | undefined, errors: F
     const path = "metadata.ownerReferences";
     if (!owner.apiVersion) errors.invalid(`${path}.apiVersion`, owner.apiVersion ?? "", "version must not be empty");
     for (const field of ["kind", "name", "uid"] as const) {
-      if (!owner[field]) errors.invalid(`${path}.${field}`, owner[field] ?? "", `${field} must not be empty`);
+      if (!owner[field]) errors.invalid(`${path}.${field}`, owner[field] ?? "", "must not be empty");
     }
     if (owner.apiVersion === "v1" && owner.kind === "Event") {
       errors.invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner");
     }
     if (!owner.controller) continue;
+    const name = `${owner.kind}/${owner.name}`;
     if (controller !== undefined) {
       errors.invalid(
         path,
         owners,
-        `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.name}`,
+        `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${name}`,
       );
     }
-    controller = owner.name;
+    controller = name;
   }
 }
 
@@ -99,7 +100,7 @@ function validateFinalizers(finalizers: readonly string[] | undefined, errors: F
   if (!finalizers || finalizers.length === 0) return;
   for (const [index, finalizer] of finalizers.entries()) {
     const path = `metadata.finalizers[${index}]`;
-    each(qualifiedName(finalizer), path, finalizer, errors);
+    each(qualifiedName(finalizer), "metadata.finalizers", finalizer, errors);
     if (!finalizer.includes("/") && !STANDARD_FINALIZERS.has(finalizer)) {
       errors.invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
     }

@@ -48,7 +48,22 @@ const metadata: readonly Case[] = [
   [
     "configmaps",
     { metadata: { ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: "p" }] } },
-    ['metadata.ownerReferences.uid: Invalid value: "": uid must not be empty'],
+    ['metadata.ownerReferences.uid: Invalid value: "": must not be empty'],
+  ],
+  [
+    "configmaps",
+    {
+      metadata: {
+        ownerReferences: ["a", "b"].map((name) => ({
+          apiVersion: "v1",
+          kind: "Pod",
+          name,
+          uid: name,
+          controller: true,
+        })),
+      },
+    },
+    [expect.stringContaining('Found "true" in references for Pod/a and Pod/b')],
   ],
   ["nodes", { metadata: { namespace: "default" } }, ["metadata.namespace: Forbidden: not allowed on this type"]],
   [
