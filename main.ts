@@ -92,6 +92,7 @@ const commands: Readonly<Record<string, Command>> = {
     async () => (await import("./kubelet/sweep-node.ts")).sweepNodeCommand,
   ),
   test: component("run every check and test", async () => (await import("./e2e/run-tests.ts")).testCommand),
+  bench: component("measure it all", async () => (await import("./e2e/bench/bench.ts")).benchCommand),
 };
 
 /** The server: controllers and scheduler speak to the API server's pipeline directly, each with its own identity. */

@@ -1,0 +1,90 @@
+/**
+ * Bench: every measurement that the project cares for, printed as one table with its ceilings.
+ *
+ * It never fails because a number is bad. What cannot be measured here (no root, no containerd) is said.
+ * Each measurement is a file of its own beside this one.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { arch, cpus, loadavg, release, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createProgress } from "../../machinery/cluster/progress.ts";
+import { defineComponent } from "../../machinery/process/component.ts";
+import { UsageError } from "../../machinery/process/flags.ts";
+import { apiThroughput } from "./api-throughput.ts";
+import { type Section, table } from "./report.ts";
+
+export interface MeasurementContext {
+  /** Short runs: good enough to see whether something broke, not to quote. */
+  readonly quick: boolean;
+  /** Empty, and gone afterwards. */
+  readonly directory: string;
+  /** Where CPU profiles are to be written, where they were asked for. */
+  readonly profile: string | undefined;
+  readonly signal: AbortSignal;
+  say(text: string): void;
+}
+
+export interface Measurement {
+  readonly name: string;
+  readonly summary: string;
+  /** Why it cannot run on this machine. */
+  unable?(): string | undefined;
+  run(context: MeasurementContext): Promise<readonly Section[]>;
+}
+
+const measurements: readonly Measurement[] = [apiThroughput];
+const names = measurements.map(({ name }) => name);
+
+export const benchCommand = defineComponent({
+  name: "bench",
+  command: true,
+  summary: `Measures it all and prints a table: ${measurements.map(({ name, summary }) => `${name} (${summary})`).join(", ")}.`,
+  flags: {
+    only: { type: "string", value: "NAME,…", help: `measure these alone: ${names.join(", ")}` },
+    quick: { type: "boolean", help: "short runs" },
+    profile: { type: "string", value: "DIRECTORY", help: "write CPU profiles of the API server here" },
+  },
+  async run(flags, { clock, signal }) {
+    const progress = createProgress(clock, process.stderr);
+    const profile = flags.profile === undefined ? undefined : resolve(flags.profile);
+    if (profile) mkdirSync(profile, { recursive: true });
+    process.stdout.write(`${machine()}\n`);
+    for (const measurement of chosen(flags.only)) {
+      signal.throwIfAborted();
+      const why = measurement.unable?.();
+      if (why) {
+        process.stdout.write(`\n${measurement.name}: left out: ${why}\n`);
+        continue;
+      }
+      progress.say(`measuring ${measurement.summary}`);
+      const directory = mkdtempSync(join(tmpdir(), "k8ts-bench-"));
+      const say = (text: string) => progress.say(`  ${text}`);
+      try {
+        const sections = await measurement.run({ quick: flags.quick, directory, profile, signal, say });
+        for (const section of sections) process.stdout.write(table(section));
+      } catch (error) {
+        signal.throwIfAborted();
+        const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        process.stdout.write(`\n${measurement.name}: could not be measured: ${text}\n`);
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
+      }
+    }
+    process.stdout.write(`\n${machine()}\n`);
+  },
+});
+
+function chosen(only: string | undefined): readonly Measurement[] {
+  if (only === undefined) return measurements;
+  return only.split(",").map((name) => {
+    const found = measurements.find((one) => one.name === name.trim());
+    if (!found) throw new UsageError(`--only takes ${names.join(", ")}, not "${name}"`);
+    return found;
+  });
+}
+
+function machine(): string {
+  const [cpu] = cpus();
+  const load = loadavg().map((one) => one.toFixed(1));
+  return `${cpus().length} × ${cpu?.model.trim() ?? "?"}, ${arch()}, Linux ${release()}, Node ${process.version}, load ${load.join(" ")}`;
+}

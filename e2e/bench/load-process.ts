@@ -1,0 +1,145 @@
+/**
+ * Load process: sends requests over kept-alive connections, or listens to watches, and counts.
+ *
+ * Bounded in connections, requests and time by what it is told; it ends with its parent.
+ */
+import { systemClock as clock } from "../../machinery/process/clock.ts";
+import { answerCommands } from "./child.ts";
+import { type HttpConnection, openConnection, type Target } from "./http-connection.ts";
+import type { Measured } from "./measured.ts";
+
+export interface Load {
+  readonly target: Target;
+  readonly connections: number;
+  readonly method: "GET" | "POST";
+  /** May hold NAME_MARK. */
+  readonly path: string;
+  readonly body?: string;
+  /** What is put at NAME_MARK, by the number of the request; always of one length. */
+  readonly names: { readonly series: string; readonly digits: number; readonly first: number; readonly cycle?: number };
+  readonly seconds: number;
+  readonly requests: number;
+}
+
+export interface WatchLoad {
+  readonly target: Target;
+  readonly watchers: number;
+  readonly path: string;
+}
+
+/** Stands for the name in paths and bodies. */
+export const NAME_MARK = "@name@";
+
+async function load({ target, connections, seconds, requests, ...spec }: Load): Promise<Measured> {
+  const make = template(spec);
+  const open = await Promise.all(Array.from({ length: connections }, () => openConnection(target)));
+  const latencies: number[] = [];
+  let [sent, bytes] = [0, 0];
+  const start = clock.monotonic();
+  const until = start + seconds * 1000;
+
+  const work = async (connection: HttpConnection): Promise<void> => {
+    for (let now = clock.monotonic(); sent < requests && now < until; ) {
+      const answer = await connection.send(make(sent++));
+      if (answer.status >= 300) throw new Error(`${spec.method} ${spec.path}: ${answer.status} ${answer.start}`);
+      bytes += answer.bytes;
+      const done = clock.monotonic();
+      latencies.push(done - now);
+      now = done;
+    }
+  };
+  try {
+    await Promise.all(open.map(work));
+  } finally {
+    for (const connection of open) connection.close();
+  }
+  return { count: latencies.length, seconds: (clock.monotonic() - start) / 1000, bytes, latencies };
+}
+
+/** Request number ► its bytes: one copy of a prepared buffer with the name written into it. */
+function template({ method, path, body, names }: Pick<Load, "method" | "path" | "body" | "names">) {
+  const nameOf = (number: number) =>
+    `${names.series}-${String(names.first + (names.cycle ? number % names.cycle : number)).padStart(names.digits, "0")}`;
+  const placeholder = nameOf(0);
+  const put = (text: string) => text.replaceAll(NAME_MARK, placeholder);
+  const head = [
+    `${method} ${put(path)} HTTP/1.1`,
+    "host: 127.0.0.1",
+    "accept: application/json",
+    ...(body === undefined
+      ? []
+      : ["content-type: application/json", `content-length: ${Buffer.byteLength(put(body))}`]),
+  ];
+  const bytes = Buffer.from(`${head.join("\r\n")}\r\n\r\n${put(body ?? "")}`);
+  const places: number[] = [];
+  for (let at = bytes.indexOf(placeholder); at >= 0; at = bytes.indexOf(placeholder, at + 1)) places.push(at);
+  return (number: number): Buffer => {
+    const request = Buffer.from(bytes);
+    const name = nameOf(number);
+    for (const at of places) request.write(name, at, "latin1");
+    return request;
+  };
+}
+
+interface Listener {
+  readonly connection: HttpConnection;
+  events: number;
+  /** The last chunk ended with "}": its newline comes with the next. */
+  open: boolean;
+}
+
+let listeners: Listener[] = [];
+
+/** Resolves once every watch has been answered by its first bytes. */
+async function openWatches({ target, watchers, path }: WatchLoad): Promise<void> {
+  const request = Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\n\r\n`);
+  listeners = await Promise.all(
+    Array.from({ length: watchers }, async () => ({
+      connection: await openConnection(target),
+      events: 0,
+      open: false,
+    })),
+  );
+  await Promise.all(
+    listeners.map(
+      (listener) =>
+        new Promise<void>((resolve) => {
+          let head = true;
+          listener.connection.stream(request, (chunk) => {
+            if (head) resolve();
+            head = false;
+            count(listener, chunk);
+          });
+        }),
+    ),
+  );
+}
+
+const EVENT_END = Buffer.from("}\n");
+
+/** Every event ends so; JSON has no bare newline, and chunk sizes end with "\r\n". */
+function count(listener: Listener, chunk: Buffer): void {
+  if (listener.open && chunk[0] === 0x0a) listener.events++;
+  for (let at = chunk.indexOf(EVENT_END); at >= 0; at = chunk.indexOf(EVENT_END, at + 2)) listener.events++;
+  listener.open = chunk.at(-1) === 0x7d;
+}
+
+/** Resolves with the time at which every watcher had heard so many events. */
+async function heard({ events, seconds }: { readonly events: number; readonly seconds: number }): Promise<number> {
+  const until = clock.monotonic() + seconds * 1000;
+  for (;;) {
+    if (listeners.every((one) => one.events >= events)) return clock.now();
+    if (clock.monotonic() > until) {
+      const fewest = Math.min(...listeners.map((one) => one.events));
+      throw new Error(`a watcher heard ${fewest} of ${events} events in ${seconds} s`);
+    }
+    await clock.sleep(2);
+  }
+}
+
+function closeWatches(): void {
+  for (const { connection } of listeners) connection.close();
+  listeners = [];
+}
+
+answerCommands({ load, openWatches, heard, closeWatches }, async () => closeWatches());
