@@ -37,10 +37,7 @@ export function connectRuntime(options: ClientOptions): Runtime {
   const wire = { clock: systemClock, patienceMs: DEFAULT_PATIENCE_MS, ...options };
   const unary = Object.fromEntries(
     callNames.map((name) => [methodOf(name), (body: object, given?: CallOptions) => call(wire, name, body, given)]),
-  ) as unknown as Omit<
-    Runtime,
-    keyof ReturnType<typeof streamingClient> | "getContainerEvents" | "importImage" | "close"
-  >;
+  ) as unknown as Pick<Runtime, Uncapitalize<CallName>>;
   return {
     ...unary,
     ...streamingClient(wire),

@@ -186,7 +186,7 @@ function reached(now: Phase | undefined, wanted: Hint["phase"]): boolean {
   return ORDER.indexOf(now) >= ORDER.indexOf(wanted);
 }
 
-/** Every phase that was passed, in order: what appears running was also created. */
+/** Every phase that was passed, in order: what appears running was also created, what ran and is gone has stopped. */
 export function changes(
   before: ReadonlyMap<string, Known>,
   now: ReadonlyMap<string, Known>,
@@ -196,7 +196,8 @@ export function changes(
     return ORDER.slice(from + 1, ORDER.indexOf(entry.phase) + 1).map((phase) => [entry, EVENTS[phase]] as const);
   });
   const gone = [...before.values()].filter(({ id }) => !now.has(id));
-  return [...passed, ...gone.map((entry) => [entry, "CONTAINER_DELETED_EVENT"] as const)];
+  const ended = gone.filter(({ phase }) => phase === "running").map((entry) => [entry, EVENTS.stopped] as const);
+  return [...passed, ...ended, ...gone.map((entry) => [entry, "CONTAINER_DELETED_EVENT"] as const)];
 }
 
 /** A lost connection is told by its message; where it happened in this code says nothing. */

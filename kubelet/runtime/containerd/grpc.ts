@@ -4,7 +4,7 @@
  * Errors become CriErrors here. A containerd that restarts is found again by itself: a call made
  * while it is away waits for it up to its deadline, but not longer than a few seconds.
  */
-import { Client, type ClientReadableStream, credentials, type ServiceError, status } from "@grpc/grpc-js";
+import { Client, type ClientReadableStream, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import type { Clock } from "../../../machinery/process/clock.ts";
 import type { CallOptions } from "../../cri/contract.ts";
 import { CriError, codeOfGrpc } from "../../cri/errors.ts";
@@ -12,6 +12,8 @@ import { CriError, codeOfGrpc } from "../../cri/errors.ts";
 export interface GrpcMethod<Q, A> {
   /** "/runtime.v1.RuntimeService/Version" */
   readonly path: string;
+  /** containerd's own services want to know in whose name they act. */
+  readonly namespace?: string;
   encode(request: Q): Buffer;
   decode(bytes: Buffer): A;
 }
@@ -73,6 +75,7 @@ function once<Q, A>(
       (value: Q) => method.encode(value),
       (bytes: Buffer) => method.decode(bytes),
       request,
+      metadataOf(method),
       deadline,
       (error, answer) => {
         signal?.removeEventListener("abort", cancel);
@@ -110,6 +113,12 @@ async function* messages<Q, A>(
     signal.removeEventListener("abort", cancel);
     call.cancel();
   }
+}
+
+function metadataOf({ namespace }: { readonly namespace?: string }): Metadata {
+  const metadata = new Metadata();
+  if (namespace) metadata.set("containerd-namespace", namespace);
+  return metadata;
 }
 
 /** Foreign errors become ours here, once. */

@@ -17,6 +17,8 @@ export interface ContainerdLayout {
   readonly config: string;
   /** runc's own state, one directory a container. */
   readonly runc: string;
+  /** FIFOs of the commands that run by exec. */
+  readonly exec: string;
   /** CNI configuration: written by kubelet/network, read by containerd. */
   readonly cni: string;
   /** One directory a registry, with a hosts.toml: mirrors and their certificates. */
@@ -40,6 +42,7 @@ export function containerdLayout(paths: HomePaths): ContainerdLayout {
     socket: paths.containerdSocket,
     config: join(base, "config.toml"),
     runc: join(base, "state", "runc"),
+    exec: join(base, "state", "exec"),
     cni: paths.cniConfig,
     registries: join(base, "registries"),
     credentials: join(base, "credentials.json"),

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../../machinery/process/clock.ts";
@@ -193,6 +193,30 @@ describe.skipIf(whyNoContainerd())("with a real containerd", () => {
       ).toBe("31 97");
     });
 
+    test("a command that ends before its input loses none of its output", async () => {
+      const { containerId } = await run("sleep 60");
+      for (let round = 0; round < 5; round++) {
+        const stdin = Readable.from(Array.from({ length: 100 }, () => Buffer.alloc(65_536, "x")));
+        const stdout = new PassThrough();
+        const output = stdout.toArray();
+        const cmd = ["sh", "-c", "dd bs=10 count=1; seq 20000"];
+        expect(await runtime.exec({ containerId, cmd }, { stdin, stdout })).toEqual({ exitCode: 0 });
+        const text = Buffer.concat((await output) as Buffer[]).toString();
+        expect(text.slice(0, 12)).toBe("xxxxxxxxxx1\n");
+        expect(text.slice(-6)).toBe("20000\n");
+      }
+    });
+
+    test("standard output and standard error come apart, and the exit code with them", async () => {
+      const { containerId } = await run("sleep 60");
+      const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+      const [output, errors] = [stdout.toArray(), stderr.toArray()];
+      const cmd = ["sh", "-c", "echo out; echo err >&2; exit 5"];
+      expect(await runtime.exec({ containerId, cmd }, { stdout, stderr })).toEqual({ exitCode: 5 });
+      expect(Buffer.concat((await output) as Buffer[]).toString()).toBe("out\n");
+      expect(Buffer.concat((await errors) as Buffer[]).toString()).toBe("err\n");
+    });
+
     test("exec that is left kills its process", async () => {
       const { containerId } = await run("sleep 60");
       const leave = new AbortController();
@@ -208,7 +232,7 @@ describe.skipIf(whyNoContainerd())("with a real containerd", () => {
     });
 
     test("a port inside the pod is reached on its loopback", async () => {
-      const { podSandboxId } = await run("while true; do echo answer | nc -l -p 8080 -s 127.0.0.1; done");
+      const { podSandboxId } = await run("echo answer > /index.html; exec httpd -f -h / -p 127.0.0.1:8080");
       const server = createServer({ allowHalfOpen: true }, (socket) => {
         runtime.portForward({ podSandboxId, port: 8080 }, socket).catch(() => socket.destroy());
       });
@@ -216,12 +240,13 @@ describe.skipIf(whyNoContainerd())("with a real containerd", () => {
       const { port } = server.address() as { port: number };
       const ask = async () => {
         const socket = connect(port, "127.0.0.1");
+        socket.write("GET / HTTP/1.0\r\n\r\n");
         const answer = new PassThrough();
         const read = answer.toArray();
         await pipeline(socket, answer).catch(() => undefined);
         return Buffer.concat((await read.catch(() => [])) as Buffer[]).toString();
       };
-      await expect.poll(ask, { timeout: 10_000 }).toBe("answer\n");
+      await expect.poll(ask, { timeout: 10_000 }).toMatch(/^HTTP\/1.. 200 OK.*answer\n$/s);
       server.close();
     });
 

@@ -2,25 +2,27 @@
  * Runtime on containerd: the runtime interface, translated to containerd's own CRI socket.
  *
  * Most calls pass through as they are. Written out are those that containerd 1.6 lacks or whose
- * effects we own: cgroups (cgroups.ts), events (event-hub.ts), streams (streams.ts), imports
+ * effects we own: cgroups (cgroups.ts), events (event-hub.ts), exec and streams (exec.ts, streams.ts), imports
  * (import-image.ts), credentials (credentials.ts). It keeps nothing that a restart would lose.
  */
+import { rmSync } from "node:fs";
 import type { Clock } from "../../../machinery/process/clock.ts";
 import type { HomePaths } from "../../../machinery/process/home.ts";
 import type { Logger } from "../../../machinery/process/logging.ts";
 import { callNames, calls, methodOf } from "../../cri/calls.ts";
 import type { Answer, CallName, CallOptions, Request, Runtime } from "../../cri/contract.ts";
-import { isCriError } from "../../cri/errors.ts";
+import { CriError, isCriError } from "../../cri/errors.ts";
 import { imageTar } from "../../images/build.ts";
 import { architectureOf, pauseImage } from "../../images/pause.ts";
 import { ownParent, removeCgroup, underRoot } from "./cgroups.ts";
 import { credentialsFor } from "./credentials.ts";
 import { createEventHub, type Hint } from "./event-hub.ts";
+import { exec, type OciProcess } from "./exec.ts";
 import { type GrpcChannel, openChannel } from "./grpc.ts";
 import { importImage } from "./import-image.ts";
 import { type ContainerdLayout, containerdLayout, NAMESPACE, PAUSE_IMAGE } from "./layout.ts";
 import { parseVersion, refuseNewer, type Version } from "./newer.ts";
-import { criMethods, subscribeMethod, topics } from "./services.ts";
+import { criMethods, subscribeMethod, taskMethods, topics } from "./services.ts";
 import { containerdStreams } from "./streams.ts";
 
 export interface ContainerdRuntimeOptions {
@@ -31,6 +33,7 @@ export interface ContainerdRuntimeOptions {
   readonly socket?: string;
 }
 
+type Unary = Pick<Runtime, Uncapitalize<CallName>>;
 type Empty = Answer<"StopContainer">;
 type Send = <N extends CallName>(name: N, request: Request<N>, options?: CallOptions) => Promise<Answer<N>>;
 type Overrides = { [N in CallName]?: (request: Request<N>, options?: CallOptions) => Promise<Answer<N>> };
@@ -56,12 +59,15 @@ export async function createContainerdRuntime(options: ContainerdRuntimeOptions)
     const { runtimeVersion } = await send("Version", {}, { timeoutMs: 10_000 });
     await ensurePause();
     const hub = createEventHub({ clock, log, list: () => listAll(send), hints: (signal) => hints(channel, signal) });
+    rmSync(layout.exec, { recursive: true, force: true }); // what an earlier server left
+    const execParts = { channel, tasks: taskMethods(), clock, directory: layout.exec };
     const special = overrides({ send, layout, version: parseVersion(runtimeVersion), ensurePause });
     const pass = (name: CallName) =>
       special[name] ?? ((request: never, given?: CallOptions) => send(name, request, given));
     const unary = Object.fromEntries(callNames.map((name) => [methodOf(name), pass(name)]));
     return {
-      ...(unary as unknown as Runtime),
+      ...(unary as unknown as Unary),
+      exec: (request, streams) => exec(request, streams, { ...execParts, processOf: (id) => processOf(send, id) }),
       ...containerdStreams({
         clock,
         url: async (call, request) => (await channel.call(methods.stream(call), request)).url,
@@ -105,7 +111,7 @@ function overrides({ send, layout, version, ensurePause }: Parts): Overrides {
 
     async RemovePodSandbox(request, options) {
       const { items } = await send("ListPodSandbox", { filter: { id: request.podSandboxId } });
-      await unlessGone(send("RemovePodSandbox", request, options));
+      await unlessGone(onceMore(() => send("RemovePodSandbox", request, options)));
       for (const sandbox of items) removeCgroup(ownParent(sandbox, layout.cgroup));
       return {};
     },
@@ -122,7 +128,7 @@ function overrides({ send, layout, version, ensurePause }: Parts): Overrides {
     /** Its own time limit, not the call's, ends the process. */
     ExecSync: (request, options) => send("ExecSync", request, options),
 
-    StopPodSandbox: (request, options) => unlessGone(send("StopPodSandbox", request, options)),
+    StopPodSandbox: (request, options) => unlessGone(onceMore(() => send("StopPodSandbox", request, options))),
     RemoveContainer: (request, options) => unlessGone(send("RemoveContainer", request, options)),
     StopContainer: (request, options) => {
       const timeoutMs = calls.StopContainer.timeoutMs + request.timeout * 1000;
@@ -155,6 +161,26 @@ async function unlessGone(sent: Promise<Empty>): Promise<Empty> {
     if (isCriError(error, "NotFound")) return {};
     throw error;
   }
+}
+
+/** A shim that ends while containerd still speaks to it fails a call that succeeds when it is asked again. */
+async function onceMore<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof CriError) || !error.message.includes("ttrpc: closed")) throw error;
+    return ask();
+  }
+}
+
+/** How the container's own process was started: exec'd ones get the same user, capabilities and environment. */
+async function processOf(send: Send, containerId: string): Promise<OciProcess> {
+  const { status, info } = await send("ContainerStatus", { containerId, verbose: true });
+  if (status.state !== "CONTAINER_RUNNING") {
+    throw new CriError("Unknown", `failed to exec in container: container is in ${status.state} state`);
+  }
+  const parsed = JSON.parse(info["info"] ?? "{}") as { runtimeSpec?: { process?: OciProcess } };
+  return parsed.runtimeSpec?.process ?? {};
 }
 
 async function listAll(send: Send) {

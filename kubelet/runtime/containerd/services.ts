@@ -1,26 +1,26 @@
 /**
  * Services: containerd's gRPC methods as typed calls, made from the descriptor.
  *
- * CRI's come from kubelet/cri/cri-v1.json. containerd's own events service is described here, as far
- * as it is used: who is concerned by an event, for what happened is read again (see events.ts).
+ * CRI's come from kubelet/cri/cri-v1.json. Of containerd's own services, that of events is described
+ * here as far as it is used (who is concerned: what happened is read again, see event-hub.ts), and
+ * that of tasks as far as exec.ts takes it.
  */
 import protobuf from "protobufjs/light.js";
-import type { Answer, CallName, Request } from "../../cri/contract.ts";
+import type { Answer, CallName, Request, TerminalSize } from "../../cri/contract.ts";
 import { decode, encode, loadCri, type MessageType } from "./codec.ts";
 import type { Hint } from "./event-hub.ts";
 import type { GrpcMethod } from "./grpc.ts";
+import { NAMESPACE } from "./layout.ts";
 
 /** Calls that answer with the URL of a stream. */
 export interface StreamCalls {
-  Exec: {
+  Attach: {
     readonly containerId: string;
-    readonly cmd: readonly string[];
     readonly tty: boolean;
     readonly stdin: boolean;
     readonly stdout: boolean;
     readonly stderr: boolean;
   };
-  Attach: Omit<StreamCalls["Exec"], "cmd">;
   PortForward: { readonly podSandboxId: string; readonly port: readonly number[] };
 }
 
@@ -51,6 +51,93 @@ function methodOf(path: string, scope: protobuf.Namespace, method: protobuf.Meth
   const request = scope.lookupType(method.requestType);
   const answer = scope.lookupType(method.responseType);
   return { path, encode: (value) => encode(request, value), decode: (bytes) => decode(answer, bytes) };
+}
+
+const taskTypes = protobuf.Root.fromJSON({
+  nested: {
+    Process: {
+      fields: {
+        containerId: { type: "string", id: 1 },
+        execId: { type: "string", id: 2 },
+      },
+    },
+    Kill: {
+      fields: {
+        containerId: { type: "string", id: 1 },
+        execId: { type: "string", id: 2 },
+        signal: { type: "uint32", id: 3 },
+      },
+    },
+    CloseIo: {
+      fields: {
+        containerId: { type: "string", id: 1 },
+        execId: { type: "string", id: 2 },
+        stdin: { type: "bool", id: 3 },
+      },
+    },
+    Resize: {
+      fields: {
+        containerId: { type: "string", id: 1 },
+        execId: { type: "string", id: 2 },
+        width: { type: "uint32", id: 3 },
+        height: { type: "uint32", id: 4 },
+      },
+    },
+    Exec: {
+      fields: {
+        containerId: { type: "string", id: 1 },
+        stdin: { type: "string", id: 2 },
+        stdout: { type: "string", id: 3 },
+        stderr: { type: "string", id: 4 },
+        terminal: { type: "bool", id: 5 },
+        spec: { type: "Any", id: 6 },
+        execId: { type: "string", id: 7 },
+      },
+    },
+    Any: { fields: { typeUrl: { type: "string", id: 1 }, value: { type: "bytes", id: 2 } } },
+    Ended: { fields: { exitStatus: { type: "uint32", id: 1 } } },
+    Empty: { fields: {} },
+  },
+});
+
+interface Process {
+  readonly containerId: string;
+  readonly execId: string;
+}
+
+interface Exec extends Process {
+  readonly stdin?: string;
+  readonly stdout?: string;
+  readonly stderr?: string;
+  readonly terminal: boolean;
+  readonly spec: object;
+}
+
+/** A process in OCI's words, as containerd takes it. */
+export function processSpec(process: object): object {
+  const typeUrl = "types.containerd.io/opencontainers/runtime-spec/1/Process";
+  return { typeUrl, value: Buffer.from(JSON.stringify(process)) };
+}
+
+export type TaskMethods = ReturnType<typeof taskMethods>;
+
+/** Those of containerd.services.tasks.v1.Tasks that exec takes. */
+export function taskMethods() {
+  const method = <Q extends object, A>(name: string, request: string, answer: string): GrpcMethod<Q, A> => ({
+    path: `/containerd.services.tasks.v1.Tasks/${name}`,
+    namespace: NAMESPACE,
+    encode: (value) => encode(taskTypes.lookupType(request), value),
+    decode: (bytes) => decode(taskTypes.lookupType(answer), bytes) as A,
+  });
+  return {
+    exec: method<Exec, unknown>("Exec", "Exec", "Empty"),
+    start: method<Process, unknown>("Start", "Process", "Empty"),
+    wait: method<Process, { readonly exitStatus: number }>("Wait", "Process", "Ended"),
+    kill: method<Process & { readonly signal: number }, unknown>("Kill", "Kill", "Empty"),
+    closeIo: method<Process & { readonly stdin: true }, unknown>("CloseIO", "CloseIo", "Empty"),
+    resizePty: method<Process & TerminalSize, unknown>("ResizePty", "Resize", "Empty"),
+    deleteProcess: method<Process, unknown>("DeleteProcess", "Process", "Empty"),
+  };
 }
 
 /** The topics that change what CRI answers about a container. */

@@ -1,5 +1,5 @@
 /**
- * Streams: exec, attach and port-forward by containerd's own streaming server.
+ * Streams: attach and port-forward by containerd's own streaming server; exec is in exec.ts.
  *
  * CRI answers these calls with a URL on loopback that works once. It is dialled by SPDY, the only
  * framing of containerd 1.6 in which input can end before output does.
@@ -20,24 +20,15 @@ export interface StreamsOptions {
   url<N extends keyof StreamCalls>(call: N, request: StreamCalls[N]): Promise<string>;
 }
 
-export function containerdStreams({
-  clock,
-  url,
-}: StreamsOptions): Pick<RuntimeService, "exec" | "attach" | "portForward"> {
-  const run = async (address: string, tty: boolean, streams: ProcessStreams) => {
-    const session = await dialExec(targetOf(address, streams.signal), execOptions(tty, streams), { clock });
-    const outcome = await join(session, streams);
-    if (outcome.kind === "failed") throw new CriError("Unknown", outcome.message);
-    return outcome.code;
-  };
+export function containerdStreams({ clock, url }: StreamsOptions): Pick<RuntimeService, "attach" | "portForward"> {
   return {
-    async exec({ containerId, cmd, tty = false }, streams) {
-      const address = await url("Exec", { containerId, cmd, ...execOptions(tty, atLeastOne(streams)) });
-      return { exitCode: await run(address, tty, atLeastOne(streams)) };
-    },
     async attach({ containerId, tty = false }, streams) {
       const address = await url("Attach", { containerId, ...execOptions(tty, atLeastOne(streams)) });
-      await run(address, tty, atLeastOne(streams));
+      const session = await dialExec(targetOf(address, streams.signal), execOptions(tty, atLeastOne(streams)), {
+        clock,
+      });
+      const outcome = await join(session, atLeastOne(streams));
+      if (outcome.kind === "failed") throw new CriError("Unknown", outcome.message);
     },
     async portForward({ podSandboxId, port }, stream, signal) {
       const address = await url("PortForward", { podSandboxId, port: [port] });

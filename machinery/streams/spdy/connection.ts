@@ -72,7 +72,8 @@ export function createSpdy(socket: Duplex, { clock, side, onStream }: SpdyOption
         end: () => send(dataFrame(id, new Uint8Array(), true)),
         reset: () => send(controlFrame(frameTypes.rstStream, 0, id, RST_CANCEL)),
         grant: (bytes) => {
-          send(controlFrame(frameTypes.windowUpdate, 0, id, bytes));
+          // A peer without windows ignores it, and closing while such frames lie unread would reset the connection
+          if (peerWindow !== undefined) send(controlFrame(frameTypes.windowUpdate, 0, id, bytes));
           roomMade?.();
         },
         closed: () => {
@@ -151,7 +152,7 @@ export function createSpdy(socket: Duplex, { clock, side, onStream }: SpdyOption
 
   const onData = async (frame: Frame & { kind: "data" }) => {
     sessionBytes += frame.payload.length;
-    if (sessionBytes >= 32 * 1024) {
+    if (sessionBytes >= 32 * 1024 && peerWindow !== undefined) {
       send(controlFrame(frameTypes.windowUpdate, 0, 0, sessionBytes));
       sessionBytes = 0;
     }
