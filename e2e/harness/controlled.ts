@@ -12,6 +12,7 @@ import type { Kinds, Pod, ResourceName } from "../../machinery/objects/kinds.ts"
 import { isConflict, isNotFound } from "../../machinery/objects/status.ts";
 import type { Draft } from "../../machinery/objects/wire.ts";
 import { type Clock, systemClock, wireTime } from "../../machinery/process/clock.ts";
+import type { FakeClock } from "../../machinery/process/fake-clock.ts";
 import { type Logger, silent } from "../../machinery/process/logging.ts";
 import { type Pipeline, startPipeline } from "./pipeline.ts";
 
@@ -33,7 +34,7 @@ export interface Controlled {
   list<K extends ResourceName>(resource: K, namespace?: string): Promise<readonly Kinds[K][]>;
   /** Event texts about an object: "Normal ScalingReplicaSet Scaled up …". */
   events(name: string): Promise<string[]>;
-  /** Resolves when no controller has anything to do and no Pod waits for its node. */
+  /** Resolves when no controller has anything to do and no Pod waits for its node; moves a fake clock a little. */
   settled(): Promise<void>;
   /** Stops the controllers as if the process was killed: nothing is finished. */
   stop(): Promise<void>;
@@ -43,6 +44,8 @@ export interface Controlled {
 }
 
 export interface NodesBehaviour {
+  /** Whether the Pod's node is there at all. */
+  reports: (pod: Pod) => boolean;
   /** Whether a Pod gets ready once it runs. */
   ready: (pod: Pod) => boolean;
   /** What a Pod that runs becomes: undefined goes on running. */
@@ -63,6 +66,7 @@ export async function startControlled(options: ControlledOptions = {}): Promise<
   await client.create("nodes", { metadata: { name: NODE } });
   const ending = new AbortController();
   const nodes: NodesBehaviour = {
+    reports: () => true,
     ready: () => true,
     ends: () => undefined,
     terminates: () => true,
@@ -107,7 +111,7 @@ export async function startControlled(options: ControlledOptions = {}): Promise<
         .map(({ type, reason, message }) => `${type} ${reason} ${message}`),
     async settled() {
       for (let quiet = 0; quiet < 20; ) {
-        await new Promise((resolve) => setImmediate(resolve));
+        await (isFake(clock) ? clock.advance(1) : new Promise((resolve) => setImmediate(resolve)));
         quiet = (current?.running?.idle() ?? true) && !busy() ? quiet + 1 : 0;
       }
     },
@@ -124,6 +128,8 @@ export async function startControlled(options: ControlledOptions = {}): Promise<
   return controlled;
 }
 
+const isFake = (clock: Clock): clock is FakeClock => "advance" in clock;
+
 /** Returns whether a Pod waits for its node's report. */
 function runNodes(client: Client, informers: Informers, clock: Clock, behaviour: NodesBehaviour): () => boolean {
   const pods = informers.of("pods");
@@ -132,6 +138,7 @@ function runNodes(client: Client, informers: Informers, clock: Clock, behaviour:
   const report = async (pod: Pod) => {
     const { namespace, name, uid } = pod.metadata;
     const ref = { namespace, name };
+    if (!behaviour.reports(pod)) return;
     if (pod.metadata.deletionTimestamp) {
       if (behaviour.terminates(pod))
         await client.delete("pods", ref, { preconditions: { uid }, gracePeriodSeconds: 0 });
