@@ -6,7 +6,7 @@
  */
 import type { Client } from "../machinery/client/client.ts";
 import type { EventRecorder } from "../machinery/loop/controller.ts";
-import type { Node } from "../machinery/objects/kinds.ts";
+import type { Lease, Node } from "../machinery/objects/kinds.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../machinery/objects/status.ts";
 import { type Clock, wireMicroTime } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
@@ -47,6 +47,7 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
   let reportedAt = Number.NEGATIVE_INFINITY;
   let updating: Promise<void> | undefined;
   let again = false;
+  let lease: Lease | undefined;
 
   async function registerOnce(): Promise<Node> {
     try {
@@ -129,14 +130,15 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
   async function renewLease(): Promise<void> {
     const ref = { namespace: LEASES, name };
     const spec = { holderIdentity: name, leaseDurationSeconds: LEASE_SECONDS, renewTime: wireMicroTime(clock.now()) };
-    const found = await client.find("leases", ref);
+    const found = lease ?? (await client.find("leases", ref));
     if (found) {
-      await client.update("leases", { ...found, spec: { ...found.spec, ...spec } });
+      lease = undefined; // read again, unless this write succeeds
+      lease = await client.update("leases", { ...found, spec: { ...found.spec, ...spec } });
       return;
     }
     const { uid } = node?.metadata ?? {};
     const owner = uid ? [{ apiVersion: "v1", kind: "Node", name, uid }] : [];
-    await client.create("leases", { metadata: { ...ref, ownerReferences: owner }, spec });
+    lease = await client.create("leases", { metadata: { ...ref, ownerReferences: owner }, spec });
   }
 
   async function keepLease(): Promise<void> {

@@ -161,6 +161,7 @@ export function createOperations(services: PodServices, onChange: () => void): O
       }
     },
     end({ graceSeconds }) {
+      retryAt.clear();
       for (const { abort, hasten } of running.values()) {
         abort.abort();
         hasten?.(graceSeconds);

@@ -93,7 +93,7 @@ export function kill(
   message: string,
   grace?: number,
 ): void {
-  if (draft.input.busy.has(record.name)) return;
+  if (draft.input.busy.has(record.name) || delayed(draft, record.name)) return;
   draft.actions.push({ kind: "kill", record, cause, message, ...(grace === undefined ? {} : { grace }) });
 }
 

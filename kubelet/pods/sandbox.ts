@@ -30,6 +30,7 @@ export async function createSandbox(pod: Pod, attempt: number, services: PodServ
     events.warning(pod, "NetworkNotReady", `network is not ready: ${problem}`);
     throw new StartFailure("NetworkNotReady", problem);
   }
+  if (attempt > 0) events.normal(pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
   const config = sandboxConfigOf(pod, attempt, services);
   try {
     await step("FailedCreatePodSandBox", async () => {

@@ -245,6 +245,9 @@ function matters(before: Pod, after: Pod): boolean {
   const text = ({ metadata, spec, status }: Pod) =>
     JSON.stringify([
       metadata.generation,
+      spec?.containers.map(({ image }) => image),
+      spec?.ephemeralContainers?.length,
+      spec?.activeDeadlineSeconds,
       metadata.labels,
       metadata.annotations,
       metadata.deletionTimestamp,

@@ -13,6 +13,7 @@ import type { PodServices } from "./services.ts";
 import { createPodWorker, type PodWorker } from "./worker.ts";
 
 const RETRY_MS = 500;
+const REAP_MS = 10_000;
 
 export interface PodWorkers {
   /** Follows the informer until the signal aborts. Resolves once what runs is adopted. */
@@ -57,13 +58,16 @@ export function createPodWorkers(services: PodServices): PodWorkers {
   }
 
   async function reap(pod: PodIdentity): Promise<void> {
-    try {
-      await removeOrphan(pod, services);
-    } catch (error) {
-      log.warn("a Pod that the API does not know could not be removed yet", { uid: pod.uid, error });
-    } finally {
-      reaping.delete(pod.uid);
+    while (!services.signal.aborted) {
+      try {
+        await removeOrphan(pod, services);
+        break;
+      } catch (error) {
+        log.warn("a Pod that the API does not know could not be removed yet", { uid: pod.uid, error });
+        await services.clock.sleep(REAP_MS, services.signal).catch(() => undefined);
+      }
     }
+    reaping.delete(pod.uid);
   }
 
   async function knownPods(): Promise<readonly PodIdentity[]> {

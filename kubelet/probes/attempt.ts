@@ -14,6 +14,8 @@ import { probeTcp } from "./tcp.ts";
 export interface Verdict {
   readonly ok: boolean;
   readonly output: string;
+  /** Nothing was found out: the runtime could not even try. Counts neither way. */
+  readonly unknown?: boolean;
 }
 
 export interface AttemptTarget {
@@ -58,7 +60,7 @@ function proberOf(ways: Readonly<Record<"httpGet" | "tcpSocket" | "grpc" | "exec
       try {
         return await ways[kind](probe, target, (probe.timeoutSeconds ?? 1) * 1000);
       } catch (error) {
-        return { ok: false, output: (error as Error).message };
+        return { ok: false, unknown: isCriError(error), output: (error as Error).message };
       }
     },
   };

@@ -61,6 +61,10 @@ export async function runProbe(loop: ProbeLoop): Promise<void> {
     const verdict = await loop.attempt();
     if (signal.aborted) return;
     if (!verdict.ok) loop.onFailure(verdict);
+    if (verdict.unknown) {
+      if (!(await pause(clock, period - (clock.monotonic() - began), signal))) return;
+      continue;
+    }
     run = { ok: verdict.ok, length: verdict.ok === run.ok ? run.length + 1 : 1 };
     const next = verdict.ok ? "success" : "failure";
     if (run.length >= threshold(probe, verdict.ok) && next !== result) {

@@ -11,7 +11,7 @@ import { containerUri } from "../pods/container-status.ts";
 import { allContainers, fieldPath, type RoleContainer } from "../pods/pod-spec.ts";
 import { noProbes, type ProbeResults, type ProbeVerdict } from "../pods/probe-results.ts";
 import type { RuntimePod } from "../pods/runtime-state.ts";
-import type { Prober } from "./attempt.ts";
+import type { Prober, Verdict } from "./attempt.ts";
 import { INITIAL, type ProbeKind, probeOf, runProbe } from "./probe-loop.ts";
 
 export interface Probes {
@@ -64,8 +64,8 @@ export function createProbes({ clock, prober, events, signal, onChange }: Probes
           running.results.set(kind, result);
           onChange(pod.metadata.uid);
         },
-        onFailure: ({ output }: { readonly output: string }) =>
-          events.warning(pod, "Unhealthy", `${WORDS[kind]} probe failed: ${output}`, fieldPath(entry)),
+        onFailure: (verdict: Verdict) =>
+          events.warning(pod, "Unhealthy", failureWords(kind, verdict), fieldPath(entry)),
       };
       void runProbe({
         kind,
@@ -115,6 +115,12 @@ export function createProbes({ clock, prober, events, signal, onChange }: Probes
       pods.delete(uid);
     },
   };
+}
+
+function failureWords(kind: ProbeKind, { unknown, output }: Verdict): string {
+  return unknown
+    ? `${WORDS[kind]} probe errored and resulted in unknown state: ${output}`
+    : `${WORDS[kind]} probe failed: ${output}`;
 }
 
 const hasProbes = (container: Container): boolean => KINDS.some((kind) => probeOf(container, kind) !== undefined);
