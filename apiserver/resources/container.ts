@@ -8,7 +8,7 @@ import type * as models from "@kubernetes/client-node";
 import type { Container } from "../../machinery/objects/kinds.ts";
 import { portName, portNumber } from "../../machinery/objects/names.ts";
 import type { Wire } from "../../machinery/objects/wire.ts";
-import { noBacksteps, oneOf, requireOneOf } from "./checks.ts";
+import { localPath, oneOf, requireOneOf } from "./checks.ts";
 import { defaultRequirements, validateRequirements } from "./compute-resources.ts";
 import { defaultEnv, validateEnv, validateEnvFrom } from "./env.ts";
 import type { FieldErrors } from "./field-errors.ts";
@@ -44,11 +44,11 @@ export interface PodFacts {
 
 /** Names are checked by the list that the container is in. */
 export function validateContainer(container: Container, pod: PodFacts, path: string, errors: FieldErrors): void {
-  validateImage(container.image, `${path}.image`, errors);
+  if (!container.image) errors.required(`${path}.image`);
   oneOf(container.restartPolicy, ["Always", "Never", "OnFailure"], `${path}.restartPolicy`, errors);
   requireOneOf(
     container.terminationMessagePolicy,
-    ["FallbackToLogsOnError", "File"],
+    ["File", "FallbackToLogsOnError"],
     `${path}.terminationMessagePolicy`,
     errors,
   );
@@ -80,11 +80,6 @@ export function validateRunning(
   }
 }
 
-export function validateImage(image: string | undefined, path: string, errors: FieldErrors): void {
-  if (!image) errors.required(path);
-  else if (image.trim() !== image) errors.invalid(path, image, "must not have leading or trailing whitespace");
-}
-
 export const PROTOCOLS: readonly string[] = ["SCTP", "TCP", "UDP"];
 
 function validatePorts(ports: readonly ContainerPort[], hostNetwork: boolean, path: string, errors: FieldErrors): void {
@@ -101,8 +96,9 @@ function validatePorts(ports: readonly ContainerPort[], hostNetwork: boolean, pa
     else each(portNumber(port.containerPort), `${at}.containerPort`, port.containerPort, errors);
     if (port.hostPort) each(portNumber(port.hostPort), `${at}.hostPort`, port.hostPort, errors);
     requireOneOf(port.protocol, PROTOCOLS, `${at}.protocol`, errors);
-    if (hostNetwork && port.hostPort !== port.containerPort) {
-      errors.invalid(`${at}.containerPort`, port.containerPort, "must match `hostPort` when `hostNetwork` is true");
+    // A template may leave the host's port out: it is set when the Pod is made.
+    if (hostNetwork && port.hostPort && port.hostPort !== port.containerPort) {
+      errors.invalid(`${at}.hostPort`, port.hostPort, "must match `containerPort` when `hostNetwork` is true");
     }
   }
 }
@@ -114,20 +110,19 @@ function validateMounts(container: Container, volumes: ReadonlySet<string>, path
   for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
     const at = `${path}.volumeMounts[${index}]`;
     if (!mount.name) errors.required(`${at}.name`);
-    else if (!volumes.has(mount.name)) errors.notFound(`${at}.name`, mount.name);
+    if (!volumes.has(mount.name)) errors.notFound(`${at}.name`, mount.name);
     if (!mount.mountPath) errors.required(`${at}.mountPath`);
     if (places.has(mount.mountPath)) errors.invalid(`${at}.mountPath`, mount.mountPath, "must be unique");
     places.add(mount.mountPath);
     for (const field of ["subPath", "subPathExpr"] as const) {
       const value = mount[field];
       if (!value) continue;
-      if (value.startsWith("/")) errors.invalid(`${at}.${field}`, value, "must be a relative path");
-      noBacksteps(value, `${at}.${field}`, errors);
+      localPath(value, `${path}.volumeMounts.${field}`, errors);
     }
     if (mount.subPath && mount.subPathExpr) {
       errors.invalid(`${at}.subPathExpr`, mount.subPathExpr, "subPathExpr and subPath are mutually exclusive");
     }
-    validatePropagation(container, mount.mountPropagation, at, errors);
+    validatePropagation(container, mount.mountPropagation, `${path}.volumeMounts`, errors);
   }
   for (const [index, { name, devicePath }] of (container.volumeDevices ?? []).entries()) {
     const at = `${path}.volumeDevices[${index}]`;

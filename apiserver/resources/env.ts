@@ -51,7 +51,7 @@ function validateSource({ value }: EnvVar, source: EnvVarSource, path: string, e
 }
 
 function validateKeyRef(ref: { name?: string; key: string }, path: string, errors: FieldErrors): void {
-  requireNamed(ref.name, dns1123Subdomain, `${path}.name`, errors);
+  each(dns1123Subdomain(ref.name ?? ""), `${path}.name`, ref.name ?? "", errors);
   requireNamed(ref.key, configMapKey, `${path}.key`, errors);
 }
 
@@ -115,9 +115,9 @@ export function validateEnvFrom(sources: readonly EnvFromSource[], path: string,
     if (configMapRef) requireNamed(configMapRef.name, dns1123Subdomain, `${at}.configMapRef.name`, errors);
     if (secretRef) requireNamed(secretRef.name, dns1123Subdomain, `${at}.secretRef.name`, errors);
     if (!configMapRef && !secretRef) {
-      errors.invalid(at, "", "must specify one of: `configMapRef` or `secretRef`");
+      errors.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`");
     } else if (configMapRef && secretRef) {
-      errors.invalid(at, "", "may not have more than one field specified at a time");
+      errors.invalid(path, "", "may not have more than one field specified at a time");
     }
   }
 }

@@ -2,7 +2,7 @@
  * Handlers: what probes and lifecycle hooks do: run a command, ask by HTTP, TCP or gRPC, sleep.
  */
 import type * as models from "@kubernetes/client-node";
-import { httpHeaderName, portNumber } from "../../machinery/objects/names.ts";
+import { httpHeaderName } from "../../machinery/objects/names.ts";
 import type { Wire } from "../../machinery/objects/wire.ts";
 import { oneOf, portOrName, required } from "./checks.ts";
 import type { FieldErrors } from "./field-errors.ts";
@@ -25,25 +25,35 @@ export function validateHandler(handler: Handler, grace: number | undefined, pat
   const given = KINDS.filter((kind) => handler[kind] !== undefined);
   if (given.length === 0) errors.required(path, "must specify a handler type");
   for (const kind of given.slice(1)) errors.forbidden(`${path}.${kind}`, "may not specify more than 1 handler type");
-  const { exec, httpGet, tcpSocket, grpc, sleep } = handler;
-  if (exec && !exec.command?.length) errors.required(`${path}.exec.command`);
-  if (httpGet) validateHttpGet(httpGet, `${path}.httpGet`, errors);
-  if (tcpSocket) portOrName(tcpSocket.port, `${path}.tcpSocket.port`, errors);
-  if (grpc) each(portNumber(grpc.port), `${path}.grpc.port`, grpc.port, errors);
-  if (sleep && (sleep.seconds < 0 || sleep.seconds > (grace ?? 0))) {
-    errors.invalid(
-      `${path}.sleep`,
-      sleep.seconds,
-      `must be non-negative and less than terminationGracePeriodSeconds (${grace ?? 0})`,
-    );
-  }
+  if (given[0]) rules[given[0]](handler, `${path}.${given[0]}`, errors, grace);
 }
+
+type HandlerRule = (handler: Handler, path: string, errors: FieldErrors, grace: number | undefined) => void;
+
+const rules: Readonly<Record<(typeof KINDS)[number], HandlerRule>> = {
+  exec({ exec }, path, errors) {
+    if (!exec?.command?.length) errors.required(`${path}.command`);
+  },
+  httpGet({ httpGet }, path, errors) {
+    if (httpGet) validateHttpGet(httpGet, path, errors);
+  },
+  tcpSocket({ tcpSocket }, path, errors) {
+    portOrName(tcpSocket?.port, `${path}.port`, errors);
+  },
+  grpc({ grpc }, path, errors) {
+    portOrName(grpc?.port, `${path}.port`, errors);
+  },
+  /** Without a grace period the real fault is elsewhere. */
+  sleep({ sleep }, path, errors, grace) {
+    if (!sleep || grace === undefined || (sleep.seconds >= 0 && sleep.seconds <= grace)) return;
+    const detail = `must be non-negative and less than terminationGracePeriodSeconds (${grace})`;
+    errors.invalid(path, sleep.seconds, detail);
+  },
+};
 
 function validateHttpGet(action: Wire<models.V1HTTPGetAction>, path: string, errors: FieldErrors): void {
   required(action.path, `${path}.path`, errors);
   portOrName(action.port, `${path}.port`, errors);
   oneOf(action.scheme, ["HTTP", "HTTPS"], `${path}.scheme`, errors);
-  for (const [index, { name }] of (action.httpHeaders ?? []).entries()) {
-    each(httpHeaderName(name), `${path}.httpHeaders[${index}].name`, name, errors);
-  }
+  for (const { name } of action.httpHeaders ?? []) each(httpHeaderName(name), `${path}.httpHeaders`, name, errors);
 }

@@ -137,9 +137,11 @@ export function validateTolerations(tolerations: readonly Toleration[], path: st
     if (tolerationSeconds !== undefined && effect !== "NoExecute") {
       errors.invalid(`${at}.effect`, effect ?? "", "effect must be 'NoExecute' when `tolerationSeconds` is set");
     }
-    if (!operator || operator === "Equal") each(labelValue(value), `${at}.operator`, value, errors);
-    else if (operator === "Exists") {
-      if (value) errors.invalid(`${at}.operator`, one, "value must be empty when `operator` is 'Exists'");
+    if (!operator || operator === "Equal") {
+      const wrong = labelValue(value);
+      if (wrong.length > 0) errors.invalid(`${at}.operator`, value, wrong.join(";"));
+    } else if (operator === "Exists") {
+      if (value) errors.invalid(`${at}.operator`, value, "value must be empty when `operator` is 'Exists'");
     } else errors.notSupported(`${at}.operator`, operator, ["Equal", "Exists"]);
     if (effect) oneOf(effect, EFFECTS, `${at}.effect`, errors);
   }

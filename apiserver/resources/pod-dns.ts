@@ -17,7 +17,7 @@ const NOT_AN_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
 export function validatePodDns(spec: PodSpec, path: string, errors: FieldErrors): void {
   requireOneOf(
     spec.dnsPolicy,
-    ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"],
+    ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"],
     `${path}.dnsPolicy`,
     errors,
   );
@@ -59,7 +59,9 @@ function validateConfig({ dnsPolicy, dnsConfig }: PodSpec, path: string, errors:
   }
   for (const [index, search] of searches.entries()) {
     if (search === ".") continue;
-    each(dns1123Subdomain(search.replace(/\.$/, "")), `${path}.searches[${index}]`, search, errors);
+    // Underscores are for SRV records, which search paths may lead to.
+    const plain = search.replace(/\.$/, "").replaceAll("_", "a");
+    each(dns1123Subdomain(plain), `${path}.searches[${index}]`, search, errors);
   }
   for (const [index, { name }] of options.entries()) {
     if (!name) errors.required(`${path}.options[${index}]`, "must not be empty");

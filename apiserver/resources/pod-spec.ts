@@ -32,11 +32,10 @@ export function defaultPodSpec(spec: PodSpec): void {
   for (const container of spec.initContainers ?? []) defaultContainer(container);
   for (const container of spec.containers ?? []) defaultContainer(container);
   for (const container of spec.ephemeralContainers ?? []) defaultContainer(container);
-  if (spec.hostNetwork) defaultHostPorts(spec);
 }
 
-/** On the host's network a container's port is the host's. */
-function defaultHostPorts({ containers, initContainers = [] }: PodSpec): void {
+/** On the host's network a container's port is the host's. Only for Pods: in a template the author's silence is kept. */
+export function defaultHostPorts({ containers, initContainers = [] }: PodSpec): void {
   for (const { ports = [] } of [...initContainers, ...(containers ?? [])]) {
     for (const port of ports) port.hostPort ||= port.containerPort;
   }
@@ -61,19 +60,29 @@ export function validatePodSpec(spec: PodSpec, path: string, errors: FieldErrors
     named(spec[field], dns1123Subdomain, `${path}.${field}`, errors);
   }
   between(spec.activeDeadlineSeconds, 1, MAX_INT32, `${path}.activeDeadlineSeconds`, errors);
-  oneOf(spec.preemptionPolicy, ["Never", "PreemptLowerPriority"], `${path}.preemptionPolicy`, errors);
+  oneOf(spec.preemptionPolicy, ["PreemptLowerPriority", "Never"], `${path}.preemptionPolicy`, errors);
   oneOf(spec.os?.name, ["linux", "windows"], `${path}.os.name`, errors);
-  if (spec.hostNetwork && spec.hostUsers === false) {
-    errors.forbidden(`${path}.hostNetwork`, "when `pod.Spec.HostUsers` is false");
-  }
+  validateHostNamespaces(spec, path, errors);
   validateNames(spec, path, errors);
 }
 
-/** Names that need no file of their own: image pull secrets, readiness gates, scheduling gates. */
-function validateNames(spec: PodSpec, path: string, errors: FieldErrors): void {
-  for (const [index, { name }] of (spec.imagePullSecrets ?? []).entries()) {
-    if (!name) errors.required(`${path}.imagePullSecrets[${index}].name`);
+function validateHostNamespaces(spec: PodSpec, path: string, errors: FieldErrors): void {
+  if (spec.hostPID && spec.shareProcessNamespace) {
+    const at = `${path}.securityContext.shareProcessNamespace`;
+    errors.invalid(at, true, "ShareProcessNamespace and HostPID cannot both be enabled");
   }
+  if (spec.hostUsers !== false) return;
+  for (const [field, name] of [
+    ["hostNetwork", "hostNetwork"],
+    ["hostPID", "HostPID"],
+    ["hostIPC", "HostIPC"],
+  ] as const) {
+    if (spec[field]) errors.forbidden(`${path}.${name}`, "when `pod.Spec.HostUsers` is false");
+  }
+}
+
+/** Names that need no file of their own: readiness gates, scheduling gates. */
+function validateNames(spec: PodSpec, path: string, errors: FieldErrors): void {
   for (const [index, { conditionType }] of (spec.readinessGates ?? []).entries()) {
     each(qualifiedName(conditionType), `${path}.readinessGates[${index}].conditionType`, conditionType, errors);
   }
@@ -130,6 +139,7 @@ function validateInitContainers(
     const at = `${path}[${index}]`;
     validateName(container.name, names, at, errors);
     validateContainer(container, pod, at, errors);
+    validateHostPorts(container, new Set(), at, errors);
     if (container.restartPolicy === "Always") {
       validateRunning(container, pod.grace, at, errors);
       continue;

@@ -11,10 +11,9 @@ import { wireTime } from "../../machinery/process/clock.ts";
 import { changes } from "./changes.ts";
 import { between } from "./checks.ts";
 import { requestsFromLimits } from "./compute-resources.ts";
-import { validateImage } from "./container.ts";
 import type { Strategy } from "./contract.ts";
 import type { FieldErrors } from "./field-errors.ts";
-import { defaultPodSpec, validatePodSpec } from "./pod-spec.ts";
+import { defaultHostPorts, defaultPodSpec, validatePodSpec } from "./pod-spec.ts";
 import { podWarnings } from "./pod-warnings.ts";
 
 const MAX_INT32 = 2 ** 31 - 1;
@@ -29,6 +28,7 @@ export const podStrategy: Strategy<Pod> = {
     requestsFromLimits(spec.resources);
     spec.enableServiceLinks ??= true;
     defaultPodSpec(spec);
+    if (spec.hostNetwork) defaultHostPorts(spec);
   },
 
   prepareForCreate(pod, { now }) {
@@ -47,6 +47,7 @@ export const podStrategy: Strategy<Pod> = {
 
   validate(pod, errors) {
     validatePodSpec(pod.spec!, "spec", errors);
+    validateOwnParts(pod.spec!, errors);
   },
 
   validateUpdate(pod, old, errors) {
@@ -80,6 +81,28 @@ export const podStrategy: Strategy<Pod> = {
   allowUnconditionalUpdate: true,
 };
 
+/** Rules that templates do not keep. */
+function validateOwnParts(spec: PodSpec, errors: FieldErrors): void {
+  if (!spec.serviceAccountName) {
+    for (const [index, { projected }] of (spec.volumes ?? []).entries()) {
+      for (const [place, { serviceAccountToken }] of (projected?.sources ?? []).entries()) {
+        if (!serviceAccountToken) continue;
+        const path = `spec.volumes[${index}].projected.sources[${place}].serviceAccountToken`;
+        errors.forbidden(path, "must not be specified when serviceAccountName is not set");
+      }
+    }
+  }
+  for (const field of ["containers", "initContainers"] as const) {
+    for (const [index, { image }] of (spec[field] ?? []).entries()) {
+      if (!image || image.trim() === image) continue;
+      errors.invalid(`spec.${field}[${index}].image`, image, "must not have leading or trailing whitespace");
+    }
+  }
+  if (spec.nodeName && spec.schedulingGates?.length) {
+    errors.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared");
+  }
+}
+
 const CHANGEABLE = [
   "`spec.containers[*].image`",
   "`spec.initContainers[*].image`",
@@ -93,11 +116,8 @@ function validateSpecUpdate(spec: PodSpec, old: PodSpec, errors: FieldErrors): v
   const before = errors.causes.length;
   for (const field of ["containers", "initContainers"] as const) {
     if ((spec[field]?.length ?? 0) !== (old[field]?.length ?? 0)) {
-      errors.forbidden("spec", "pod updates may not add or remove containers");
+      errors.forbidden(`spec.${field}`, "pod updates may not add or remove containers");
       return;
-    }
-    for (const [index, { image }] of (spec[field] ?? []).entries()) {
-      validateImage(image, `spec.${field}[${index}].image`, errors);
     }
   }
   validateDeadline(spec, old, errors);
@@ -159,12 +179,10 @@ function validateAddedTolerations(next: readonly Toleration[], old: readonly Tol
 
 function validateRemovedGates(spec: PodSpec, old: PodSpec, errors: FieldErrors): void {
   const known = new Set((old.schedulingGates ?? []).map(({ name }) => name));
-  const added = (spec.schedulingGates ?? []).map(({ name }) => name).filter((name) => !known.has(name));
-  if (added.length > 0) {
-    errors.forbidden(
-      "spec.schedulingGates",
-      `only deletion is allowed, but found new scheduling gates [${added.map((name) => JSON.stringify(name)).join(" ")}]`,
-    );
+  for (const [index, { name }] of (spec.schedulingGates ?? []).entries()) {
+    if (known.has(name)) continue;
+    const path = `spec.schedulingGates[${index}].name`;
+    errors.forbidden(path, `only deletion is allowed, but found new scheduling gate '${name}'`);
   }
 }
 

@@ -31,7 +31,7 @@ describe("a Pod's update", () => {
     [
       "a container",
       (one) => (spec(one)["containers"] as Loose[]).push({ name: "d", image: "x" }),
-      "spec: Forbidden: pod updates may not add or remove containers",
+      "spec.containers: Forbidden: pod updates may not add or remove containers",
     ],
     [
       "fewer tolerations",
@@ -46,7 +46,7 @@ describe("a Pod's update", () => {
     [
       "new gates",
       (one) => Object.assign(spec(one), { schedulingGates: [{ name: "a.b/c" }] }),
-      'spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gates ["a.b/c"]',
+      "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'a.b/c'",
     ],
     [
       "another UID",

@@ -170,7 +170,7 @@ const pods: readonly Case[] = [
     },
     [
       'spec.containers[0].volumeMounts[1].mountPath: Invalid value: "/a": must be unique',
-      "spec.containers[0].volumeMounts[1].subPath: Invalid value: \"../x\": must not contain '..'",
+      "spec.containers[0].volumeMounts.subPath: Invalid value: \"../x\": must not contain '..'",
     ],
   ],
   [
@@ -267,7 +267,7 @@ const pods: readonly Case[] = [
       }),
     },
     [
-      expect.stringContaining("value must be empty when `operator` is 'Exists'"),
+      "spec.tolerations[0].operator: Invalid value: \"b\": value must be empty when `operator` is 'Exists'",
       "spec.tolerations[1].effect: Invalid value: \"\": effect must be 'NoExecute' when `tolerationSeconds` is set",
     ],
   ],
