@@ -8,6 +8,7 @@ const translations: Readonly<Record<StoreErrorCode, { reason: Reason; message: (
   compacted: { reason: "Expired", message: () => "The resourceVersion for the provided list is too old." },
   future: { reason: "Timeout", message: ({ message }) => `Timeout: Too large resource version: ${message}` },
   unavailable: { reason: "ServiceUnavailable", message: ({ message }) => `storage is unavailable: ${message}` },
+  tooLarge: { reason: "RequestEntityTooLarge", message: ({ message }) => `Request entity too large: ${message}` },
   full: { reason: "InternalError", message: ({ message }) => `Internal error occurred: storage is full: ${message}` },
 };
 

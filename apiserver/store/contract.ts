@@ -116,6 +116,8 @@ export const storeErrors = {
   unavailable: true,
   /** The disk is full: nothing was written. */
   full: true,
+  /** The store cannot take a commit of this size: nothing was written. */
+  tooLarge: false,
 } as const;
 
 export type StoreErrorCode = keyof typeof storeErrors;

@@ -1,11 +1,14 @@
 /**
  * Sorted keys: the keys of a map in order, for lists that go on after a key.
  *
- * Order is that of JavaScript strings, which for the ASCII keys of API objects is that of their bytes.
+ * New keys wait aside until somebody reads the order: many writes between two lists then cost one
+ * merge, not a shifted array each. Order is that of JavaScript strings, which for the ASCII keys of API
+ * objects is that of their bytes.
  */
 
 export interface SortedKeys {
   readonly size: number;
+  /** The key must not be there yet. */
   add(key: string): void;
   remove(key: string): void;
   clear(): void;
@@ -16,44 +19,73 @@ export interface SortedKeys {
   at(index: number): string | undefined;
 }
 
+/** New keys up to this number are put in one by one. */
+const FEW = 32;
+
 export function createSortedKeys(): SortedKeys {
   let keys: string[] = [];
+  const added = new Set<string>();
 
-  const firstIndex = (key: string): number => {
-    const last = keys.length - 1;
-    if (last < 0 || (keys[last] as string) < key) return keys.length;
-    let low = 0;
-    let high = last;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((keys[middle] as string) < key) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  const settle = (): void => {
+    if (added.size === 0) return;
+    if (added.size > FEW) keys = merged(keys, [...added].sort(compare));
+    else for (const key of added) keys.splice(firstIndex(keys, key), 0, key);
+    added.clear();
+  };
+
+  const from = (key: string): number => {
+    settle();
+    return firstIndex(keys, key);
   };
 
   return {
     get size() {
-      return keys.length;
+      return keys.length + added.size;
     },
-    add(key) {
-      const index = firstIndex(key);
-      if (keys[index] === key) return;
-      if (index === keys.length) keys.push(key);
-      else keys.splice(index, 0, key);
-    },
+    add: (key) => void added.add(key),
     remove(key) {
-      const index = firstIndex(key);
+      if (added.delete(key)) return;
+      const index = firstIndex(keys, key);
       if (keys[index] === key) keys.splice(index, 1);
     },
     clear() {
       keys = [];
+      added.clear();
     },
-    from: firstIndex,
+    from,
     after(key) {
-      const index = firstIndex(key);
+      const index = from(key);
       return keys[index] === key ? index + 1 : index;
     },
-    at: (index) => keys[index],
+    at(index) {
+      settle();
+      return keys[index];
+    },
   };
+}
+
+function firstIndex(keys: readonly string[], key: string): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((keys[middle] as string) < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function merged(one: readonly string[], other: readonly string[]): string[] {
+  const all: string[] = [];
+  let at = 0;
+  for (const key of other) {
+    while (at < one.length && (one[at] as string) < key) all.push(one[at++] as string);
+    all.push(key);
+  }
+  while (at < one.length) all.push(one[at++] as string);
+  return all;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -124,6 +124,7 @@ const TRANSLATIONS: readonly (readonly [RegExp, StoreErrorCode])[] = [
   [/revision has been compacted/, "compacted"],
   [/required revision is a future revision/, "future"],
   [/database space exceeded/, "full"],
+  [/request is too large|message larger than max/, "tooLarge"],
 ];
 
 export function translate(error: unknown): StoreError {

@@ -65,6 +65,16 @@ describe.skipIf(!available)("with a real etcd", () => {
     await own.stop();
   }, 60_000);
 
+  test("etcd store refuses what etcd does not take, and nothing happens", async () => {
+    const store = openEtcdStore({ endpoints: [endpoint()], prefix: freshPrefix(), clock: systemClock, log: silent });
+    for (const size of [1_700_000, 3_000_000]) {
+      const commit = store.commit([], [{ type: "put", key: "/big", value: new Uint8Array(size) }]);
+      await expect(commit).rejects.toMatchObject({ code: "tooLarge" });
+    }
+    expect(await store.get("/big")).toBeUndefined();
+    await store.close();
+  });
+
   test("etcd store goes on when one of its endpoints is dead", async () => {
     const store = openEtcdStore({
       endpoints: ["http://127.0.0.1:1", endpoint()],
