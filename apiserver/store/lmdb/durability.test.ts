@@ -8,10 +8,13 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../../machinery/process/clock.ts";
 import { silent } from "../../../machinery/process/logging.ts";
 import { range } from "../store-steps.ts";
+import type { CrashWriting } from "./crash-writer.ts";
 import { openLmdbStore } from "./lmdb-store.ts";
 
 const WRITER = join(import.meta.dirname, "crash-writer.ts");
 const ROUNDS = 20;
+
+const running = (writing: CrashWriting): string[] => [WRITER, JSON.stringify(writing)];
 
 let directory = "";
 beforeEach(() => {
@@ -24,7 +27,7 @@ test(`writes of 64 writers acknowledged before one of ${ROUNDS} kills -9 at a ra
   let revision = 0;
   for (const round of range(ROUNDS)) {
     const before = acknowledged.size;
-    await killedWriter(String(round * 1_000_000), acknowledged);
+    await killedWriter(round * 1_000_000, acknowledged);
     expect(acknowledged.size, `round ${round} acknowledged nothing`).toBeGreaterThan(before);
 
     const store = await openLmdbStore({ directory, clock: systemClock, log: silent });
@@ -46,21 +49,8 @@ test("write is answered after an fdatasync, one after the other and in groups", 
   ] as const) {
     const trace = join(directory, `trace-${writers}`);
     const calls = "trace=fdatasync,fsync,msync,write";
-    const args = [
-      "-f",
-      "-s",
-      "64",
-      "-e",
-      calls,
-      "-o",
-      trace,
-      process.execPath,
-      WRITER,
-      join(directory, `store-${writers}`),
-      "0",
-      `${writers}`,
-      `${commits}`,
-    ];
+    const writing = { directory: join(directory, `store-${writers}`), first: 0, writers, commits };
+    const args = ["-f", "-s", "64", "-e", calls, "-o", trace, process.execPath, ...running(writing)];
     const run = spawnSync("strace", args, { encoding: "utf8" });
     expect(run.status, run.stderr).toBe(0);
     const { answered, unsynced } = answersIn(readFileSync(trace, "utf8"));
@@ -70,8 +60,10 @@ test("write is answered after an fdatasync, one after the other and in groups", 
 }, 60_000);
 
 /** Lets a writer run for a random while after its first acknowledgement, then kills it; collects what it said. */
-async function killedWriter(first: string, acknowledged: Set<string>): Promise<void> {
-  const child = spawn(process.execPath, [WRITER, directory, first], { stdio: ["ignore", "pipe", "inherit"] });
+async function killedWriter(first: number, acknowledged: Set<string>): Promise<void> {
+  const child = spawn(process.execPath, running({ directory, first, writers: 64 }), {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const exited = once(child, "exit");
   let rest = "";
   let doomed = false;
