@@ -13,7 +13,7 @@ const CGROUP = "/sys/fs/cgroup";
 
 /** The same configuration with a cgroup under our root. */
 export function underRoot(config: PodSandboxConfig, root: string): PodSandboxConfig {
-  const parent = config.linux?.cgroupParent || ownParent(config, root);
+  const parent = join("/", config.linux?.cgroupParent || ownParent(config, root));
   const cgroupParent = parent === root || parent.startsWith(`${root}/`) ? parent : join(root, parent);
   return { ...config, linux: { ...config.linux, cgroupParent } };
 }
