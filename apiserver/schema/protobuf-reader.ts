@@ -118,8 +118,15 @@ function addField(
     result[name] = list;
   } else if (type.kind === "map") {
     const entry = new Map(fieldsOf(bufferOf(wire)));
-    const map = (result[name] ?? Object.create(null)) as Record<string, unknown>;
-    map[bufferOf(entry.get(1)).toString()] = mapValue(walk, type.of, entry.get(2), depth);
+    const map = (result[name] ?? {}) as Record<string, unknown>;
+    const value = mapValue(walk, type.of, entry.get(2), depth);
+    // Plain assignment of "__proto__" would set the prototype; maps compare as equal to those read from JSON.
+    Object.defineProperty(map, bufferOf(entry.get(1)).toString(), {
+      value,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
     result[name] = map;
   } else {
     const value = readValue(walk, type, wire, depth);
