@@ -142,6 +142,30 @@ describe("lmdb store", () => {
     await eventually(async () => expect(size()).toBeGreaterThan(before));
   });
 
+  test("deferred commits lost in a crash were the only loss, and their revisions never come again", async () => {
+    const directory = place();
+    const source = `
+      import { openLmdbStore } from ${JSON.stringify(join(import.meta.dirname, "lmdb-store.ts"))};
+      import { systemClock } from ${JSON.stringify(join(import.meta.dirname, "../../../machinery/process/clock.ts"))};
+      const store = await openLmdbStore({ directory: ${JSON.stringify(directory)}, clock: systemClock });
+      const put = (key, options) => store.commit([], [{ type: "put", key, value: Buffer.from("v") }], options);
+      await put("/durable");
+      for (let n = 0; n < 5; n++) await put("/lease", { deferrable: true });
+      console.log(await store.revision());
+      process.kill(process.pid, "SIGKILL");`;
+    const child = spawnSync(process.execPath, ["--input-type=module", "-e", source], { encoding: "utf8" });
+    expect(child.signal).toBe("SIGKILL");
+    const given = Number(child.stdout);
+    expect(given).toBe(6);
+
+    const store = await start(directory);
+    expect(await read(store, "/durable")).toBe("v");
+    expect(await read(store, "/lease")).toBeUndefined();
+    const watching = collect(store, "/", given, 1);
+    expect(await put(store, "/after", "1")).toBeGreaterThan(given);
+    expect((await watching).map(({ key }) => key)).toEqual(["/after"]);
+  });
+
   test("refuses keys that it cannot hold, and nothing of their commit happens", async () => {
     const store = await start(place());
     await expect(store.commit([], [write("/ok", "1"), write(`/${"k".repeat(2_000)}`, "1")])).rejects.toBeInstanceOf(
