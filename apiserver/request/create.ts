@@ -14,6 +14,7 @@ import { type Outcome, qualified, type ResourceExchange, type Step } from "./con
 import { fillForCreate, generatedName, placeInNamespace } from "./metadata.ts";
 import { writeOptions } from "./options.ts";
 import { respondObject } from "./respond.ts";
+import { judged } from "./wide-integers.ts";
 
 export const create: Step = async (exchange) => {
   const { record, row, info, server, warnings } = exchange;
@@ -27,25 +28,29 @@ export const create: Step = async (exchange) => {
 
 /** `object` is the caller's own and decoded; it becomes the stored one. */
 export async function createObject(exchange: ResourceExchange, object: KubeObject, dryRun: boolean): Promise<Outcome> {
-  const { server, row, user } = exchange;
-  const { strategy } = row;
+  const { server, row } = exchange;
   const { metadata } = object;
   const prefix = metadata.name ? "" : (metadata.generateName ?? "");
   if (prefix) metadata.name = generatedName(server.clock, prefix);
-  strategy.defaults?.(object);
+  judged(row, object, () => row.strategy.defaults?.(object));
 
   const request = admissionOf(exchange, object, dryRun);
   await server.admission.mutate(request);
   fillForCreate(object, server.clock, row.strategy.noGeneration !== true);
-  strategy.prepareForCreate?.(object, { user: user.name, now: server.clock.now() });
-  strategy.defaults?.(object);
-
-  const errors = new FieldErrors();
-  strategy.validate?.(object, errors);
-  errors.throwIfAny(row.group, row.kind, metadata.name ?? "");
-  exchange.warnings.push(...(strategy.warnings?.(object) ?? []));
+  judged(row, object, () => applyRules(exchange, object));
   await server.admission.validate(request);
   return store(exchange, object, prefix, dryRun);
+}
+
+/** What is particular to the kind: prepares, defaults, validates. Throws 422 with everything that is wrong. */
+function applyRules({ row, user, server, warnings }: ResourceExchange, object: KubeObject): void {
+  const { strategy } = row;
+  strategy.prepareForCreate?.(object, { user: user.name, now: server.clock.now() });
+  strategy.defaults?.(object);
+  const errors = new FieldErrors();
+  strategy.validate?.(object, errors);
+  errors.throwIfAny(row.group, row.kind, object.metadata.name ?? "");
+  warnings.push(...(strategy.warnings?.(object) ?? []));
 }
 
 /** Writes it; a generated name that is taken is generated anew. */

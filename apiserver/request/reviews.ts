@@ -12,6 +12,7 @@ import { decodeObject, readBody } from "./body.ts";
 import type { ResourceExchange, Step } from "./contract.ts";
 import { placeInNamespace } from "./metadata.ts";
 import { writeOptions } from "./options.ts";
+import { nothingThere } from "./refusals.ts";
 import { respondObject } from "./respond.ts";
 
 type Answer = (exchange: ResourceExchange, review: KubeObject) => Readonly<Record<string, unknown>>;
@@ -75,7 +76,7 @@ const answers: Readonly<Record<string, Answer>> = {
 
 export const createVirtual: Step = async (exchange): Promise<ResponseRecord> => {
   const { record, row, server, warnings, info } = exchange;
-  if (row.kind === "Binding") return bind(exchange);
+  if (row.kind === "Binding") return bindPod(exchange);
   const answer = Object.hasOwn(answers, row.kind) ? answers[row.kind] : undefined;
   if (!answer) throw new ApiError("NotImplemented", `${row.kind} is not built in this server`);
   const { fieldValidation } = writeOptions(record.query, "CreateOptions");
@@ -90,6 +91,14 @@ export const createVirtual: Step = async (exchange): Promise<ResponseRecord> => 
   review.metadata.creationTimestamp ??= wireTime(server.clock.now()) as never;
   return respondObject(exchange, { status: 201, object: { ...review, status: answer(exchange, review) } });
 };
+
+/** The old way to bind: the Pod's name stands in the Binding. */
+function bindPod(exchange: ResourceExchange): Promise<ResponseRecord> {
+  const { resources } = exchange.server;
+  const row = resources.find("", "v1", "pods");
+  if (!row) throw nothingThere();
+  return bind({ ...exchange, row, cache: resources.cache(row) });
+}
 
 const specOf = (review: KubeObject): AccessSpec => (review["spec"] ?? {}) as AccessSpec;
 

@@ -34,6 +34,11 @@ const steps: Readonly<Record<string, Step>> = {
   deletecollection: removeCollection,
 };
 
+/** Verbs of single objects; the others are of collections. */
+const NAMED: ReadonlySet<string> = new Set(["get", "update", "patch", "delete"]);
+/** A list or watch may have the name that its field selector says. */
+const SELECTING: ReadonlySet<string> = new Set(["list", "watch"]);
+
 const FORMS: readonly Representation[] = ["table", "metadata"];
 const PLAIN: readonly Representation[] = [];
 
@@ -50,6 +55,7 @@ export function route(server: Server, info: RequestInfo): Route {
     return { ...base, subresource, step, forms: info.subresource === "status" ? FORMS : PLAIN };
   }
   const step = steps[info.verb];
+  if (NAMED.has(info.verb) !== (info.name !== "") && !SELECTING.has(info.verb)) throw methodNotAllowed();
   if (!step || !(row.verbs as readonly string[]).includes(info.verb)) throw methodNotAllowed();
   return { ...base, subresource: undefined, step: row.virtual ? createVirtual : step, forms: FORMS };
 }

@@ -5,7 +5,7 @@
  * marked for deletion deletes it.
  */
 import { ApiError, badRequest, conflict } from "../../machinery/objects/status.ts";
-import type { KubeObject } from "../../machinery/objects/wire.ts";
+import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { CachedObject } from "../cache/contract.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
 import { decodeObject, readBody } from "./body.ts";
@@ -16,6 +16,7 @@ import { cloneJson, equalJson } from "./json-value.ts";
 import { countGeneration, keepForUpdate, placeAtName, placeInNamespace, readyToGo } from "./metadata.ts";
 import { writeOptions } from "./options.ts";
 import { respondObject } from "./respond.ts";
+import { judged } from "./wide-integers.ts";
 
 export const update: Step = async (exchange) => {
   const { record, row, info, server, warnings, cache } = exchange;
@@ -74,12 +75,9 @@ export async function changed(
   const { server, row, user, info } = exchange;
   const { strategy } = row;
   const old = current.object;
-  const ofStatus = info.subresource === "status";
-  if (ofStatus) keepAllButStatus(object, old);
+  if (info.subresource === "status") keepAllButStatus(object, old);
   keepForUpdate(object, old);
-  strategy.defaults?.(object);
-
-  const warnings: string[] = [];
+  judged(row, object, () => strategy.defaults?.(object));
   const request = {
     operation: "UPDATE",
     row,
@@ -90,26 +88,13 @@ export async function changed(
     old,
     user,
     dryRun,
-    warnings,
+    warnings: exchange.warnings,
   } as const;
   await server.admission.mutate(request);
-  if (!ofStatus) {
-    strategy.prepareForUpdate?.(object, old);
-    if (row.hasStatus) keepStatus(object, old);
-  }
-  strategy.defaults?.(object);
-  if (!ofStatus) countGeneration(object, old);
-
-  const errors = new FieldErrors();
-  if (ofStatus) strategy.validateStatusUpdate?.(object, old, errors);
-  else {
-    strategy.validate?.(object, errors);
-    strategy.validateUpdate?.(object, old, errors);
-  }
-  errors.throwIfAny(row.group, row.kind, info.name);
+  judged(row, object, () =>
+    info.subresource === "status" ? applyStatusRules(exchange, object, old) : applyRules(exchange, object, old),
+  );
   await server.admission.validate(request);
-  if (!ofStatus) warnings.push(...(strategy.warnings?.(object) ?? []));
-  exchange.warnings.push(...warnings);
 
   if (readyToGo(object) && !(row.strategy.holds?.(object) ?? false)) return removal(exchange, current);
   if (sameButVersion(object, old)) return { kind: "same" };
@@ -120,6 +105,27 @@ export async function changed(
     ...(also ? { also } : {}),
     ...(strategy.deferrable?.(object, old) ? { deferrable: true } : {}),
   };
+}
+
+/** What is particular to the kind: prepares, defaults, counts the generation, validates. */
+function applyRules({ row, info, warnings }: ResourceExchange, object: KubeObject, old: StoredObject): void {
+  const { strategy } = row;
+  strategy.prepareForUpdate?.(object, old);
+  if (row.hasStatus) keepStatus(object, old);
+  strategy.defaults?.(object);
+  countGeneration(object, old);
+  const errors = new FieldErrors();
+  strategy.validate?.(object, errors);
+  strategy.validateUpdate?.(object, old, errors);
+  errors.throwIfAny(row.group, row.kind, info.name);
+  warnings.push(...(strategy.warnings?.(object) ?? []));
+}
+
+function applyStatusRules({ row, info }: ResourceExchange, object: KubeObject, old: StoredObject): void {
+  row.strategy.defaults?.(object);
+  const errors = new FieldErrors();
+  row.strategy.validateStatusUpdate?.(object, old, errors);
+  errors.throwIfAny(row.group, row.kind, info.name);
 }
 
 export async function removal({ server, row }: ResourceExchange, current: CachedObject): Promise<Next> {
