@@ -19,6 +19,8 @@ export interface Freshness {
   /** The revision that the cache has seen. */
   readonly seen: Revision;
   advance(revision: Revision): void;
+  /** Why the last question to the store failed; undefined when it was answered. */
+  readonly failure: string | undefined;
   /** A revision at least as new as everything committed before this call. */
   quorum(): Promise<Revision>;
   /** True when the cache has seen `revision`, false after 3 s without. */
@@ -41,10 +43,22 @@ export function createFreshness({ store, clock, log }: FreshnessOptions): Freshn
   let waiters: Waiter[] = [];
   let running: Promise<Revision> | undefined;
   let next: Promise<Revision> | undefined;
+  let failure: string | undefined;
+
+  const question = async (): Promise<Revision> => {
+    try {
+      const revision = await store.revision();
+      failure = undefined;
+      return revision;
+    } catch (error) {
+      failure = error instanceof Error ? error.message : String(error);
+      throw error;
+    }
+  };
 
   const ask = (): Promise<Revision> => {
     next = undefined;
-    const asked = store.revision().finally(() => {
+    const asked = question().finally(() => {
       if (running === asked) running = undefined;
     });
     running = asked;
@@ -78,6 +92,9 @@ export function createFreshness({ store, clock, log }: FreshnessOptions): Freshn
   return {
     get seen() {
       return seen;
+    },
+    get failure() {
+      return failure;
     },
     advance(revision) {
       if (revision <= seen) return;

@@ -17,11 +17,12 @@ import { consistent, notOlderThan, type Resource } from "./source.ts";
 import { Version } from "./version.ts";
 import { scope } from "./watchers.ts";
 
-/** Where a page is read. */
+/** Which state a page shows. */
 interface View {
-  readonly from: "cache" | "store";
-  /** Absent: whatever the store has now. */
+  /** Absent: the present. */
   readonly revision?: Revision;
+  /** The cache does not keep up: the present is read from the store. */
+  readonly lagging?: boolean;
   /** Under the list's prefix. */
   readonly after?: string;
 }
@@ -52,10 +53,11 @@ export async function list(resource: Resource, query: ListQuery): Promise<ListPa
   const { prefix, selects } = scope(description.prefix, query.selection);
   const after = view.after === undefined ? undefined : prefix + view.after;
   const scan: Scan = { prefix, after, limit: query.limit ?? 0, selects };
-  const found =
-    view.from === "cache"
-      ? await fromCache(resource, scan, view.revision ?? source.freshness.seen)
-      : await fromStore(resource, scan, view.revision, meaning.kind === "continue");
+  // nothing may change the cache between this look at it and the reading
+  const cached = view.revision === undefined ? !view.lagging : resource.objects.changedAt <= view.revision;
+  const found = cached
+    ? await fromCache(resource, scan, view.revision ?? source.freshness.seen)
+    : await fromStore(resource, scan, view.revision, meaning.kind === "continue");
   const resourceVersion = found.revision + source.offset;
   const last = found.items.at(-1);
   return createListPage(description, {
@@ -67,22 +69,22 @@ export async function list(resource: Resource, query: ListQuery): Promise<ListPa
   });
 }
 
-async function viewOf({ source, objects }: Resource, meaning: ListMeaning): Promise<View> {
-  const present = async (): Promise<View> => ({ from: (await consistent(source)) ? "cache" : "store" });
+async function viewOf({ source }: Resource, meaning: ListMeaning): Promise<View> {
+  const present = async (): Promise<View> => ({ lagging: !(await consistent(source)) });
   const past = async (resourceVersion: number): Promise<View> => {
     const revision = resourceVersion - source.offset;
     await notOlderThan(source, revision);
     if (revision < 0) throw new ApiError("Expired", "The resourceVersion for the provided list is too old.");
-    return { from: objects.changedAt <= revision ? "cache" : "store", revision };
+    return { revision };
   };
   switch (meaning.kind) {
     case "consistent":
       return present();
     case "any":
-      return { from: "cache" };
+      return {};
     case "notOlderThan":
       await notOlderThan(source, meaning.resourceVersion - source.offset);
-      return { from: "cache" };
+      return {};
     case "exact":
       return past(meaning.resourceVersion);
     case "continue": {

@@ -53,6 +53,9 @@ describe("watch cache: store", () => {
     down = true;
     await expect(pods.get({ namespace: "default", name: "a" })).rejects.toBeInstanceOf(ApiError);
     expect((await pods.get({ namespace: "default", name: "a" }, "0"))?.resourceVersion).toBe("1");
+    expect(cache.trouble()).toContain("connection refused");
+    down = false;
+    await until(() => cache.trouble() === undefined);
   });
 
   test("with an offset gives larger resourceVersions, and understands them", async () => {

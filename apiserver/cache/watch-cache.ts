@@ -156,7 +156,12 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
         }),
       ]);
     },
-    trouble: () => trouble,
+    trouble() {
+      const { failure } = freshness;
+      // whoever asks again shall hear when it is over, though nobody reads meanwhile
+      if (failure !== undefined) freshness.quorum().catch(() => undefined);
+      return trouble ?? failure;
+    },
     resourceVersion: () => String(freshness.seen + offset),
     async close() {
       stop.abort();
