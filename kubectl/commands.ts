@@ -42,4 +42,44 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     "Apply a configuration to a resource by file name or stdin",
     async () => (await import("./commands/apply.ts")).apply,
   ),
+  describe: entry(
+    "troubleshooting",
+    "Show details of a specific resource or group of resources",
+    async () => (await import("./commands/describe.ts")).describe,
+  ),
+  logs: entry(
+    "troubleshooting",
+    "Print the logs for a container in a pod",
+    async () => (await import("./commands/logs.ts")).logs,
+  ),
+  attach: entry(
+    "troubleshooting",
+    "Attach to a running container",
+    async () => (await import("./commands/attach.ts")).attach,
+  ),
+  exec: entry(
+    "troubleshooting",
+    "Execute a command in a container",
+    async () => (await import("./commands/exec.ts")).exec,
+  ),
+  "port-forward": entry(
+    "troubleshooting",
+    "Forward one or more local ports to a pod",
+    async () => (await import("./commands/port-forward.ts")).portForward,
+  ),
+  rollout: entry(
+    "deploy",
+    "Manage the rollout of a resource",
+    async () => (await import("./commands/rollout.ts")).rollout,
+  ),
+  scale: entry(
+    "deploy",
+    "Set a new size for a deployment, replica set, or replication controller",
+    async () => (await import("./commands/scale.ts")).scale,
+  ),
+  wait: entry(
+    "advanced",
+    "Wait for a specific condition on one or many resources",
+    async () => (await import("./commands/wait.ts")).wait,
+  ),
 };

@@ -21,7 +21,13 @@ export class ExitError extends Error {
 }
 
 /** Printed as it is, without "error: " before it. */
-export class PlainError extends CommandError {}
+export class PlainError extends CommandError {
+  readonly code: number;
+  constructor(message: string, code = 1) {
+    super(message);
+    this.code = code;
+  }
+}
 
 /** Several failures of one run: each has its lines. */
 export class ErrorList extends Error {
@@ -48,7 +54,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof ExitError) return { text: "", code: error.code };
   if (error instanceof ErrorList) return { text: error.errors.map(listed).join(""), code: 1 };
   if (error instanceof ApiError && error.reason === "Invalid") return { text: invalid(error), code: 1 };
-  return { text: listed(error), code: 1 };
+  return { text: listed(error), code: error instanceof PlainError ? error.code : 1 };
 }
 
 function listed(error: unknown): string {

@@ -1,0 +1,264 @@
+/**
+ * kubectl rollout: status, history, undo, pause, resume and restart of Deployments.
+ *
+ * Revisions are the ReplicaSets that a Deployment controls, numbered by an annotation. StatefulSets and
+ * DaemonSets have status and restart here; their history is kept in ControllerRevisions, which is not built.
+ */
+
+import type { Deployment, PodTemplateSpec, ReplicaSet } from "../../machinery/objects/kinds.ts";
+import type { KubeObject } from "../../machinery/objects/wire.ts";
+import { wireTime } from "../../machinery/process/clock.ts";
+import type { Cluster } from "../cluster.ts";
+import { type AnyCommand, type CommandGroup, defineCommand, type Run } from "../command.ts";
+import { TimedOut, watchUntil } from "../conditions.ts";
+import { resolveType, resourcePath, typeName } from "../discovery.ts";
+import { CommandError, throwAll } from "../errors.ts";
+import type { FlagTable } from "../flags.ts";
+import { goDuration } from "../go-duration.ts";
+import { fileFlags, readManifests } from "../manifests.ts";
+import { equal } from "../merge/values.ts";
+import { columns } from "../output/columns.ts";
+import { podSelector } from "../pods.ts";
+import { rolloutState } from "../rollout-state.ts";
+import { type FoundObject, listAll, objectsOf, parseSelection } from "../selection.ts";
+
+const REVISION = "deployment.kubernetes.io/revision";
+const CAUSE = "kubernetes.io/change-cause";
+const RESTARTED = "kubectl.kubernetes.io/restartedAt";
+const HASH_LABEL = "pod-template-hash";
+
+const common = {
+  ...fileFlags,
+  selector: { type: "string", short: "l", default: "", help: "Selector (label query) to filter on" },
+} as const satisfies FlagTable;
+
+type RolloutRun = Run<typeof common>;
+
+async function targets(run: RolloutRun): Promise<readonly FoundObject[]> {
+  const cluster = await run.cluster();
+  const { args, flags } = run;
+  if (args.length === 0 && flags.filename.length === 0) {
+    throw new CommandError("required resource not specified");
+  }
+  const fail = (error: unknown) => {
+    throw error;
+  };
+  const manifests = await readManifests(cluster, run.io, flags.filename, flags);
+  const named = manifests.map(({ type, object }) => ({ type, names: [object.metadata.name ?? ""] }));
+  const selection = args.length > 0 ? await parseSelection(cluster, args) : named;
+  return objectsOf(cluster, selection, { selector: flags.selector }, fail);
+}
+
+/** A subcommand that changes each object by a patch, or says why it has nothing to do. */
+function patching(what: string, done: string, patchOf: (object: KubeObject, run: RolloutRun) => unknown): AnyCommand {
+  return defineCommand({
+    usage: `rollout ${what} RESOURCE`,
+    summary: `${what[0]!.toUpperCase()}${what.slice(1)} a resource.`,
+    flags: common,
+    async run(run) {
+      const cluster = await run.cluster();
+      const errors: unknown[] = [];
+      for (const { type, namespace, name, object } of await targets(run)) {
+        try {
+          const body = patchOf(object, run);
+          const headers = { "content-type": "application/merge-patch+json" };
+          await cluster.request({ method: "PATCH", path: resourcePath(type, namespace, name), headers, body });
+          run.out(`${typeName(type)}/${name} ${done}\n`);
+        } catch (error) {
+          errors.push(error);
+        }
+      }
+      throwAll(errors);
+    },
+  });
+}
+
+const isPaused = (object: KubeObject) => (object["spec"] as { paused?: boolean }).paused === true;
+const label = (object: KubeObject) => `deployments.apps ${JSON.stringify(object.metadata.name)}`;
+
+function onlyDeployment(object: KubeObject, what: string): void {
+  if (object.kind !== "Deployment")
+    throw new CommandError(
+      `${object.kind.toLowerCase()} ${JSON.stringify(object.metadata.name)}: ${what} is not supported`,
+    );
+}
+
+const pause = patching("pause", "paused", (object) => {
+  onlyDeployment(object, "pausing");
+  if (isPaused(object)) throw new CommandError(`${label(object)} is already paused`);
+  return { spec: { paused: true } };
+});
+
+const resume = patching("resume", "resumed", (object) => {
+  onlyDeployment(object, "resuming");
+  if (!isPaused(object)) throw new CommandError(`${label(object)} is not paused`);
+  return { spec: { paused: null } };
+});
+
+const restart = patching("restart", "restarted", (object, { clock }) => {
+  if (object.kind === "Deployment" && isPaused(object))
+    throw new CommandError("can't restart paused deployment (run rollout resume first)");
+  if (!(object["spec"] as { template?: unknown } | undefined)?.template)
+    throw new CommandError("restarting is not supported");
+  return { spec: { template: { metadata: { annotations: { [RESTARTED]: wireTime(clock.now()) } } } } };
+});
+
+const status = defineCommand({
+  usage: "rollout status (TYPE NAME | TYPE/NAME) [flags]",
+  summary: "Show the status of the rollout.",
+  flags: {
+    ...common,
+    watch: { type: "boolean", short: "w", default: true, help: "Watch the status of the rollout until it's done." },
+    timeout: {
+      type: "string",
+      default: "0s",
+      help: "The length of time to wait before ending watch, zero means never.",
+    },
+    revision: { type: "number", default: 0, help: "Pin to a specific revision for showing its status." },
+  },
+  async run(run) {
+    const cluster = await run.cluster();
+    const timeout = goDuration(run.flags.timeout);
+    for (const found of await targets(run as unknown as RolloutRun)) {
+      let shown = "";
+      const look = (object: KubeObject | undefined) => {
+        if (!object) throw new CommandError("object has been deleted");
+        const state = rolloutState(object, run.flags.revision);
+        if (state.text !== shown) run.out(state.text);
+        shown = state.text;
+        return state.done || !run.flags.watch;
+      };
+      try {
+        await watchUntil(
+          { cluster, io: run.io, timeout: timeout > 0 ? timeout : Number.POSITIVE_INFINITY },
+          found,
+          look,
+        );
+      } catch (error) {
+        throw error instanceof TimedOut ? new CommandError("timed out waiting for the condition") : error;
+      }
+    }
+  },
+});
+
+interface Revision {
+  readonly number: number;
+  readonly replicaSet: ReplicaSet;
+}
+
+async function revisionsOf(cluster: Cluster, found: FoundObject): Promise<Revision[]> {
+  onlyDeployment(found.object, "history");
+  const type = resolveType(await cluster.discovery(), "replicasets.apps");
+  const all = await listAll(cluster, type, found.namespace, { selector: podSelector(found) });
+  const owned = all
+    .map(({ object }) => object as unknown as ReplicaSet)
+    .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === found.object.metadata.uid));
+  return owned
+    .map((replicaSet) => ({ number: Number(replicaSet.metadata.annotations?.[REVISION] ?? 0), replicaSet }))
+    .filter(({ number }) => number > 0)
+    .sort((a, b) => a.number - b.number);
+}
+
+const history = defineCommand({
+  usage: "rollout history (TYPE NAME | TYPE/NAME) [flags]",
+  summary: "View rollout history.",
+  flags: {
+    ...common,
+    revision: { type: "number", default: 0, help: "See the details, including podTemplate of the revision specified" },
+  },
+  async run(run) {
+    const cluster = await run.cluster();
+    for (const found of await targets(run as unknown as RolloutRun)) {
+      const revisions = await revisionsOf(cluster, found);
+      const subject = `${typeName(found.type)}/${found.name} `;
+      if (run.flags.revision > 0) {
+        const one = revisions.find(({ number }) => number === run.flags.revision);
+        if (!one) throw new CommandError(`unable to find the specified revision`);
+        const { describeTemplate } = await import("../describe/pod-template.ts");
+        run.out(
+          `${subject}with revision #${one.number}\n${describeTemplate(one.replicaSet.spec?.template as PodTemplateSpec)}\n`,
+        );
+        continue;
+      }
+      const rows = revisions.map(({ number, replicaSet }) => [
+        String(number),
+        replicaSet.metadata.annotations?.[CAUSE] ?? "<none>",
+      ]);
+      run.out(
+        `${subject}\n${columns([["REVISION", "CHANGE-CAUSE"], ...rows]).replace(/^(\S+)\s+/gm, (_all, first: string) => first.padEnd(11))}\n`,
+      );
+    }
+  },
+});
+
+const undo = defineCommand({
+  usage: "rollout undo (TYPE NAME | TYPE/NAME) [flags]",
+  summary: "Roll back to a previous rollout.",
+  flags: {
+    ...common,
+    "to-revision": { type: "number", default: 0, help: "The revision to rollback to. Default to 0 (last revision)." },
+  },
+  async run(run) {
+    const cluster = await run.cluster();
+    for (const found of await targets(run as unknown as RolloutRun)) {
+      const deployment = found.object as unknown as Deployment;
+      const target = chosen(await revisionsOf(cluster, found), run.flags["to-revision"]);
+      if (deployment.spec?.paused) {
+        throw new CommandError(
+          `you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume deployment/${found.name}' and try again`,
+        );
+      }
+      const template = withoutHash(target.replicaSet.spec?.template as PodTemplateSpec);
+      if (equal(template, withoutHash(deployment.spec?.template as PodTemplateSpec))) {
+        run.out(
+          `${typeName(found.type)}/${found.name} skipped rollback (current template already matches revision ${target.number})\n`,
+        );
+        continue;
+      }
+      await cluster.request({
+        method: "PATCH",
+        path: resourcePath(found.type, found.namespace, found.name),
+        headers: { "content-type": "application/json-patch+json" },
+        body: [
+          { op: "replace", path: "/spec/template", value: template },
+          { op: "replace", path: "/metadata/annotations", value: annotationsFor(deployment, target.replicaSet) },
+        ],
+      });
+      run.out(`${typeName(found.type)}/${found.name} rolled back\n`);
+    }
+  },
+});
+
+function chosen(revisions: readonly Revision[], asked: number): Revision {
+  const target = asked > 0 ? revisions.find(({ number }) => number === asked) : revisions.at(-2);
+  if (target) return target;
+  if (asked > 0) throw new CommandError(`unable to find specified revision ${asked} in history`);
+  throw new CommandError("no rollout history found for deployment");
+}
+
+function withoutHash(template: PodTemplateSpec): PodTemplateSpec {
+  const { [HASH_LABEL]: _, ...labels } = template.metadata?.labels ?? {};
+  return { ...template, metadata: { ...template.metadata, labels } };
+}
+
+/** Annotations that belong to the Deployment itself and not to a revision. */
+const OWN = [
+  "kubectl.kubernetes.io/last-applied-configuration",
+  REVISION,
+  "deployment.kubernetes.io/revision-history",
+  "deployment.kubernetes.io/desired-replicas",
+  "deployment.kubernetes.io/max-replicas",
+  "deprecated.deployment.rollback.to",
+];
+
+function annotationsFor(deployment: Deployment, replicaSet: ReplicaSet): Record<string, string> {
+  const kept = Object.entries(deployment.metadata.annotations ?? {}).filter(([key]) => OWN.includes(key));
+  const taken = Object.entries(replicaSet.metadata.annotations ?? {}).filter(([key]) => !OWN.includes(key));
+  return Object.fromEntries([...kept, ...taken]);
+}
+
+export const rollout: CommandGroup = {
+  summary: "Manage the rollout of one or many resources.",
+  usage: "rollout SUBCOMMAND [options]",
+  commands: { history, pause, restart, resume, status, undo },
+};
