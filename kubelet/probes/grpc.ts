@@ -48,7 +48,10 @@ export function probeGrpc(host: string, port: number, service: string, timeoutMs
       size += chunk.length;
       if (size <= ANSWER_BYTES) chunks.push(chunk);
     });
-    stream.once("error", (error) => end({ ok: false, output: `error: health rpc probe failed: ${error.message}` }));
+    stream.once("error", (error) => {
+      // without a connection the session says what was wrong with it
+      if (!session.connecting) end({ ok: false, output: `error: health rpc probe failed: ${error.message}` });
+    });
     stream.once("end", () => {
       if (failed !== undefined) end({ ok: false, output: `error: health rpc probe failed: ${failed}` });
       else end(verdictOf(Buffer.concat(chunks), service));
