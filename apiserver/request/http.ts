@@ -70,9 +70,9 @@ export async function listenTls(options: TlsOptions): Promise<Listening> {
     },
     application(options, peerOf),
   );
-  serveUpgrades(server, options, peerOf);
+  const upgraded = serveUpgrades(server, options, peerOf);
   await listening(server, () => server.listen({ host: options.host, port: options.port }), options);
-  return handle(server, options);
+  return handle(server, upgraded, options);
 }
 
 /** The socket file is 0600; one that a dead server left behind is replaced. */
@@ -80,11 +80,11 @@ export async function listenUnix(options: UnixOptions): Promise<Listening> {
   const peerOf = ({ headers }: IncomingMessage): Peer =>
     headers.authorization === undefined ? options.peer : { kind: "anonymous" };
   const server = createHttpServer(TIMES, application(options, peerOf));
-  serveUpgrades(server, options, peerOf);
+  const upgraded = serveUpgrades(server, options, peerOf);
   await rm(options.path, { force: true });
   await listening(server, () => server.listen(options.path), { host: options.path, port: 0 });
   await chmod(options.path, 0o600);
-  return handle(server, options);
+  return handle(server, upgraded, options);
 }
 
 const TIMES = {
@@ -95,6 +95,8 @@ const TIMES = {
   // "Upgrade: h2c" and the like are offers that may be passed over.
   shouldUpgradeCallback: ({ headers }: IncomingMessage) => UPGRADES.has((headers.upgrade ?? "").toLowerCase()),
 };
+
+const IDLE_LOOK_MS = 20;
 
 const UPGRADES: ReadonlySet<string> = new Set(["websocket", "spdy/3.1"]);
 
@@ -191,14 +193,20 @@ function tlsPeer(socket: TLSSocket): Peer {
   return { kind: "certificate", ...subjectOf(certificate) };
 }
 
+/** Answers the connections that have left HTTP: the server no longer knows them. */
 function serveUpgrades(
   server: Server,
   { handler, log }: ListenOptions,
   peerOf: (request: IncomingMessage) => Peer,
-): void {
+): ReadonlySet<Duplex> {
+  const open = new Set<Duplex>();
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const gone = new AbortController();
-    socket.on("close", () => gone.abort(new Error("the client went away")));
+    open.add(socket);
+    socket.on("close", () => {
+      open.delete(socket);
+      gone.abort(new Error("the client went away"));
+    });
     socket.on("error", (error) => log.debug("upgraded connection failed", { error }));
     const answer = async () => {
       const record = recordOf(request, NO_BODY, peerOf(request), true, gone.signal);
@@ -210,6 +218,7 @@ function serveUpgrades(
       await writeUpgradeRefusal(failure(error, log), socket);
     });
   });
+  return open;
 }
 
 /** Resolves when the server listens; a port that is taken becomes a sentence that says what to do. */
@@ -234,16 +243,24 @@ function listenError(error: NodeJS.ErrnoException, { host, port }: { host: strin
   return new Error(why[error.code ?? ""] ?? `cannot listen on ${host}:${port}: ${error.message}`, { cause: error });
 }
 
-function handle(server: Server, { clock }: ListenOptions): Listening {
+function handle(server: Server, upgraded: ReadonlySet<Duplex>, { clock }: ListenOptions): Listening {
   const address = server.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : 0,
     async close() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
-      const timer = clock.after(limits.drainMs, () => server.closeAllConnections(), { background: true });
+      let open = true;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve())).then(() => {
+        open = false;
+      });
+      const end = clock.monotonic() + limits.drainMs;
+      // A connection whose last answer has just ended is idle then, but was not when closing began.
+      while (open && clock.monotonic() < end) {
+        server.closeIdleConnections();
+        await Promise.race([closed, clock.sleep(IDLE_LOOK_MS)]);
+      }
+      server.closeAllConnections();
+      for (const socket of upgraded) socket.destroy();
       await closed;
-      timer.cancel();
     },
   };
 }
