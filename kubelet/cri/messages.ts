@@ -13,7 +13,7 @@
 /** Nanoseconds since 1970 as decimal digits, "0" when unset. */
 export type Nanos = string;
 export type Base64 = string;
-type Strings = Readonly<Record<string, string>>;
+export type Strings = Readonly<Record<string, string>>;
 
 /** Milliseconds since 1970; undefined when unset. */
 export function nanosToMs(nanos: Nanos): number | undefined {
@@ -329,71 +329,6 @@ export interface Image {
   readonly pinned: boolean;
 }
 
-export interface FilesystemUsage {
-  readonly timestamp: Nanos;
-  readonly fsId?: { readonly mountpoint: string };
-  readonly usedBytes?: Value;
-  readonly inodesUsed?: Value;
-}
-
-export interface CpuUsage {
-  readonly timestamp: Nanos;
-  readonly usageCoreNanoSeconds?: Value;
-  readonly usageNanoCores?: Value;
-}
-
-export interface MemoryUsage {
-  readonly timestamp: Nanos;
-  readonly workingSetBytes?: Value;
-  readonly availableBytes?: Value;
-  readonly usageBytes?: Value;
-  readonly rssBytes?: Value;
-  readonly pageFaults?: Value;
-  readonly majorPageFaults?: Value;
-}
-
-export interface ContainerAttributes {
-  readonly id: string;
-  readonly metadata: ContainerMetadata;
-  readonly labels: Strings;
-  readonly annotations: Strings;
-}
-
-export interface ContainerStats {
-  readonly attributes: ContainerAttributes;
-  readonly cpu?: CpuUsage;
-  readonly memory?: MemoryUsage;
-  readonly writableLayer?: FilesystemUsage;
-}
-
-export interface NetworkInterfaceUsage {
-  readonly name: string;
-  readonly rxBytes?: Value;
-  readonly rxErrors?: Value;
-  readonly txBytes?: Value;
-  readonly txErrors?: Value;
-}
-
-export interface PodSandboxStats {
-  readonly attributes: {
-    readonly id: string;
-    readonly metadata: PodSandboxMetadata;
-    readonly labels: Strings;
-    readonly annotations: Strings;
-  };
-  readonly linux?: {
-    readonly cpu?: CpuUsage;
-    readonly memory?: MemoryUsage;
-    readonly network?: {
-      readonly timestamp: Nanos;
-      readonly defaultInterface?: NetworkInterfaceUsage;
-      readonly interfaces: readonly NetworkInterfaceUsage[];
-    };
-    readonly process?: { readonly timestamp: Nanos; readonly processCount?: Value };
-    readonly containers: readonly ContainerStats[];
-  };
-}
-
 export interface RuntimeCondition {
   /** "RuntimeReady" or "NetworkReady". */
   readonly type: string;
@@ -401,3 +336,5 @@ export interface RuntimeCondition {
   readonly reason: string;
   readonly message: string;
 }
+
+export type * from "./stats-messages.ts";
