@@ -6,24 +6,16 @@
  * mount must never be removed with it.
  */
 import { mkdir, rm } from "node:fs/promises";
-import type { ConfigMap, Pod, Secret, Volume } from "../../machinery/objects/kinds.ts";
+import type { Pod, Volume } from "../../machinery/objects/kinds.ts";
 import { unitValue } from "../../machinery/objects/quantity.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
-import type { NodeFacts } from "../pods/fields.ts";
 import type { PodPaths } from "../pods/paths.ts";
 import { writeAtomically } from "./atomic-write.ts";
 import { mountsUnder, prepareEmptyDir, unmount } from "./empty-dir.ts";
 import { prepareHostPath } from "./host-path.ts";
-import { configMapBytes, DEFAULT_MODE, downwardPayload, keysPayload, type Payload, secretBytes } from "./payload.ts";
+import { DEFAULT_MODE, type Payload } from "./payload.ts";
 import { projectedPayload } from "./projected.ts";
-import type { Tokens } from "./tokens.ts";
-
-export interface VolumeSources {
-  configMap(namespace: string, name: string): Promise<ConfigMap | undefined>;
-  secret(namespace: string, name: string): Promise<Secret | undefined>;
-  readonly tokens: Tokens;
-  readonly node: () => NodeFacts;
-}
+import { configMapPayload, fieldsPayload, secretPayload, type VolumeJob, type VolumeSources } from "./sources.ts";
 
 export interface VolumesContext {
   readonly paths: PodPaths;
@@ -54,31 +46,18 @@ export class VolumeError extends Error {
   }
 }
 
-/** Everything that building one volume may ask for. */
-export interface VolumeJob {
-  readonly pod: Pod;
-  readonly sources: VolumeSources;
-}
-
 type Build = (volume: Volume, job: VolumeJob) => Promise<Payload>;
 
 /** Volumes made of files that the kubelet writes. */
 const PAYLOADS: Readonly<Record<string, Build>> = {
-  configMap: async ({ configMap }, { pod, sources }) => {
-    const { name = "", items, defaultMode: mode = DEFAULT_MODE, optional = false } = configMap ?? {};
-    const found = await sources.configMap(pod.metadata.namespace ?? "", name);
-    if (!found && !optional) throw new Error(`configmap "${name}" not found`);
-    return keysPayload(found ? configMapBytes(found) : new Map(), { kind: "configmap", items, mode, optional });
+  configMap: async ({ configMap = {} }, job) => configMapPayload(configMap, configMap.defaultMode ?? DEFAULT_MODE, job),
+  secret: async ({ secret = {} }, job) => {
+    const { secretName = "", defaultMode = DEFAULT_MODE, ...rest } = secret;
+    return secretPayload({ name: secretName, ...rest }, defaultMode, job);
   },
-  secret: async ({ secret }, { pod, sources }) => {
-    const { secretName = "", items, defaultMode: mode = DEFAULT_MODE, optional = false } = secret ?? {};
-    const found = await sources.secret(pod.metadata.namespace ?? "", secretName);
-    if (!found && !optional) throw new Error(`secret "${secretName}" not found`);
-    return keysPayload(found ? secretBytes(found) : new Map(), { kind: "secret", items, mode, optional });
-  },
-  downwardAPI: async ({ downwardAPI }, { pod, sources }) =>
-    downwardPayload(pod, downwardAPI?.items ?? [], downwardAPI?.defaultMode ?? DEFAULT_MODE, sources.node()),
-  projected: ({ projected }, job) => projectedPayload(projected ?? {}, job),
+  downwardAPI: async ({ downwardAPI = {} }, job) =>
+    fieldsPayload(downwardAPI, downwardAPI.defaultMode ?? DEFAULT_MODE, job),
+  projected: ({ projected = {} }, job) => projectedPayload(projected, job),
 };
 
 export function createVolumes({ paths, sources, clock }: VolumesContext): PodVolumes {
