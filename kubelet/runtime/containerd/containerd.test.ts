@@ -139,9 +139,9 @@ describe("credentials of registries", () => {
     };
     writeFileSync(file, JSON.stringify({ auths }));
     const of = (image: string) => credentialsFor(file, { image: { image } }).auth;
-    expect(of("nginx")).toEqual({ serverAddress: "docker.io", auth: "ZG9ja2Vy" });
+    expect(of("nginx")).toEqual({ serverAddress: "https://registry-1.docker.io", auth: "ZG9ja2Vy" });
     expect(of("registry.example:5000/a/b:1")).toEqual({
-      serverAddress: "registry.example:5000",
+      serverAddress: "https://registry.example:5000",
       username: "u",
       password: "p",
     });

@@ -22,25 +22,35 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
 };
 
 export function credentialsFor(file: string, { image, auth }: Request<"PullImage">): { readonly auth?: AuthConfig } {
-  if (auth) return { auth };
+  if (auth) return { auth: auth.serverAddress ? { ...auth, serverAddress: addressOf(auth.serverAddress) } : auth };
   const registry = parseReference(image.image)?.registry;
   const config = read(file);
   if (!registry || !config?.auths) return {};
   const hosts = ALIASES[registry] ?? [registry];
-  const found = Object.entries(config.auths).find(([key]) =>
-    hosts.includes(key.replace(/^https?:\/\//, "").split("/")[0] ?? ""),
-  );
+  const found = Object.entries(config.auths).find(([key]) => hosts.includes(hostOf(key)));
   if (!found) return {};
   const { auth: encoded, username, password, identitytoken } = found[1];
   return {
     auth: {
-      serverAddress: registry,
+      serverAddress: addressOf(registry),
       ...(encoded && { auth: encoded }),
       ...(username && { username }),
       ...(password && { password }),
       ...(identitytoken && { identityToken: identitytoken }),
     },
   };
+}
+
+/** containerd takes a URL, and credentials for no other host than the one it speaks to in the end. */
+function addressOf(server: string): string {
+  const host = hostOf(server);
+  const speaksTo = (ALIASES["docker.io"] ?? []).includes(host) ? "registry-1.docker.io" : host;
+  return `https://${speaksTo}`;
+}
+
+/** "https://index.docker.io/v1/" ► "index.docker.io" */
+function hostOf(server: string): string {
+  return server.replace(/^https?:\/\//, "").split("/")[0] ?? "";
 }
 
 function read(file: string): DockerConfig | undefined {
