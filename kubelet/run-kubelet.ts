@@ -21,6 +21,7 @@ import type { MachineFacts } from "./node-facts.ts";
 import { createNodeHealth } from "./node-health.ts";
 import { type NodeSettings, nodeFields } from "./node-object.ts";
 import { createCgroups, noCgroups } from "./pods/cgroups.ts";
+import { enforceEmptyDirLimits } from "./pods/empty-dir-limits.ts";
 import { createImagePulls } from "./pods/image-pulls.ts";
 import { createObserver } from "./pods/observe.ts";
 import { podPaths } from "./pods/paths.ts";
@@ -119,6 +120,7 @@ export async function runKubelet(options: KubeletOptions): Promise<void> {
       onHealth: health.runtime,
     }),
     rotateLogs({ cri, clock, log, signal, running: () => runningContainers(workers.list()) }),
+    simulated ? undefined : enforceEmptyDirLimits({ workers: workers.list, paths: services.paths, clock, signal }),
     simulated ? undefined : collectImages({ cri, clock, log, signal, directory: options.directory }),
     options.tunnel?.(server),
   ]);

@@ -27,6 +27,8 @@ export interface PodWorker {
   wake(): void;
   /** A ConfigMap or Secret of it changed. */
   referencesChanged(): void;
+  /** The node cannot bear it any longer: it ends at once, as Failed with reason Evicted. */
+  evict(message: string): void;
   readonly pod: () => Pod;
   readonly runtime: () => RuntimePod | undefined;
   readonly status: () => PodStatus;
@@ -229,6 +231,13 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
       wake();
     },
     wake,
+    evict(message) {
+      if (ending) return;
+      events.warning(pod, "Evicted", message);
+      ending = { kind: "failed", reason: "Evicted", message, since: clock.now(), graceSeconds: 0 };
+      operations.end(ending);
+      wake();
+    },
     referencesChanged() {
       stale = true;
       operations.retryNow();
