@@ -109,6 +109,32 @@ describe("a kubelet that was killed", () => {
   });
 });
 
+describe("a kubelet that is killed again and again", () => {
+  it("starts each container once, whatever it was doing", async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `pod-${index}`);
+    const settings = simulate({ "start-seconds": "0.05", "pull-seconds": "0.03", "run-seconds.init": "0.05" });
+    const spec = {
+      initContainers: [{ name: "init", image: "busybox:1.36" }],
+      containers: [{ name: "main", image: "nginx:1.22" }],
+    };
+    for (const [index, name] of names.entries()) {
+      await client.create("pods", pod(name, spec, settings));
+      await new Promise((resolve) => setTimeout(resolve, index * 13));
+      await node.stop();
+      await node.start();
+    }
+    for (const name of names) {
+      const found = await podUntil(client, ref(name), ready);
+      expect(found?.status?.containerStatuses?.[0]?.restartCount).toBe(0);
+      expect(found?.status?.initContainerStatuses?.[0]?.restartCount).toBe(0);
+    }
+    const { containers } = await node.runtime.listContainers({});
+    expect(containers.filter(({ state }) => state === "CONTAINER_RUNNING")).toHaveLength(names.length);
+    expect(containers).toHaveLength(2 * names.length);
+    expect((await node.runtime.listPodSandbox({})).items).toHaveLength(names.length);
+  });
+});
+
 describe("containers that end", () => {
   it("make a Pod with restartPolicy Never Succeeded, once everything has stopped", async () => {
     await client.create("pods", pod("job", { restartPolicy: "Never" }, simulate({ "run-seconds": "0.1" })));

@@ -36,6 +36,7 @@ import { createPodWorkers } from "./pods/workers.ts";
 import { createAssumingProber, createProber } from "./probes/attempt.ts";
 import { createProbes } from "./probes/probes.ts";
 import { createKubeletServer } from "./server.ts";
+import { untilStopped } from "./stopping-runtime.ts";
 import { createTokens } from "./volumes/tokens.ts";
 import { createVolumes } from "./volumes/volumes.ts";
 
@@ -67,7 +68,8 @@ export interface KubeletOptions {
   readonly tunnel?: (server: Server) => Promise<void>;
 }
 
-export async function runKubelet(options: KubeletOptions): Promise<void> {
+export async function runKubelet(given: KubeletOptions): Promise<void> {
+  const options = { ...given, cri: untilStopped(given.cri, given.signal) };
   const { client, cri, clock, log, signal, nodeName } = options;
   await Promise.all([mkdir(options.directory, { recursive: true }), mkdir(options.logs, { recursive: true })]);
   const version = await answerOf(cri, options);
