@@ -77,7 +77,7 @@ export async function runControllers(options: ControllersOptions): Promise<void>
   const { transport, clock, log, signal, leadership } = options;
   const client = createClient(transport);
   if (leadership === "none") return lead(options, { client, signal });
-  const identity = options.identity ?? `${hostname().toLowerCase()}_${clock.uuid()}`;
+  const identity = options.identity ?? `${hostname().toLowerCase()}_${leadership === "hold" ? "server" : clock.uuid()}`;
   const backoff = createBackoff(clock, 100, 5_000);
   while (!signal.aborted) {
     try {

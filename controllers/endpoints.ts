@@ -29,6 +29,7 @@ const MAX_ADDRESSES = 1000;
 export const endpointsController = defineController({
   name: "endpoint-controller",
   workers: 5,
+  paced: true,
   watches: { services: enqueueSelf, pods: servicesOf, endpoints: enqueueSelf },
 
   async reconcile(key, context): Promise<Outcome> {

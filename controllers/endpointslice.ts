@@ -44,6 +44,7 @@ export function endpointSliceController(): Controller {
   return defineController({
     name: "endpointslice-controller",
     workers: 5,
+    paced: true,
     watches: {
       services: enqueueSelf,
       pods: servicesOf,

@@ -62,6 +62,7 @@ export function jobController(): Controller {
   return defineController({
     name: "job-controller",
     workers: 5,
+    paced: true,
     watches: {
       jobs: ({ key, type }) => {
         if (type === "deleted") expectations.forget(key);
@@ -129,6 +130,7 @@ async function run(
   writes: OwnWrites,
 ): Promise<Outcome> {
   const { client, clock } = context;
+  if (!job.status?.startTime) warnOfIgnored(job, context);
   const counts = tally(job, pods);
   const now = clock.now();
   const ending = endingOf(job, counts, now);
@@ -156,6 +158,14 @@ async function run(
     (ms) => ms !== undefined && ms > 0,
   );
   return waits.length > 0 ? again(Math.min(...(waits as number[]))) : done;
+}
+
+/** What is stored and not acted on. */
+const IGNORED = ["podFailurePolicy", "successPolicy", "backoffLimitPerIndex", "maxFailedIndexes"] as const;
+
+function warnOfIgnored(job: Job, { events }: Context): void {
+  const fields = IGNORED.filter((field) => job.spec?.[field] !== undefined).map((field) => `spec.${field}`);
+  if (fields.length > 0) events.warning(job, "FieldIgnored", `Not acted on by this cluster: ${fields.join(", ")}`);
 }
 
 /** Makes or deletes Pods. Returns how many are active then, as far as is known. */

@@ -40,6 +40,7 @@ export function replicaSetController(): Controller {
   return defineController({
     name: "replicaset-controller",
     workers: 5,
+    paced: true,
     watches: {
       replicasets: ({ key, type }) => {
         if (type === "deleted") expectations.forget(key);

@@ -11,7 +11,6 @@ import {
   type Controller,
   defineController,
   done,
-  enqueueSelf,
   type Outcome,
   type Services,
 } from "../machinery/loop/controller.ts";
@@ -26,7 +25,7 @@ type Context = { readonly pods: Lister<Pod>; readonly nodes: Lister<Node> } & Se
 export const taintEvictionController: Controller = defineController({
   name: "taint-eviction-controller",
   workers: 8,
-  watches: { pods: enqueueSelf, nodes: podsOnTainted },
+  watches: { pods: placedOrChanged, nodes: podsOnTainted },
 
   async reconcile(key, context): Promise<Outcome> {
     const pod = context.pods.get(key);
@@ -44,6 +43,15 @@ export const taintEvictionController: Controller = defineController({
     return done;
   },
 });
+
+/** A Pod that came to a node, or whose tolerations changed. */
+function placedOrChanged({ key, object, old, type }: Change<Pod>): string[] {
+  if (type === "deleted" || !object.spec?.nodeName) return [];
+  const before = old?.spec;
+  return before?.nodeName === object.spec.nodeName && sameJson(before.tolerations, object.spec.tolerations)
+    ? []
+    : [key];
+}
 
 /** All Pods of a node whose NoExecute taints changed. */
 function podsOnTainted(

@@ -128,6 +128,8 @@ export async function startControlled(options: ControlledOptions = {}): Promise<
   return controlled;
 }
 
+const address = (n: number) => `10.42.${Math.floor(n / 250)}.${(n % 250) + 1}`;
+
 const isFake = (clock: Clock): clock is FakeClock => "advance" in clock;
 
 /** Returns whether a Pod waits for its node's report. */
@@ -156,7 +158,7 @@ function runNodes(client: Client, informers: Informers, clock: Clock, behaviour:
     const now = wireTime(clock.now());
     const before = pod.status?.conditions?.find(({ type }) => type === "Ready");
     if (phase === "Running" && !end && before?.status === ready) return;
-    const podIP = pod.status?.podIP ?? `10.42.0.${++addresses}`;
+    const podIP = pod.status?.podIP ?? address(++addresses);
     const conditions = [{ type: "Ready", status: ready, lastTransitionTime: now }];
     await client.updateStatus("pods", {
       ...pod,

@@ -2,7 +2,7 @@
  * List-watch: keeps an object cache equal to the server's collection, by one list and then watches.
  *
  * A watch resumes after the last revision seen; only when the server no longer keeps that one
- * (410) the collection is listed again and the difference told. It never gives up: failures are
+ * (410), or is behind it, the collection is listed again and the difference told. It never gives up: failures are
  * logged and tried again with back-off until the signal aborts.
  */
 import { createBackoff } from "../loop/backoff.ts";
@@ -62,7 +62,7 @@ export async function listWatch<T extends StoredObject>(options: ListWatchOption
       if (clock.monotonic() - started < 1_000) await clock.sleep(backoff.next(), signal);
     } catch (error) {
       if (signal.aborted) return;
-      if (isExpired(error)) revision = undefined;
+      if (isExpired(error) || isAhead(error)) revision = undefined;
       const wait = backoff.next();
       const level = isExpired(error) || wait < limits.informerBackoffMs * 4 ? "info" : "warn";
       log[level]("lost the list or watch of a resource", {
@@ -73,6 +73,11 @@ export async function listWatch<T extends StoredObject>(options: ListWatchOption
       await clock.sleep(wait, signal).catch(() => undefined); // only the signal ends it early, and ends the loop
     }
   }
+}
+
+/** The server is behind what was seen, as after a restore: only a list tells what holds now. */
+function isAhead(error: unknown): boolean {
+  return error instanceof ApiError && error.message.includes("Too large resource version");
 }
 
 /** Lists everything and tells the difference. Returns the list's revision. */

@@ -77,6 +77,17 @@ describe("informer", () => {
     stop();
   });
 
+  it("lists again when the server has gone back behind what was seen", async () => {
+    const { server, informer, clock, stop } = start();
+    for (const name of ["a", "b", "c"]) server.put(name);
+    await clock.advance(0);
+    server.restore(["a"]);
+    await clock.advance(1_000);
+    expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(["a"]);
+    expect(server.lists).toBe(2);
+    stop();
+  });
+
   it("resumes from a bookmark, so that compaction behind it costs no list", async () => {
     const { server, clock, stop } = start();
     server.put("a");
@@ -263,6 +274,12 @@ function tinyServer(clock: FakeClock) {
       server.remove(name);
       server.put(name, undefined, "another");
     },
+    restore(names: readonly string[]) {
+      for (const name of [...objects.keys()]) if (!names.includes(name)) objects.delete(name);
+      history.length = 0;
+      revision = 1;
+      server.cut();
+    },
     elsewhere: () => void revision++,
     bookmark() {
       const metadata = { resourceVersion: String(revision) };
@@ -283,6 +300,8 @@ function tinyServer(clock: FakeClock) {
       if (server.down) return failed(new ApiError("ServiceUnavailable", "down"));
       if (query.get("watch")) {
         const after = Number(query.get("resourceVersion"));
+        if (after > revision)
+          return failed(new ApiError("Timeout", "Timeout: Too large resource version: 3, current: 1"));
         if (after < compacted) return failed(new ApiError("Expired", "too old resource version"));
         return ok({ kind: "watch", batches: watch(after, signal) });
       }

@@ -63,6 +63,8 @@ export interface ControllerDefinition<W extends Watches> {
   readonly watches: W;
   /** Keys reconciled at a time; 1 unless given. */
   readonly workers?: number;
+  /** A key whose reconcile takes long rests before the next one: for objects that many others change. */
+  readonly paced?: boolean;
   reconcile(key: ObjectKey, context: Listers<W> & Services): Promise<Outcome>;
 }
 

@@ -129,7 +129,7 @@ async function worker(
     };
     try {
       const { after } = await controller.reconcile(item.key, context as never);
-      queue.finish(item, after);
+      queue.finish(item, { after, rest: controller.paced ? restAfter(clock.monotonic() - started) : 0 });
     } catch (error) {
       if (signal.aborted) return;
       failed(item, error, queue, counters, log);
@@ -141,6 +141,15 @@ async function worker(
     await breathe();
   }
 }
+
+/** A key that took long takes part of the time only: many changes of a large object are looked at together. */
+function restAfter(took: number): number {
+  return took < PACED_FROM_MS ? 0 : Math.min(took * PACE, PACED_MAX_MS);
+}
+
+const PACED_FROM_MS = 4;
+const PACE = 4;
+const PACED_MAX_MS = 1_000;
 
 /** A conflict only says that the cache was behind, so it is no failure to report. */
 function failed(item: QueueItem, error: unknown, queue: WorkQueue, counters: Counters, log: Logger): void {

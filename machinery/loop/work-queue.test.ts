@@ -46,7 +46,7 @@ describe("work queue", () => {
     const clock = fakeClock();
     const queue = createWorkQueue(clock);
     queue.add("a", { revision: "7" });
-    queue.finish(await take(queue), 1_000);
+    queue.finish(await take(queue), { after: 1_000 });
     await clock.advance(999);
     expect(queue.length).toBe(0);
     await clock.advance(1);
@@ -57,7 +57,7 @@ describe("work queue", () => {
     const clock = fakeClock();
     const queue = createWorkQueue(clock);
     queue.add("a");
-    queue.finish(await take(queue), 1_000);
+    queue.finish(await take(queue), { after: 1_000 });
     queue.add("a");
     queue.finish(await take(queue));
     expect(queue.delayed).toBe(0);
@@ -90,6 +90,24 @@ describe("work queue", () => {
     queue.add("a", { revision: "2" });
     queue.retry(item);
     expect((await take(queue)).cause.revision).toBe("2");
+  });
+
+  it("lets a key rest, and takes all changes meanwhile as one", async () => {
+    const clock = fakeClock();
+    const queue = createWorkQueue(clock);
+    queue.add("a");
+    queue.finish(await take(queue), { rest: 50 });
+    expect(queue.length).toBe(0);
+    queue.add("a", { revision: "1" });
+    queue.add("a", { revision: "2" });
+    expect([queue.length, queue.active]).toEqual([1, 0]);
+    let taken: QueueItem | undefined;
+    queue.next(never).then((item) => (taken = item));
+    await clock.advance(49);
+    expect(taken).toBeUndefined();
+    await clock.advance(1);
+    expect(taken).toEqual({ key: "a", cause: { revision: "1" } });
+    expect(queue.length).toBe(0);
   });
 
   it("wakes one waiting worker for each key and all when it is stopped", async () => {

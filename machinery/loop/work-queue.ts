@@ -25,13 +25,16 @@ export interface WorkQueue {
   add(key: ObjectKey, cause?: QueueCause): boolean;
   /** The next key, marked as being worked on; undefined when the signal has aborted. */
   next(signal: AbortSignal): Promise<QueueItem | undefined>;
-  /** The work on a key is over; it comes again at once if it was added meanwhile, or after `ms` if given. */
-  finish(item: QueueItem, after?: number): void;
+  /**
+   * The work on a key is over. It comes again if it was added meanwhile, and after `after` ms where given;
+   * but it rests for `rest` ms first, so that many changes make one.
+   */
+  finish(item: QueueItem, options?: { readonly after?: number | undefined; readonly rest?: number }): void;
   /** The work on a key failed: it comes again after its back-off, which is returned. */
   retry(item: QueueItem): number;
   /** How often in a row the key has failed. */
   failures(key: ObjectKey): number;
-  /** Keys that wait for a worker. */
+  /** Keys that wait for a worker, or for the end of their rest. */
   readonly length: number;
   /** Keys that are worked on now. */
   readonly active: number;
@@ -48,6 +51,8 @@ export function createWorkQueue(clock: Clock): WorkQueue {
   const active = new Set<ObjectKey>();
   /** Added while active: to be queued when the work is over. */
   const dirty = new Map<ObjectKey, QueueCause>();
+  /** Still in `active`, so that nobody takes them. */
+  const resting = new Set<ObjectKey>();
   const timers = new Map<ObjectKey, Timer>();
   const failures = new Map<ObjectKey, number>();
   const idleWorkers: (() => void)[] = [];
@@ -72,6 +77,7 @@ export function createWorkQueue(clock: Clock): WorkQueue {
 
   const release = (key: ObjectKey) => {
     active.delete(key);
+    resting.delete(key);
     const cause = dirty.get(key);
     if (!cause) return;
     dirty.delete(key);
@@ -100,12 +106,14 @@ export function createWorkQueue(clock: Clock): WorkQueue {
       }
     },
 
-    finish({ key, cause }, after) {
+    finish({ key, cause }, { after, rest = 0 } = {}) {
       failures.delete(key);
       timers.get(key)?.cancel();
       timers.delete(key);
       if (after !== undefined) later(key, after, cause);
-      release(key);
+      if (rest <= 0) return release(key);
+      resting.add(key);
+      clock.after(rest, () => release(key));
     },
 
     retry({ key, cause }) {
@@ -119,10 +127,10 @@ export function createWorkQueue(clock: Clock): WorkQueue {
 
     failures: (key) => failures.get(key) ?? 0,
     get length() {
-      return waiting.size;
+      return waiting.size + [...resting].filter((key) => dirty.has(key)).length;
     },
     get active() {
-      return active.size;
+      return active.size - resting.size;
     },
     get delayed() {
       return timers.size;
