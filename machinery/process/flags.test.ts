@@ -6,11 +6,20 @@ const flags = {
   store: { type: "string", default: "embedded", value: "KIND", help: "memory, embedded or etcd" },
   "etcd-servers": { type: "string", multiple: true, help: "etcd endpoints" },
   ephemeral: { type: "boolean", help: "keep nothing" },
+  "no-sample": { type: "boolean", help: "deploy nothing" },
+  elect: { type: "boolean", default: true, help: "agree with others" },
 } as const;
 
 describe("flags", () => {
   test("defaults where nothing is given", () => {
-    expect(parseFlags(flags, [])).toEqual({ port: 6443, store: "embedded", "etcd-servers": [], ephemeral: false });
+    expect(parseFlags(flags, [])).toEqual({
+      port: 6443,
+      store: "embedded",
+      "etcd-servers": [],
+      ephemeral: false,
+      "no-sample": false,
+      elect: true,
+    });
   });
 
   test("the command line before the environment before the default", () => {
@@ -20,6 +29,10 @@ describe("flags", () => {
       store: "etcd",
       "etcd-servers": ["http://a", "http://b"],
     });
+  });
+
+  test("--no- turns a flag off, and is a name of its own where a flag is called so", () => {
+    expect(parseFlags(flags, ["--no-sample", "--no-elect"])).toMatchObject({ "no-sample": true, elect: false });
   });
 
   test.each([[["--prot", "1"]], [["--port", "many"]], [["stray"]]])("%j is refused", (argv) => {

@@ -36,7 +36,7 @@ export function parseFlags<const F extends Flags>(
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
-  const values = Object.entries(flags).map(([name, flag]) => [name, settle(name, flag, given[name], env)]);
+  const values = Object.entries(flags).map(([name, flag]) => [name, settle(name, flag, said(name, given), env)]);
   return Object.fromEntries(values) as FlagValues<F>;
 }
 
@@ -50,6 +50,12 @@ export function helpText(name: string, summary: string, flags: Flags): string {
   const width = Math.max(...rows.map(([left]) => left.length));
   const lines = rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
   return `${summary}\n\nUsage: k8ts ${name} [flags]\n\nFlags:\n${lines.join("\n")}\n`;
+}
+
+/** parseArgs reads "--no-sample" as "sample is false", also where "no-sample" is the flag's own name. */
+function said(name: string, given: Readonly<Record<string, unknown>>): unknown {
+  if (!name.startsWith("no-")) return given[name];
+  return given[name] ?? (given[name.slice("no-".length)] === false ? true : undefined);
 }
 
 function settle(name: string, flag: Flag, given: unknown, env: Readonly<Record<string, string | undefined>>): unknown {
