@@ -1,4 +1,6 @@
 /** A kubelet over the simulated runtime, against the real API server pipeline. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { podUntil, startNode, type TestNode } from "../e2e/harness/node.ts";
 import { type Pipeline, startPipeline } from "../e2e/harness/pipeline.ts";
@@ -224,6 +226,19 @@ describe("what a Pod refers to", () => {
       data: { colour: "blue" },
     });
     await podUntil(client, ref("web"), ready);
+  });
+
+  it("reaches its volume, however often it changes", async () => {
+    await client.create("configmaps", { metadata: { name: "settings", namespace: "default" }, data: { count: "0" } });
+    const volumes = [{ name: "v", configMap: { name: "settings" } }];
+    const created = await client.create("pods", pod("web", { volumes }));
+    await podUntil(client, ref("web"), ready);
+    const file = join(node.directory, "kubelet", "pods", created.metadata.uid, "volumes", "v", "count");
+    expect(await readFile(file, "utf8")).toBe("0");
+    for (let count = 1; count <= 30; count++) {
+      await client.patch("configmaps", { name: "settings", namespace: "default" }, { data: { count: String(count) } });
+    }
+    await expect.poll(() => readFile(file, "utf8"), { timeout: 5_000 }).toBe("30");
   });
 
   it("an image that cannot be had shows as ErrImagePull, then ImagePullBackOff", async () => {

@@ -173,18 +173,19 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
     const due = tokens.due(uid);
     if (ending || !runs || refreshing || !(stale || (due !== undefined && due <= clock.now()))) return;
     stale = false;
-    refreshing = operations
-      .prepareVolumes(pod)
-      .then(() => volumes.refresh(pod))
-      .catch((error: unknown) => {
-        log.info("volumes could not be refreshed", { object, error: (error as Error).message });
-        stale = true;
-        clock.after(REFRESH_RETRY_MS, wake, { background: true });
-      })
-      .finally(() => {
+    const refreshed = operations.prepareVolumes(pod).then(() => volumes.refresh(pod));
+    refreshing = refreshed.then(
+      () => {
         refreshing = undefined;
-        if (stale === false) arm(tokens.due(uid));
-      });
+        wake(); // what changed meanwhile, and when the next token is due
+      },
+      (error: unknown) => {
+        refreshing = undefined;
+        stale = true;
+        log.info("volumes could not be refreshed", { object, error: (error as Error).message });
+        clock.after(REFRESH_RETRY_MS, wake, { background: true });
+      },
+    );
   }
 
   /** Nothing of it runs: give back what it held, then let the API forget it. */
