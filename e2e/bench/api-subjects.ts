@@ -4,7 +4,6 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { STORES } from "../../apiserver/open-store.ts";
 import { hasEtcd, startEtcd } from "../../apiserver/store/etcd/etcd-server.ts";
 import { type Child, startChild } from "./child.ts";
 import type { Target } from "./http-connection.ts";
@@ -71,8 +70,8 @@ export async function startSubjects(directory: string, stores: readonly StoreKin
   }
 }
 
-/** The stores that this machine can run. */
-export function availableStores(): readonly StoreKind[] {
+/** The stores that were asked for and that this machine can run. */
+export function availableStores(asked: readonly string[]): readonly StoreKind[] {
   const all: readonly StoreKind[] = ["memory", "embedded", "etcd"];
-  return all.filter((kind) => STORES.includes(kind) && (kind !== "etcd" || hasEtcd()));
+  return all.filter((kind) => asked.includes(kind) && (kind !== "etcd" || hasEtcd()));
 }

@@ -6,12 +6,12 @@
  */
 import { join } from "node:path";
 import { systemClock as clock } from "../../machinery/process/clock.ts";
-import { availableStores, type StoreKind, type Subject, type Subjects, startSubjects } from "./api-subjects.ts";
+import { availableStores, type Subject, type Subjects, startSubjects } from "./api-subjects.ts";
 import type { Measurement } from "./bench.ts";
 import type { Target } from "./http-connection.ts";
-import { type Load, NAME_MARK, type WatchLoad } from "./load-process.ts";
+import type { Load, WatchLoad } from "./load-process.ts";
 import { type Measured, percentile, rateOf } from "./measured.ts";
-import { type Kind, nameOf, objectOf, pathOf } from "./objects.ts";
+import { type Kind, NAME_MARK, nameOf, objectOf, pathOf } from "./objects.ts";
 import { type Aim, atLeast, median, type Row, type Section } from "./report.ts";
 import type { DirectLoad } from "./server-process.ts";
 
@@ -42,18 +42,18 @@ const QUICK: Lengths = { warmups: 1, rounds: 3, seconds: 0.5, requests: 1_000, l
 export const apiThroughput: Measurement = {
   name: "api",
   summary: "requests a second of the API server",
-  async run({ quick, directory, profile, say }) {
+  async run({ quick, directory, stores, profile, say }) {
     const lengths = quick ? QUICK : FULL;
-    const subjects = await startSubjects(directory, availableStores());
+    const subjects = await startSubjects(directory, availableStores(stores));
     try {
       const sections: Section[] = [];
       const add = async (title: string, rows: Promise<Row[]>) => {
         say(title);
         sections.push({ title: `${title}  (${CONNECTIONS} in flight)`, rows: await rows });
       };
+      if (profile) await profileCreates(subjects, profile, say);
       await add("creates of Pods", creates(subjects, "pods", lengths));
       await add("creates of ConfigMaps", creates(subjects, "configmaps", lengths));
-      if (profile) await profileCreates(subjects, profile, say);
       await add("gets of Pods", gets(subjects, lengths));
       for (const size of lengths.listSizes) await add(`lists of ${size} Pods`, lists(subjects, size, lengths));
       say("watch events");
@@ -117,10 +117,10 @@ function beside(what: string, results: readonly Result[], aim?: (subject: Subjec
 const targetOf = ({ server, transport }: Subject): Target =>
   ({ ...server.target, transport: transport as Target["transport"] }) satisfies Target;
 
-async function creates(subjects: Subjects, kind: Kind, lengths: Lengths): Promise<Row[]> {
+async function creates(subjects: Subjects, kind: Kind, lengths: Lengths, purpose = "create"): Promise<Row[]> {
   const { seconds, requests } = lengths;
   const results = await inTurns(subjects.all, lengths, (subject, round) => {
-    const series = `create-${kind}-${subject.transport}`;
+    const series = `${purpose}-${kind}-${subject.transport}`;
     const first = round * requests;
     const limits = { seconds, requests };
     if (subject.transport === "direct")
@@ -280,12 +280,11 @@ async function profileCreates(subjects: Subjects, directory: string, say: (text:
   for (const server of subjects.servers)
     for (const transport of ["https", "direct"] as const) {
       const file = join(directory, `creates-${server.kind}-${transport}.cpuprofile`);
-      await server.child.call("startProfile");
       const only: Subjects = { ...subjects, all: [{ server, transport }] };
-      await creates(only, "pods", { ...QUICK, warmups: 20, rounds: 3 });
+      await creates(only, "pods", { ...QUICK, warmups: 3, rounds: 0 }, "warm");
+      await server.child.call("startProfile");
+      await creates(only, "pods", { ...QUICK, warmups: 0, rounds: 5 }, "profile");
       await server.child.call("stopProfile", file);
       say(`  wrote ${file}`);
     }
 }
-
-export type { StoreKind };

@@ -7,6 +7,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { arch, cpus, loadavg, release, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { STORES } from "../../apiserver/open-store.ts";
 import { createProgress } from "../../machinery/cluster/progress.ts";
 import { defineComponent } from "../../machinery/process/component.ts";
 import { UsageError } from "../../machinery/process/flags.ts";
@@ -18,6 +19,8 @@ export interface MeasurementContext {
   readonly quick: boolean;
   /** Empty, and gone afterwards. */
   readonly directory: string;
+  /** Stores to measure where there is a choice. */
+  readonly stores: readonly string[];
   /** Where CPU profiles are to be written, where they were asked for. */
   readonly profile: string | undefined;
   readonly signal: AbortSignal;
@@ -41,12 +44,14 @@ export const benchCommand = defineComponent({
   summary: `Measures it all and prints a table: ${measurements.map(({ name, summary }) => `${name} (${summary})`).join(", ")}.`,
   flags: {
     only: { type: "string", value: "NAME,…", help: `measure these alone: ${names.join(", ")}` },
+    stores: { type: "string", default: STORES.join(), value: "NAME,…", help: "measure these stores alone" },
     quick: { type: "boolean", help: "short runs" },
     profile: { type: "string", value: "DIRECTORY", help: "write CPU profiles of the API server here" },
   },
   async run(flags, { clock, signal }) {
     const progress = createProgress(clock, process.stderr);
     const profile = flags.profile === undefined ? undefined : resolve(flags.profile);
+    const stores = flags.stores.split(",");
     if (profile) mkdirSync(profile, { recursive: true });
     process.stdout.write(`${machine()}\n`);
     for (const measurement of chosen(flags.only)) {
@@ -60,7 +65,7 @@ export const benchCommand = defineComponent({
       const directory = mkdtempSync(join(tmpdir(), "k8ts-bench-"));
       const say = (text: string) => progress.say(`  ${text}`);
       try {
-        const sections = await measurement.run({ quick: flags.quick, directory, profile, signal, say });
+        const sections = await measurement.run({ quick: flags.quick, directory, stores, profile, signal, say });
         for (const section of sections) process.stdout.write(table(section));
       } catch (error) {
         signal.throwIfAborted();

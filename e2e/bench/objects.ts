@@ -10,6 +10,9 @@ export const NAMESPACE = "bench";
 
 const NAME_DIGITS = 8;
 
+/** Stands for the name in paths and bodies of prepared requests. */
+export const NAME_MARK = "@name@";
+
 /** "create-00000042" */
 export const nameOf = (series: string, number: number): string =>
   `${series}-${String(number).padStart(NAME_DIGITS, "0")}`;
