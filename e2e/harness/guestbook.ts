@@ -132,7 +132,6 @@ export const onContainers = {
       "--",
       "wget",
       "-q",
-      "-T",
       "5",
       "-O-",
       "--post-data",
@@ -149,7 +148,7 @@ export const onContainers = {
       await eventually(
         `the message through ${host}`,
         async () => {
-          expect(await run(scene, "exec", "client", "--", "wget", "-q", "-T", "5", "-O-", `http://${host}/`)).toContain(
+          expect(await run(scene, "exec", "client", "--", "wget", "-q", "-O-", `http://${host}/`)).toContain(
             "hello from the story",
           );
         },

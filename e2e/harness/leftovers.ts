@@ -12,7 +12,7 @@ export function machineState(home: string): readonly string[] {
     ...list("ip", "route", "show", "table", "all").map((line) => `route ${line.replace(/\s+/g, " ").trim()}`),
     ...readFileSync("/proc/self/mountinfo", "utf8")
       .split("\n")
-      .filter((line) => line.includes(home) || /containerd|netns|k8ts/.test(line))
+      .filter((line) => line.includes(home) || line.includes("/netns/"))
       .map((line) => `mount ${line.split(" ")[4]}`),
     ...cgroups("/sys/fs/cgroup"),
     ...files("/run/netns"),
@@ -58,8 +58,7 @@ function processes(home: string): string[] {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
         const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
-        const ours =
-          command.includes(home) || command.includes("containerd-shim") || environment.includes(`K8TS_HOME=${home}`);
+        const ours = command.includes(home) || environment.includes(`K8TS_HOME=${home}`);
         return ours ? [`process ${command}`] : [];
       } catch {
         return []; // it ended meanwhile
