@@ -6,7 +6,7 @@
  * and metadata stay (`root`), as after a reboot. Interfaces and rules are kubelet/network's.
  */
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Clock } from "../../../machinery/process/clock.ts";
 import type { HomePaths } from "../../../machinery/process/home.ts";
 import type { Logger } from "../../../machinery/process/logging.ts";
@@ -45,8 +45,8 @@ export async function sweepContainerd({ paths, clock, log, graceMs = GRACE_MS }:
   unmountUnder(paths.kubelet);
   for (const socket of shimSockets(layout)) rmSync(socket, { force: true });
   for (const result of resultsOf(ids)) rmSync(result, { force: true });
-  removeEmpty(SHIM_SOCKETS);
-  removeEmpty("/run/containerd");
+  for (const directory of [SHIM_SOCKETS, dirname(SHIM_SOCKETS), CNI_RESULTS, dirname(CNI_RESULTS)])
+    removeEmpty(directory);
   rmSync(layout.state, { recursive: true, force: true });
   const left = cgroupDirectories(layout.cgroup).filter((directory) => !removeTree(directory));
   if (left.length > 0) log.warn("cgroups could not be removed", { left });
