@@ -89,6 +89,65 @@ describe("a Pod that simply runs", () => {
   });
 });
 
+describe("a deletion under way", () => {
+  it("is hastened by a second one with less time", async () => {
+    await client.create("pods", pod("slow", {}, simulate({ "stop-seconds": "60" })));
+    await podUntil(client, ref("slow"), ready);
+    await client.delete("pods", ref("slow"), {});
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect((await client.get("pods", ref("slow"))).metadata.deletionGracePeriodSeconds).toBe(30);
+    await client.delete("pods", ref("slow"), { gracePeriodSeconds: 1 });
+    await podUntil(client, ref("slow"), (found) => found === undefined);
+    await expect.poll(async () => (await node.runtime.listPodSandbox({})).items, { timeout: 5_000 }).toEqual([]);
+  });
+
+  it("does not wait for an image that is still being pulled", async () => {
+    await client.create(
+      "pods",
+      pod("slow", { containers: [{ name: "main", image: "slow:1" }] }, simulate({ "pull-seconds": "60" })),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await client.delete("pods", ref("slow"), {});
+    await podUntil(client, ref("slow"), (found) => found === undefined, 5_000);
+  });
+});
+
+describe("a Pod past its deadline", () => {
+  it("fails and stops", async () => {
+    await client.create("pods", pod("late", { activeDeadlineSeconds: 1 }));
+    const found = await podUntil(client, ref("late"), (one) => one?.status?.phase === "Failed");
+    expect(found?.status).toMatchObject({
+      reason: "DeadlineExceeded",
+      message: "Pod was active on the node longer than the specified deadline",
+    });
+    await expect
+      .poll(
+        async () =>
+          (await node.runtime.listContainers({ filter: { state: { state: "CONTAINER_RUNNING" } } })).containers,
+      )
+      .toEqual([]);
+  });
+});
+
+describe("a container whose image is changed", () => {
+  it("is restarted with the new one", async () => {
+    await client.create("pods", pod("web", { terminationGracePeriodSeconds: 1 }));
+    await podUntil(client, ref("web"), ready);
+    await client.patch(
+      "pods",
+      ref("web"),
+      { spec: { containers: [{ name: "main", image: "busybox:1.35" }] } },
+      { type: "strategic" },
+    );
+    const found = await podUntil(
+      client,
+      ref("web"),
+      (one) => one?.status?.containerStatuses?.[0]?.restartCount === 1 && ready(one),
+    );
+    expect(found?.status?.containerStatuses?.[0]?.image).toContain("busybox:1.35");
+  });
+});
+
 describe("a kubelet that was killed", () => {
   it("adopts what runs: same container, same restart count", async () => {
     await client.create("pods", pod("web"));

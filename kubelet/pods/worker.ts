@@ -215,7 +215,7 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
     return undefined;
   }
 
-  references.retain(pod);
+  if (!isTerminal(pod)) references.retain(pod);
   if (pod.status?.containerStatuses?.some(({ state }) => state?.running)) stale = true; // adopted: look after its volumes
   return {
     update(next) {
