@@ -27,12 +27,20 @@ export function builtinPlugins(rbac: Rbac, authorize: Authorizer): readonly Admi
 }
 
 export function createAdmission(plugins: readonly AdmissionPlugin[], services: AdmissionServices): Admission {
+  const mutating = plugins.filter(({ mutate }) => mutate);
+  const validating = plugins.filter(({ validate }) => validate);
   return {
     async mutate(request) {
-      for (const plugin of plugins) await plugin.mutate?.(request, services);
+      for (const plugin of mutating) {
+        const done = plugin.mutate?.(request, services);
+        if (done) await done; // most have nothing to wait for
+      }
     },
     async validate(request) {
-      for (const plugin of plugins) await plugin.validate?.(request, services);
+      for (const plugin of validating) {
+        const done = plugin.validate?.(request, services);
+        if (done) await done;
+      }
     },
   };
 }

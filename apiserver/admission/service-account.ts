@@ -5,6 +5,7 @@
  * a token is never made.
  */
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from "../../machinery/objects/kinds.ts";
+import { generatedName } from "../request/metadata.ts";
 import type { AdmissionPlugin, AdmissionServices } from "./contract.ts";
 import { refused } from "./refused.ts";
 
@@ -52,8 +53,8 @@ function mountToken(spec: PodSpec, { clock }: AdmissionServices): void {
     ({ volumeMounts = [] }) => !volumeMounts.some(({ mountPath }) => mountPath === TOKEN_DIRECTORY),
   );
   if (without.length === 0) return;
-  const existing = spec.volumes?.find(({ name }) => name.startsWith("kube-api-access-"));
-  const name = existing?.name ?? `kube-api-access-${suffix(clock.random)}`;
+  const existing = spec.volumes?.find(({ name }) => name?.startsWith("kube-api-access-"));
+  const name = existing?.name ?? generatedName(clock, "kube-api-access-");
   if (!existing) spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)];
   for (const container of without)
     container.volumeMounts = [...(container.volumeMounts ?? []), { name, readOnly: true, mountPath: TOKEN_DIRECTORY }];
@@ -75,10 +76,4 @@ function tokenVolume(name: string): Volume {
       ],
     },
   };
-}
-
-const ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
-
-function suffix(random: () => number): string {
-  return Array.from({ length: 5 }, () => ALPHABET[Math.floor(random() * ALPHABET.length)]).join("");
 }

@@ -43,6 +43,7 @@ const EXTRA = "impersonate-extra-";
 
 /** The user that the request wants to act as: `user` itself unless impersonation headers say otherwise. */
 export function impersonate(user: User, headers: RequestRecord["headers"], authorize: Authorizer): User {
+  if (!isImpersonated(headers)) return user;
   const name = headers[USER];
   const groups = listOf(headers[GROUP]);
   const extra = Object.entries(headers).filter(([key]) => key.startsWith(EXTRA));
@@ -72,6 +73,11 @@ export function impersonate(user: User, headers: RequestRecord["headers"], autho
       });
   }
   return { name, groups: impersonatedGroups(name, groups, account?.[1]), ...(uid ? { uid } : {}), extra: extras };
+}
+
+function isImpersonated(headers: RequestRecord["headers"]): boolean {
+  for (const name in headers) if (name.startsWith("impersonate-")) return true;
+  return false;
 }
 
 function impersonatedGroups(name: string, groups: readonly string[], namespace: string | undefined): readonly string[] {

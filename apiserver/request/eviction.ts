@@ -2,7 +2,7 @@
  * Eviction: a delete that PodDisruptionBudgets may refuse (429).
  *
  * A budget's status.disruptionsAllowed is what its controller found; each eviction takes one from it in
- * the same way as any other write, so that several cannot share the last one.
+ * the way of all writes, so that several cannot share the last one.
  */
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import { fromLabelSelector, matches } from "../../machinery/objects/selectors.ts";

@@ -11,7 +11,13 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import express from "express";
-import type { Handler, Peer, RequestBody, RequestRecord } from "../../machinery/client/transport/contract.ts";
+import type {
+  Handler,
+  Peer,
+  RequestBody,
+  RequestRecord,
+  ResponseRecord,
+} from "../../machinery/client/transport/contract.ts";
 import { ApiError } from "../../machinery/objects/status.ts";
 import { subjectOf } from "../../machinery/pki/certificates.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
@@ -66,6 +72,7 @@ export async function listenTls(options: TlsOptions): Promise<Listening> {
       rejectUnauthorized: false,
       minVersion: "TLSv1.2",
       ALPNProtocols: ["http/1.1"],
+      handshakeTimeout: limits.requestBodyMs,
       ...TIMES,
     },
     application(options, peerOf),
@@ -102,10 +109,11 @@ const UPGRADES: ReadonlySet<string> = new Set(["websocket", "spdy/3.1"]);
 
 function application(options: ListenOptions, peerOf: (request: IncomingMessage) => Peer) {
   const app = express();
+  const bound = { ...options, handler: bounded(options.handler) };
   app.disable("x-powered-by");
   app.disable("etag");
   app.use((request, response) => {
-    serve(options, peerOf, request, response).catch((error: unknown) => {
+    serve(bound, peerOf, request, response).catch((error: unknown) => {
       // The answer had begun: all that is left is to say so by cutting the connection.
       options.log.debug("answer cut short", { error, path: request.url });
       response.destroy();
@@ -137,6 +145,26 @@ async function serve(
   const record = recordOf(request, body, peer, false, gone.signal);
   return writeResponse(await handler(record), request, response, clock);
 }
+
+/** Turns requests away while too many are being answered. What is being streamed no longer counts. */
+function bounded(handler: Handler): Handler {
+  let running = 0;
+  return async (record) => {
+    if (running >= limits.requestsInFlight) return tooMany;
+    running++;
+    try {
+      return await handler(record);
+    } finally {
+      running--;
+    }
+  };
+}
+
+const tooMany: ResponseRecord = {
+  status: 429,
+  headers: { "content-type": "text/plain; charset=utf-8", "retry-after": "1" },
+  body: { kind: "bytes", bytes: Buffer.from("Too many requests, please try again later.\n") },
+};
 
 function recordOf(
   request: IncomingMessage,
@@ -189,8 +217,9 @@ const tooLarge = (): ApiError =>
 function tlsPeer(socket: TLSSocket): Peer {
   const certificate = socket.getPeerX509Certificate();
   if (!certificate) return { kind: "anonymous" };
-  if (!socket.authorized) throw new ApiError("Unauthorized", "Unauthorized");
-  return { kind: "certificate", ...subjectOf(certificate) };
+  const subject = subjectOf(certificate);
+  if (!socket.authorized || subject.user === "") throw new ApiError("Unauthorized", "Unauthorized");
+  return { kind: "certificate", ...subject };
 }
 
 /** Answers the connections that have left HTTP: the server no longer knows them. */

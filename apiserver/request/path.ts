@@ -89,10 +89,8 @@ const NOTHING: RequestInfo = {
 
 function segments(path: string): string[] {
   try {
-    return path
-      .split("/")
-      .filter((part) => part !== "")
-      .map(decodeURIComponent);
+    const parts = path.split("/").filter((part) => part !== "");
+    return path.includes("%") ? parts.map(decodeURIComponent) : parts;
   } catch {
     throw badRequest(`invalid URL escape in path ${JSON.stringify(path)}`);
   }

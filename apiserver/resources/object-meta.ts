@@ -141,5 +141,5 @@ export function validateObjectMetaUpdate({ metadata }: KubeObject, old: KubeObje
 
 /** Every message of a rule becomes an error of its own. */
 export function each(messages: readonly string[], path: string, value: unknown, errors: FieldErrors): void {
-  for (const message of messages) errors.invalid(path, value, message);
+  for (const message of messages) errors.invalid(path, value ?? "", message);
 }

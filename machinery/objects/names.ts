@@ -5,7 +5,7 @@
  * k8s.io/apimachinery/pkg/util/validation. Which field must keep which rule stands in apiserver/resources.
  */
 
-/** Checks a value; the messages say what is wrong with it. */
+/** Checks a value; the messages say what is wrong with it. One that is absent in an object counts as empty, as in Go. */
 export type Rule = (value: string) => readonly string[];
 
 const GOOD: readonly string[] = Object.freeze([]);
@@ -91,7 +91,7 @@ const patterns = {
 function ruleOf({ pattern, max, message, examples }: Pattern): Rule {
   const regexp = new RegExp(`^(?:${pattern})$`);
   const mismatch = patternError(message, pattern, ...examples);
-  return (value) => {
+  return (value = "") => {
     if (value.length <= max && regexp.test(value)) return GOOD;
     const found: string[] = [];
     if (value.length > max) found.push(maxLengthError(max));
@@ -116,7 +116,7 @@ const LABEL_MISMATCH = patternError(
 );
 
 /** A value that would be a subdomain is told that dots are its only fault. */
-export const dns1123Label: Rule = (value) => {
+export const dns1123Label: Rule = (value = "") => {
   const found = plainDns1123Label(value);
   if (!found.includes(LABEL_MISMATCH) || !value.includes(".") || dns1123Subdomain(value).length > 0) return found;
   return found.map((message) => (message === LABEL_MISMATCH ? "must not contain dots" : message));
@@ -132,7 +132,7 @@ const QUALIFIED_MISMATCH = patternError(
 );
 
 /** Label keys, annotation keys, resource names: an optional DNS prefix, a slash, a name. */
-export const qualifiedName: Rule = (value) => {
+export const qualifiedName: Rule = (value = "") => {
   const slash = value.indexOf("/");
   const name = slash < 0 ? value : value.slice(slash + 1);
   if (slash < 0 && name.length <= 63 && QUALIFIED_REGEXP.test(name)) return GOOD;
@@ -151,7 +151,7 @@ export const qualifiedName: Rule = (value) => {
 };
 
 /** Names that only have to fit into a path: RBAC roles and the like. */
-export const pathSegment: Rule = (value) => {
+export const pathSegment: Rule = (value = "") => {
   if (value === "." || value === "..") return [`may not be '${value}'`];
   return ["/", "%"].filter((bad) => value.includes(bad)).map((bad) => `may not contain '${bad}'`);
 };
@@ -160,7 +160,7 @@ const CONFIG_KEY = "[-._a-zA-Z0-9]+";
 const CONFIG_KEY_REGEXP = new RegExp(`^${CONFIG_KEY}$`);
 
 /** Keys of a ConfigMap or Secret: they become file names. */
-export const configMapKey: Rule = (value) => {
+export const configMapKey: Rule = (value = "") => {
   const found: string[] = [];
   if (value.length > 253) found.push(maxLengthError(253));
   if (!CONFIG_KEY_REGEXP.test(value)) {
@@ -180,14 +180,14 @@ export const configMapKey: Rule = (value) => {
 };
 
 /** Names of environment variables: printable ASCII without "=". */
-export const envName: Rule = (value) => {
+export const envName: Rule = (value = "") => {
   if (value === "") return [`environment variable name ${emptyError}`];
   if (/^[ -<>-~]+$/.test(value)) return GOOD;
   return ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
 };
 
 /** Names of ports, as IANA allows them. */
-export const portName: Rule = (value) => {
+export const portName: Rule = (value = "") => {
   if (value.length <= 15 && /^[a-z0-9]+$/.test(value) && /[a-z]/.test(value)) return GOOD;
   const found: string[] = [];
   if (value.length > 15) found.push(maxLengthError(15));

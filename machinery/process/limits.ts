@@ -12,6 +12,8 @@ export const limits = {
   requestBodyBytes: 3 * MB,
   /** How long a client may take to send a body. */
   requestBodyMs: 30_000,
+  /** Requests that an API server answers at a time; more are told to come back (429). */
+  requestsInFlight: 800,
   /** How long an idle connection is kept for its next request. */
   keepAliveMs: 120_000,
   /** How long a server that stops waits for open requests. */
@@ -50,7 +52,7 @@ export const limits = {
   tcpKeepAliveMs: 15_000,
   /** Informer: first and longest back-off between attempts to list or watch. */
   informerBackoffMs: 100,
-  informerMaxBackoffMs: 10_000,
+  informerMaxBackoffMs: 5_000,
   /** Informer: how long a watch is asked to last; the real time is spread up to twice this. */
   informerWatchSeconds: 300,
   /** Longest that a loop may keep the process to itself. */
