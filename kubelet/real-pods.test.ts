@@ -263,7 +263,7 @@ describe.skipIf(whyNoContainerd())("real Pods", () => {
     await podUntil(client, ref("alive"), ready);
   });
 
-  it("starts within one and a half times of what the runtime alone needs", async () => {
+  it("tells how long a start takes beside the runtime alone: measured, not judged", async () => {
     const bare: number[] = [];
     for (let run = 0; run < 5; run++) {
       const began = performance.now();
@@ -299,6 +299,6 @@ describe.skipIf(whyNoContainerd())("real Pods", () => {
     }
     const median = (list: number[]) => list.sort((a, b) => a - b)[2] as number;
     console.info(`bare ${median(bare).toFixed(0)} ms, through the kubelet ${median(own).toFixed(0)} ms`);
-    expect(median(own)).toBeGreaterThan(0);
+    expect(own).toHaveLength(bare.length);
   });
 });

@@ -1,38 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { type Backoff, backedOffUntil, goDuration, nextBackoff } from "./backoff.ts";
-import { plan } from "./plan.ts";
-import { type Action, type Ending, type PlanInput, SANDBOX } from "./plan-draft.ts";
+import { type Case, outcome, planned, words } from "./plan.fixture.ts";
+import { SANDBOX } from "./plan-draft.ts";
 import { aPod, container, exited, NOW, record, runtimeOf, sandbox, sidecar } from "./pod.fixture.ts";
-import { noProbes, type ProbeResults } from "./probe-results.ts";
-
-type Given = Partial<Omit<PlanInput, "probes" | "busy" | "backoffs" | "retryAt">> & {
-  readonly probes?: Readonly<Record<string, Partial<ProbeResults>>>;
-  readonly busy?: readonly string[];
-  readonly backoffs?: Readonly<Record<string, Backoff>>;
-  readonly retryAt?: Readonly<Record<string, number>>;
-};
-
-const planned = ({ probes = {}, busy = [], backoffs = {}, retryAt = {}, ...given }: Given) =>
-  plan({
-    pod: aPod(),
-    runtime: runtimeOf([]),
-    now: NOW,
-    ending: undefined,
-    ...given,
-    probes: (id) => ({ ...noProbes, ...probes[id] }),
-    busy: new Set(busy),
-    backoffs: new Map(Object.entries(backoffs)),
-    retryAt: new Map(Object.entries(retryAt)),
-  });
-
-/** "start main #1", "kill main (liveness)", "create-sandbox #0", "stop-sandbox sandbox-0". */
-const words = (action: Action): string => {
-  if (action.kind === "start")
-    return `start ${action.container.name} #${action.attempt}${action.created ? " as it was created" : ""}`;
-  if (action.kind === "kill")
-    return `kill ${action.record.name} (${action.cause}${action.grace === undefined ? "" : ` ${action.grace}s`})`;
-  return action.kind === "create-sandbox" ? `create-sandbox #${action.attempt}` : `stop-sandbox ${action.id}`;
-};
 
 const two = { containers: [container("main"), container("side")] };
 const inits = { initContainers: [container("first"), container("second")] };
@@ -40,16 +10,6 @@ const sides = { initContainers: [sidecar("proxy"), container("setup")] };
 const never = { restartPolicy: "Never" };
 const onFailure = { restartPolicy: "OnFailure" };
 const dead = [sandbox({ ready: false })];
-const ending: Ending = { kind: "deleted", since: NOW, graceSeconds: 30 };
-
-interface Case {
-  readonly name: string;
-  readonly given: Given;
-  readonly actions: readonly string[];
-  readonly finished?: boolean;
-  readonly stopped?: boolean;
-}
-
 const cases: readonly Case[] = [
   // sandbox
   { name: "a new Pod gets a sandbox", given: { runtime: runtimeOf([], []) }, actions: ["create-sandbox #0"] },
@@ -331,79 +291,11 @@ const cases: readonly Case[] = [
     },
     actions: [],
   },
-
-  // ending
-  {
-    name: "an ending Pod's containers are stopped together",
-    given: { pod: aPod(two), ending, runtime: runtimeOf([record("main"), record("side")]) },
-    actions: ["kill main (ending 30s)", "kill side (ending 30s)"],
-  },
-  {
-    name: "with what is left of the grace period",
-    given: { ending: { ...ending, since: NOW - 20_000 }, runtime: runtimeOf([record("main")]) },
-    actions: ["kill main (ending 10s)"],
-  },
-  {
-    name: "but at least two seconds",
-    given: { ending: { ...ending, since: NOW - 60_000 }, runtime: runtimeOf([record("main")]) },
-    actions: ["kill main (ending 2s)"],
-  },
-  {
-    name: "sidecars go after the others",
-    given: { pod: aPod(sides), ending, runtime: runtimeOf([record("main"), record("proxy")]) },
-    actions: ["kill main (ending 30s)"],
-  },
-  {
-    name: "the last sidecar first",
-    given: {
-      pod: aPod({ initContainers: [sidecar("proxy"), sidecar("logs")] }),
-      ending,
-      runtime: runtimeOf([exited("main", 0), record("proxy"), record("logs")]),
-    },
-    actions: ["kill logs (ending 30s)"],
-  },
-  {
-    name: "then the sandbox",
-    given: { ending, runtime: runtimeOf([exited("main", 0)]) },
-    actions: ["stop-sandbox sandbox-0"],
-  },
-  {
-    name: "not while something is under way",
-    given: { ending, runtime: runtimeOf([exited("main", 0)]), busy: ["main"] },
-    actions: [],
-  },
-  {
-    name: "then it has stopped",
-    given: { ending, runtime: runtimeOf([exited("main", 0)], dead) },
-    actions: [],
-    stopped: true,
-  },
-  {
-    name: "a Pod that never began has stopped",
-    given: { ending, runtime: runtimeOf([], []) },
-    actions: [],
-    stopped: true,
-  },
-  {
-    name: "unless its sandbox is being made",
-    given: { ending, runtime: runtimeOf([], []), busy: [SANDBOX] },
-    actions: [],
-  },
-  {
-    name: "nothing starts in an ending Pod",
-    given: { pod: aPod(inits), ending, runtime: runtimeOf([exited("first", 1)]) },
-    actions: ["stop-sandbox sandbox-0"],
-  },
 ];
 
 describe("plan", () => {
   it.each(cases)("$name", ({ given, actions, finished = false, stopped = false }) => {
-    const result = planned(given);
-    expect({ actions: result.actions.map(words), finished: result.finished, stopped: result.stopped }).toEqual({
-      actions,
-      finished,
-      stopped,
-    });
+    expect(outcome(given)).toEqual({ actions, finished, stopped });
   });
 });
 
