@@ -82,4 +82,55 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     "Wait for a specific condition on one or many resources",
     async () => (await import("./commands/wait.ts")).wait,
   ),
+  expose: entry(
+    "basic",
+    "Take a replication controller, service, deployment or pod and expose it as a new Kubernetes service",
+    async () => (await import("./commands/expose.ts")).expose,
+  ),
+  set: entry("basic", "Set specific features on objects", async () => (await import("./commands/set.ts")).set),
+  explain: entry(
+    "basic",
+    "Get documentation for a resource",
+    async () => (await import("./commands/explain.ts")).explain,
+  ),
+  "cluster-info": entry(
+    "cluster",
+    "Display cluster information",
+    async () => (await import("./commands/cluster-info.ts")).clusterInfo,
+  ),
+  events: entry("troubleshooting", "List events", async () => (await import("./commands/events.ts")).events),
+  auth: entry("troubleshooting", "Inspect authorization", async () => (await import("./commands/auth.ts")).auth),
+  trace: entry(
+    "troubleshooting",
+    "Show what caused an object and what it caused, from the first write to the started container",
+    async () => (await import("./commands/trace.ts")).trace,
+  ),
+  diff: entry(
+    "advanced",
+    "Diff the live version against a would-be applied version",
+    async () => (await import("./commands/diff.ts")).diff,
+  ),
+  patch: entry("advanced", "Update fields of a resource", async () => (await import("./commands/patch.ts")).patch),
+  label: entry("settings", "Update the labels on a resource", async () => (await import("./commands/label.ts")).label),
+  annotate: entry(
+    "settings",
+    "Update the annotations on a resource",
+    async () => (await import("./commands/label.ts")).annotate,
+  ),
+  "api-resources": entry(
+    "other",
+    "Print the supported API resources on the server",
+    async () => (await import("./commands/api-resources.ts")).apiResources,
+  ),
+  "api-versions": entry(
+    "other",
+    "Print the supported API versions on the server",
+    async () => (await import("./commands/api-versions.ts")).apiVersions,
+  ),
+  config: entry("other", "Modify kubeconfig files", async () => (await import("./commands/config.ts")).config),
+  version: entry(
+    "other",
+    "Print the client and server version information",
+    async () => (await import("./commands/version.ts")).version,
+  ),
 };

@@ -165,7 +165,7 @@ export function resolveType({ resources }: Discovery, text: string): ResourceTyp
   throw new PlainError(`error: the server doesn't have a resource type "${name}" in ${where}`);
 }
 
-function findType(resources: readonly ResourceType[], text: string): ResourceType | undefined {
+export function findType(resources: readonly ResourceType[], text: string): ResourceType | undefined {
   const lower = text.toLowerCase();
   const [name = "", ...rest] = lower.split(".");
   const candidates = resources.filter((one) => matchesName(one, name));

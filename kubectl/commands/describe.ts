@@ -32,7 +32,7 @@ export const describe = defineCommand({
     }
     const cluster = await run.cluster();
     const errors: unknown[] = [];
-    const found: FoundObject[] = [];
+    const found: (FoundObject & { readonly byPrefix?: boolean })[] = [];
     for (const { type, namespace, object } of await readManifests(cluster, run.io, flags.filename, flags)) {
       const place = { ...cluster, namespace: namespace ?? cluster.namespace };
       const one = [{ type, names: [object.metadata.name ?? ""] }];
@@ -43,7 +43,7 @@ export const describe = defineCommand({
       const own: unknown[] = [];
       const objects = await objectsOf(cluster, [selected], narrowing, (error) => own.push(error));
       const prefixed = objects.length === 0 && own.every(isNotFound) ? await withPrefix(cluster, selected) : [];
-      found.push(...objects, ...prefixed);
+      found.push(...objects, ...prefixed.map((one) => ({ ...one, byPrefix: true })));
       if (prefixed.length === 0) errors.push(...own);
     }
     if (found.length === 0 && errors.length === 0) {
@@ -51,12 +51,12 @@ export const describe = defineCommand({
         flags["all-namespaces"] ? "No resources found\n" : `No resources found in ${cluster.namespace} namespace.\n`,
       );
     }
-    for (const [index, { type, object }] of found.entries()) {
-      if (index > 0) run.out("\n\n");
+    for (const [index, { type, object, byPrefix }] of found.entries()) {
+      if (index > 0 && !byPrefix) run.out("\n\n");
       const document = createDocument();
       const context = { cluster, now: run.clock.now(), showEvents: flags["show-events"] };
       await (await describerOf(type))(object, document, context);
-      run.out(document.text());
+      run.out(`${document.text()}${byPrefix ? "\n" : ""}`);
     }
     throwAll(errors);
   },

@@ -46,12 +46,8 @@ function writeBasics(
   document.write(2, `Image:\t${container.image ?? ""}\n`);
   if (status) document.write(2, `Image ID:\t${status.imageID ?? ""}\n`);
   const { ports = [] } = container;
-  const shown = ports.map(
-    ({ containerPort, protocol = "TCP", name }) => `${containerPort}/${protocol}${name ? ` (${name})` : ""}`,
-  );
-  const hostPorts = ports.map(
-    ({ hostPort = 0, protocol = "TCP", name }) => `${hostPort}/${protocol}${name ? ` (${name})` : ""}`,
-  );
+  const shown = ports.map(({ containerPort, protocol = "TCP" }) => `${containerPort}/${protocol}`);
+  const hostPorts = ports.map(({ hostPort = 0, protocol = "TCP" }) => `${hostPort}/${protocol}`);
   document.write(2, `${ports.length > 1 ? "Ports" : "Port"}:\t${orNone(shown.join(", "))}\n`);
   document.write(2, `${ports.length > 1 ? "Host Ports" : "Host Port"}:\t${orNone(hostPorts.join(", "))}\n`);
 }

@@ -54,6 +54,7 @@ async function writeReplicaSets(object: KubeObject, document: Document, context:
   const owned = all.filter((one) => one.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid));
   const revision = metadata.annotations?.[REVISION];
   const isNew = (one: ReplicaSet) => revision !== undefined && one.metadata.annotations?.[REVISION] === revision;
+  if (owned.length === 0) return;
   const old = owned.filter((one) => !isNew(one));
   document.write(0, `OldReplicaSets:\t${replicaSetsText(old)}\n`);
   document.write(0, `NewReplicaSet:\t${replicaSetsText(owned.filter(isNew))}\n`);
