@@ -29,9 +29,13 @@ export function createHandover(): Handover {
   const offers = new Map<string, Waiting[]>();
 
   const drop = (key: string, offer: Waiting): void => {
-    const left = offers.get(key)?.filter((one) => one !== offer);
-    if (left && left.length > 0) offers.set(key, left);
-    else offers.delete(key);
+    const known = offers.get(key);
+    if (!known || (known.length === 1 && known[0] === offer)) offers.delete(key);
+    else
+      offers.set(
+        key,
+        known.filter((one) => one !== offer),
+      );
   };
 
   return {

@@ -40,9 +40,10 @@ export function writeVersioned(
   resourceVersion: string,
 ): number {
   const alone = json[versionAt] === 0x7d; // metadata has nothing else: "}" follows
-  target.set(json.subarray(0, versionAt), offset);
-  let at = offset + versionAt;
-  at += target.write(`${VERSION_HEAD}${resourceVersion}${alone ? '"' : '",'}`, at, "latin1");
-  target.set(json.subarray(versionAt), at);
-  return at + json.length - versionAt;
+  // one copy and a short one: the head is written over, then the version
+  const version = `${VERSION_HEAD}${resourceVersion}${alone ? '"' : '",'}`;
+  target.set(json, offset + version.length);
+  target.copyWithin(offset, offset + version.length, offset + version.length + versionAt);
+  target.write(version, offset + versionAt, "latin1");
+  return offset + json.length + version.length;
 }

@@ -57,7 +57,7 @@ export function decodeEnvelope(value: Uint8Array): Envelope {
   const bodyAt = causeAt + bytes.readUInt32LE(4);
   return {
     content: content === CONTENTS.tombstone ? "tombstone" : "object",
-    keyId: bytes.toString("utf8", HEAD_BYTES, causeAt),
+    keyId: keyIdBytes === 0 ? "" : bytes.toString("utf8", HEAD_BYTES, causeAt),
     json: bytes.subarray(bodyAt),
     versionAt: bytes.readUInt32LE(8),
     get cause() {

@@ -75,6 +75,32 @@ describe("quantities", () => {
     expect(milliValue(undefined)).toBe(0);
   });
 
+  test("mean the same with and without a fraction of zero", () => {
+    const suffixes = fc.constantFrom(
+      "",
+      "n",
+      "u",
+      "m",
+      "k",
+      "M",
+      "G",
+      "T",
+      "P",
+      "E",
+      "Ki",
+      "Mi",
+      "Gi",
+      "Ti",
+      "Pi",
+      "Ei",
+    );
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2_000_000_000 }), suffixes, (whole, suffix) => {
+        expect(parseQuantity(`${whole}${suffix}`)).toEqual(parseQuantity(`${whole}.0${suffix}`));
+      }),
+    );
+  });
+
   test("keep their value when written and read again", () => {
     const suffixes = fc.constantFrom("", "m", "k", "M", "G", "Ki", "Mi", "Gi", "e3", "u", "n");
     fc.assert(
