@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../../machinery/process/clock.ts";
@@ -14,25 +14,31 @@ import {
   TEST_IMAGE,
   whyNoContainerd,
 } from "./containerd.fixture.ts";
-import { containerdLayout } from "./layout.ts";
+import { containerdLayout, shimSocket } from "./layout.ts";
 import { sweepContainerd } from "./sweep.ts";
 
 describe.skipIf(whyNoContainerd())("a node whose processes are killed", () => {
   let containerd: ContainerdFixture;
   let runtime: Runtime;
   let pods = 0;
+  const sandboxes: string[] = [];
 
   beforeAll(async () => {
     containerd = await startContainerd();
     runtime = await containerd.connect();
     await importTestImage(runtime);
   });
-  afterAll(() => containerd?.stop());
+  afterAll(async () => {
+    const sockets = sandboxes.map((id) => shimSocket(containerdLayout(containerd.paths), id));
+    await containerd?.stop();
+    expect(sockets.filter((socket) => existsSync(socket))).toEqual([]);
+  });
 
   const runPod = async (through: Runtime = runtime) => {
     const name = `pod-${pods++}`;
     const config = { metadata: { name, uid: name, namespace: "default", attempt: 0 } };
     const { podSandboxId } = await through.runPodSandbox({ config });
+    sandboxes.push(podSandboxId);
     const container = {
       metadata: { name: "main", attempt: 0 },
       image: { image: TEST_IMAGE },

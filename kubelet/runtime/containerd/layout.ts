@@ -5,6 +5,7 @@
  * /run/containerd/s, CNI results in /var/lib/cni and cgroups. Those carry ids found in `state`
  * or, for cgroups, a root named after the home; sweep.ts removes them by these.
  */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { HomePaths } from "../../../machinery/process/home.ts";
 
@@ -48,4 +49,17 @@ export function containerdLayout(paths: HomePaths): ContainerdLayout {
     credentials: join(base, "credentials.json"),
     cgroup: paths.cgroup,
   };
+}
+
+/** Where containerd puts shims' sockets, whatever its configuration says. */
+export const SHIM_SOCKETS = "/run/containerd/s";
+
+/** The socket of a sandbox's shim; one that was killed leaves it behind. */
+export function shimSocket({ socket }: ContainerdLayout, sandboxId: string): string {
+  return join(
+    SHIM_SOCKETS,
+    createHash("sha256")
+      .update(join(socket, NAMESPACE, sandboxId))
+      .digest("hex"),
+  );
 }

@@ -20,7 +20,7 @@ import { createEventHub, type Hint } from "./event-hub.ts";
 import { exec, type OciProcess } from "./exec.ts";
 import { type GrpcChannel, openChannel } from "./grpc.ts";
 import { importImage } from "./import-image.ts";
-import { type ContainerdLayout, containerdLayout, NAMESPACE, PAUSE_IMAGE } from "./layout.ts";
+import { type ContainerdLayout, containerdLayout, NAMESPACE, PAUSE_IMAGE, shimSocket } from "./layout.ts";
 import { parseVersion, refuseNewer, type Version } from "./newer.ts";
 import { criMethods, subscribeMethod, taskMethods, topics } from "./services.ts";
 import { containerdStreams } from "./streams.ts";
@@ -113,6 +113,7 @@ function overrides({ send, layout, version, ensurePause }: Parts): Overrides {
       const { items } = await send("ListPodSandbox", { filter: { id: request.podSandboxId } });
       await unlessGone(onceMore(() => send("RemovePodSandbox", request, options)));
       for (const sandbox of items) removeCgroup(ownParent(sandbox, layout.cgroup));
+      rmSync(shimSocket(layout, request.podSandboxId), { force: true });
       return {};
     },
 

@@ -11,7 +11,7 @@ import type { Clock } from "../../../machinery/process/clock.ts";
 import type { HomePaths } from "../../../machinery/process/home.ts";
 import type { Logger } from "../../../machinery/process/logging.ts";
 import { cgroupDirectories, processesIn, removeTree } from "./cgroups.ts";
-import { type ContainerdLayout, containerdLayout, NAMESPACE } from "./layout.ts";
+import { type ContainerdLayout, containerdLayout, NAMESPACE, SHIM_SOCKETS, shimSocket } from "./layout.ts";
 import { unmountUnder } from "./mounts.ts";
 
 export interface SweepOptions {
@@ -26,8 +26,6 @@ const GRACE_MS = 2_000;
 const KILL_MS = 10_000;
 const POLL_MS = 20;
 
-/** Where containerd puts shims' sockets, whatever its configuration says. */
-const SHIM_SOCKETS = "/run/containerd/s";
 const CNI_RESULTS = "/var/lib/cni/results";
 
 /** Idempotent. The supervisor must have stopped first, or it would start containerd again. */
@@ -43,7 +41,7 @@ export async function sweepContainerd({ paths, clock, log, graceMs = GRACE_MS }:
   await end(daemons, "SIGKILL", clock, KILL_MS);
   unmountUnder(layout.state);
   unmountUnder(paths.kubelet);
-  for (const socket of shimSockets(layout)) rmSync(socket, { force: true });
+  for (const id of ids) rmSync(shimSocket(layout, id), { force: true });
   for (const result of resultsOf(ids)) rmSync(result, { force: true });
   for (const directory of [SHIM_SOCKETS, dirname(SHIM_SOCKETS), CNI_RESULTS, dirname(CNI_RESULTS)])
     removeEmpty(directory);
@@ -106,15 +104,6 @@ function containerIds(layout: ContainerdLayout): readonly string[] {
     join(layout.root, cri, "sandboxes"),
   ];
   return places.flatMap(entries);
-}
-
-function shimSockets(layout: ContainerdLayout): readonly string[] {
-  const tasks = join(layout.state, "io.containerd.runtime.v2.task", NAMESPACE);
-  return entries(tasks)
-    .map((id) => join(tasks, id, "address"))
-    .filter((file) => existsSync(file))
-    .map((file) => readFileSync(file, "utf8").trim().replace("unix://", ""))
-    .filter((socket) => socket.startsWith(`${SHIM_SOCKETS}/`));
 }
 
 /** "<network>-<sandbox>-<interface>" */
