@@ -13,6 +13,7 @@ import { defineComponent } from "../../machinery/process/component.ts";
 import { UsageError } from "../../machinery/process/flags.ts";
 import { apiThroughput } from "./api-throughput.ts";
 import { type Section, table } from "./report.ts";
+import { storeCommits } from "./store.ts";
 
 export interface MeasurementContext {
   /** Short runs: good enough to see whether something broke, not to quote. */
@@ -35,7 +36,7 @@ export interface Measurement {
   run(context: MeasurementContext): Promise<readonly Section[]>;
 }
 
-const measurements: readonly Measurement[] = [apiThroughput];
+const measurements: readonly Measurement[] = [storeCommits, apiThroughput];
 const names = measurements.map(({ name }) => name);
 
 export const benchCommand = defineComponent({
