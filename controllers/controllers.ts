@@ -16,6 +16,7 @@ import { createBackoff } from "../machinery/loop/backoff.ts";
 import type { Controller } from "../machinery/loop/controller.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
 import { electLeader, type Leadership, LeadershipLost } from "../machinery/loop/leader-election.ts";
+import { processIdentity } from "../machinery/loop/process-identity.ts";
 import { type ControllerStats, type Loop, runLoop } from "../machinery/loop/run.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import { defineComponent } from "../machinery/process/component.ts";
@@ -55,7 +56,7 @@ export interface ControllersOptions {
    * lease once, writes nothing while idle, and yields when another takes it. "none": no lease at all (tests).
    */
   readonly leadership: "renew" | "hold" | "none";
-  /** Who holds the lease; must be the same at each start where the lease is held without renewing. */
+  /** Who holds the lease. By default this process; where the lease is held, the same name at each start. */
   readonly identity?: string;
   /** PEM, published to every namespace; without it nothing is. */
   readonly rootCa?: string | undefined;
@@ -77,7 +78,8 @@ export async function runControllers(options: ControllersOptions): Promise<void>
   const { transport, clock, log, signal, leadership } = options;
   const client = createClient(transport);
   if (leadership === "none") return lead(options, { client, signal });
-  const identity = options.identity ?? `${hostname().toLowerCase()}_${leadership === "hold" ? "server" : clock.uuid()}`;
+  const identity =
+    options.identity ?? (leadership === "hold" ? `${hostname().toLowerCase()}_server` : processIdentity(clock));
   const backoff = createBackoff(clock, 100, 5_000);
   while (!signal.aborted) {
     try {

@@ -61,6 +61,13 @@ describe("the new set", () => {
   });
 });
 
+it("the new set does not count on Pods that an old one has still to delete", () => {
+  const shrunk = set(8);
+  shrunk.status!.replicas = 10;
+  const next = set(3);
+  expect(newSetSize(deployment(10, 3, 2), [shrunk, next], 3)).toBe(3);
+});
+
 describe("old sets", () => {
   const sizes = (wanted: Deployment, old: readonly ReplicaSet[], next: ReplicaSet) => {
     const resized = new Map(shrinkOld(wanted, old, next).map((one) => [one.set, one.replicas]));
@@ -78,6 +85,9 @@ describe("old sets", () => {
   });
   it("shrink oldest first", () => {
     expect(sizes(deployment(10, 2, 2), [set(5), set(5)], set(2, 2))).toEqual([1, 5]);
+  });
+  it("do not give up Pods that they are about to delete a second time", () => {
+    expect(sizes(deployment(4, 1, 1), [set(3, 4)], set(2, 2))).toEqual([1]);
   });
   it("are left alone when they have no Pods", () => {
     expect(sizes(deployment(10, 2, 2), [set(0)], set(10))).toEqual([0]);

@@ -18,8 +18,9 @@ export interface Resize {
 export const size = (set: ReplicaSet): number => set.spec?.replicas ?? 1;
 export const wanted = (deployment: Deployment): number => deployment.spec?.replicas ?? 1;
 export const total = (sets: readonly ReplicaSet[]): number => sets.reduce((sum, set) => sum + size(set), 0);
-const available = (sets: readonly ReplicaSet[]) =>
-  sets.reduce((sum, { status }) => sum + (status?.availableReplicas ?? 0), 0);
+/** Available Pods that a set will keep: its status may still count some that it is about to delete. */
+const keeps = (set: ReplicaSet) => Math.min(size(set), set.status?.availableReplicas ?? 0);
+const available = (sets: readonly ReplicaSet[]) => sets.reduce((sum, set) => sum + keeps(set), 0);
 export const withPods = (sets: readonly ReplicaSet[]): ReplicaSet[] => sets.filter((set) => size(set) > 0);
 
 export const isRecreate = (deployment: Deployment): boolean => deployment.spec?.strategy?.type === "Recreate";
@@ -41,15 +42,18 @@ export const maxTotal = (deployment: Deployment): number => wanted(deployment) +
 export function newSetSize(deployment: Deployment, all: readonly ReplicaSet[], current: number): number {
   const replicas = wanted(deployment);
   if (isRecreate(deployment) || current >= replicas) return replicas;
-  const room = maxTotal(deployment) - total(all);
+  const room = maxTotal(deployment) - all.reduce((sum, set) => sum + mayExist(set), 0);
   return room <= 0 ? current : current + Math.min(room, replicas - current);
 }
+
+/** A set that was made smaller may have Pods that it has not deleted yet: they count, too. */
+const mayExist = (set: ReplicaSet) => Math.max(size(set), set.status?.replicas ?? 0);
 
 /** What the old sets give up next: unhealthy Pods first, then as many as stay within maxUnavailable. */
 export function shrinkOld(deployment: Deployment, old: readonly ReplicaSet[], next: ReplicaSet): readonly Resize[] {
   if (total(old) === 0) return [];
   const minAvailable = wanted(deployment) - fences(deployment).unavailable;
-  const newUnavailable = size(next) - (next.status?.availableReplicas ?? 0);
+  const newUnavailable = size(next) - keeps(next);
   const allowance = total([...old, next]) - minAvailable - newUnavailable;
   if (allowance <= 0) return [];
 
@@ -62,7 +66,7 @@ export function shrinkOld(deployment: Deployment, old: readonly ReplicaSet[], ne
       budget -= count;
     }
   };
-  take(allowance, (set, left) => left - (set.status?.availableReplicas ?? 0));
+  take(allowance, (set, left) => left - keeps(set));
   take(available([...old, next]) - minAvailable, (_set, left) => left);
   return [...sizes].filter(([set, left]) => left !== size(set)).map(([set, replicas]) => ({ set, replicas }));
 }

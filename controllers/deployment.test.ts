@@ -225,7 +225,7 @@ describe("a Deployment", () => {
       most = Math.max(most, pods.filter(({ metadata }) => !metadata.deletionTimestamp).length);
     };
     await setImage("a:2");
-    for (let turns = 0; turns < 12; turns++) {
+    for (let turns = 0; turns < 25; turns++) {
       for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
       await cluster.stop();
       await cluster.restart();

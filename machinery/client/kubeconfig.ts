@@ -7,7 +7,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { parse } from "yaml";
+import { readOneYaml } from "../yaml.ts";
 import type { ClusterAccess } from "./transport/https.ts";
 
 interface Named {
@@ -86,7 +86,7 @@ export async function loadKubeconfig(files: readonly string[]): Promise<Kubeconf
 export function parseKubeconfig(text: string, file: string): Kubeconfig {
   let value: Partial<Kubeconfig> | null;
   try {
-    value = parse(text) as Partial<Kubeconfig> | null;
+    value = (readOneYaml(text) ?? null) as Partial<Kubeconfig> | null;
   } catch (error) {
     throw new KubeconfigError(`${file} is not a kubeconfig: ${(error as Error).message}`);
   }

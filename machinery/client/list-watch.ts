@@ -62,9 +62,13 @@ export async function listWatch<T extends StoredObject>(options: ListWatchOption
       if (clock.monotonic() - started < 1_000) await clock.sleep(backoff.next(), signal);
     } catch (error) {
       if (signal.aborted) return;
-      if (isExpired(error) || isAhead(error)) revision = undefined;
+      const relisting = (isExpired(error) || isAhead(error)) && revision !== undefined;
+      if (relisting) {
+        revision = undefined;
+        backoff.reset(); // the server answers: what was waited for before is over
+      }
       const wait = backoff.next();
-      const level = isExpired(error) || wait < limits.informerBackoffMs * 4 ? "info" : "warn";
+      const level = relisting || wait < limits.informerBackoffMs * 4 ? "info" : "warn";
       log[level]("lost the list or watch of a resource", {
         path,
         error: (error as Error).message,

@@ -107,7 +107,7 @@ describe("informer", () => {
     server.down = true;
     await clock.advance(60_000);
     expect(server.requests).toBeGreaterThan(5);
-    expect(server.requests).toBeLessThan(25);
+    expect(server.requests).toBeLessThan(40);
     server.down = false;
     server.put("a");
     await clock.advance(10_000);
@@ -119,7 +119,7 @@ describe("informer", () => {
     const { server, clock, stop } = start();
     server.impatient = true;
     await clock.advance(60_000);
-    expect(server.requests).toBeLessThan(30);
+    expect(server.requests).toBeLessThan(45);
     stop();
   });
 

@@ -15,6 +15,7 @@ import type { Lease } from "../objects/kinds.ts";
 import { ApiError, isAlreadyExists, isConflict } from "../objects/status.ts";
 import { type Clock, wireMicroTime } from "../process/clock.ts";
 import type { Logger } from "../process/logging.ts";
+import { isKnownDead } from "./process-identity.ts";
 
 export interface ElectionOptions {
   readonly client: Client;
@@ -24,7 +25,7 @@ export interface ElectionOptions {
   /** The Lease, in kube-system unless given. */
   readonly name: string;
   readonly namespace?: string;
-  /** Who this process is; another start of the same identity takes its own lease at once. */
+  /** Who this process is (process-identity.ts); another start of the same identity takes its own lease at once. */
   readonly identity: string;
   /** False: take the lease once and keep it until someone else has it. For a process that is alone. */
   readonly renew?: boolean;
@@ -118,7 +119,7 @@ function createClaim(
   };
   const heldByOther = (lease: Lease) => {
     const holder = lease.spec?.holderIdentity;
-    if (!holder || holder === identity) return false;
+    if (!holder || holder === identity || isKnownDead(holder)) return false;
     const duration = (lease.spec?.leaseDurationSeconds ?? leaseMs / 1000) * 1000;
     return clock.monotonic() - (seen?.at ?? 0) < duration;
   };
