@@ -37,6 +37,8 @@ export interface TypeSchema {
   readonly root: OpenApiSchema;
   /** Follows `$ref` and a single `allOf`; what stands beside the reference wins. */
   resolve(schema: OpenApiSchema | undefined): OpenApiSchema | undefined;
+  /** What a reference names, without what stands beside it; undefined for what is no reference. */
+  target(schema: OpenApiSchema | undefined): OpenApiSchema | undefined;
   /** The type's name where the schema is a reference: "PodSpec". */
   nameOf(schema: OpenApiSchema | undefined): string | undefined;
   /** Does the server take a strategic merge patch for it? */
@@ -70,12 +72,13 @@ export async function schemaOf(cluster: Cluster, type: ResourceType): Promise<Ty
   return { root, ...resolver(schemas), strategic: takesStrategic(document, type) };
 }
 
-function resolver(schemas: Readonly<Record<string, OpenApiSchema>>): Pick<TypeSchema, "resolve" | "nameOf"> {
+function resolver(schemas: Readonly<Record<string, OpenApiSchema>>): Pick<TypeSchema, "resolve" | "target" | "nameOf"> {
   const reference = (schema: OpenApiSchema | undefined) => {
     const path = schema?.$ref ?? (schema?.allOf?.length === 1 ? schema.allOf[0]?.$ref : undefined);
     return path?.slice(path.lastIndexOf("/") + 1);
   };
   return {
+    target: (schema) => schemas[reference(schema) ?? ""],
     nameOf: (schema) => reference(schema)?.split(".").at(-1),
     resolve: (schema) => {
       const name = reference(schema);

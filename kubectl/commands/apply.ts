@@ -147,9 +147,9 @@ async function patchOne(
   }
   let current = first;
   for (let attempt = 1; ; attempt++) {
+    if (dryRunOf(run.flags["dry-run"]) === "client") return { object: modified, what: "configured" };
     const { patch, contentType } = await patchFor(type, modified, current, schemas);
     if (Object.keys(patch).length === 0) return { object: current, what: "unchanged" };
-    if (dryRunOf(run.flags["dry-run"]) === "client") return { object: modified, what: "configured" };
     try {
       const patched = await cluster.request<KubeObject>({
         method: "PATCH",

@@ -1,7 +1,7 @@
 /** kubectl explain: the fields of a type, out of the server's OpenAPI. */
 import { defineCommand } from "../command.ts";
-import { type ResourceType, resolveType } from "../discovery.ts";
-import { CommandError } from "../errors.ts";
+import { findType, type ResourceType } from "../discovery.ts";
+import { CommandError, PlainError } from "../errors.ts";
 import { type OpenApiSchema, schemaOf, type TypeSchema } from "../openapi.ts";
 
 const WIDTH = 80;
@@ -27,7 +27,7 @@ export const explain = defineCommand({
     const discovery = await opened.discovery();
     const { type, path } = subjectOf(
       subject,
-      (text) => resolveType(discovery, text),
+      (text) => findType(discovery.resources, text),
       discovery.resources,
       flags["api-version"],
     );
@@ -36,13 +36,14 @@ export const explain = defineCommand({
       throw new CommandError(
         `Couldn't find resource for "${type.group ? `${type.group}/` : ""}${type.version}, Kind=${type.kind}"`,
       );
-    out(render(schema, type, path, flags.recursive));
+    out(header(type));
+    out(render(schema, path, flags.recursive));
   },
 });
 
 function subjectOf(
   text: string,
-  resolve: (text: string) => ResourceType,
+  resolve: (text: string) => ResourceType | undefined,
   resources: readonly ResourceType[],
   apiVersion: string,
 ): { type: ResourceType; path: readonly string[] } {
@@ -55,6 +56,7 @@ function subjectOf(
       resources.some((one) => `${one.plural}.${one.group}` === name || `${one.singular}.${one.group}` === name);
     if (!found) continue;
     const type = resolve(name);
+    if (!type) break;
     const path = parts.slice(length);
     if (apiVersion === "") return { type, path };
     const [version = "", group = ""] = apiVersion.split("/").reverse();
@@ -62,32 +64,38 @@ function subjectOf(
     if (!other) throw new CommandError(`couldn't find resource for "${apiVersion}, Kind=${type.kind}"`);
     return { type: other, path };
   }
-  throw new CommandError(`the server doesn't have a resource type "${parts[0]}"`);
+  throw new PlainError(`the server doesn't have a resource type "${parts[0]}"`);
 }
 
-function render(schema: TypeSchema, type: ResourceType, path: readonly string[], recursive: boolean): string {
-  const lines = [
-    ...(type.group ? [`GROUP:      ${type.group}`] : []),
-    `KIND:       ${type.kind}`,
-    `VERSION:    ${type.version}`,
-    "",
-  ];
+function header({ group, kind, version }: ResourceType): string {
+  return `${group ? `GROUP:      ${group}\n` : ""}KIND:       ${kind}\nVERSION:    ${version}\n\n`;
+}
+
+function render(schema: TypeSchema, path: readonly string[], recursive: boolean): string {
   let here = schema.root;
   let field: OpenApiSchema | undefined;
   for (const name of path) {
     field = elementOf(here, schema).properties?.[name];
-    if (!field) throw new CommandError(`field "${name}" does not exist`);
+    if (!field) throw new CommandError(`field ${JSON.stringify(name)} does not exist`);
     here = schema.resolve(field)!;
   }
   const element = elementOf(here, schema);
-  const properties = element.properties;
-  if (field) lines.push(`FIELD: ${path.at(-1)} <${typeText(field, schema)}>${enumText(here, "")}`, "");
-  lines.push("DESCRIPTION:", ...wrapped(descriptionOf(here, element), 4), "");
-  if (properties && Object.keys(properties).length > 0) {
-    lines.push("FIELDS:", ...(recursive ? tree(element, schema, 1, []) : fields(element, schema)));
-  }
+  const properties = Object.keys(element.properties ?? {});
+  const choices = here.enum?.length ? ["ENUM:", ...here.enum.map((value) => `    ${shownChoice(value)}`)] : [""];
+  const lines = [
+    ...(field ? [`FIELD: ${path.at(-1)} <${typeText(field, schema)}>`, ...choices, ""] : []),
+    "DESCRIPTION:",
+    ...wrapped(descriptionOf(here, element, schema.target(field)), 4),
+    "    ",
+    ...(properties.length > 0
+      ? ["FIELDS:", ...(recursive ? tree(element, schema, 1, []) : fields(element, schema))]
+      : []),
+    "",
+  ];
   return `${lines.join("\n")}\n`;
 }
+
+const shownChoice = (value: unknown) => (value === "" ? '""' : String(value));
 
 /** What a list or map holds, at the bottom; the schema itself otherwise. */
 function elementOf(schema: OpenApiSchema, types: TypeSchema): OpenApiSchema {
@@ -96,27 +104,28 @@ function elementOf(schema: OpenApiSchema, types: TypeSchema): OpenApiSchema {
   return inner && !schema.properties ? elementOf(types.resolve(inner)!, types) : schema;
 }
 
-function descriptionOf(here: OpenApiSchema, element: OpenApiSchema): string {
-  const own = here.description ?? "";
-  const inner = element === here ? "" : (element.description ?? "");
-  return [own, inner].filter((text) => text !== "").join("\n") || "<empty>";
+/** The field's own words, then those of its type, then those of what a list holds. */
+function descriptionOf(here: OpenApiSchema, element: OpenApiSchema, target: OpenApiSchema | undefined): string {
+  const texts = [here.description, target?.description, element === here ? undefined : element.description];
+  const [first, ...rest] = texts.filter((text) => text !== undefined && text !== "");
+  return [first ?? "<empty>", ...rest.filter((text) => text !== first || target !== undefined)].join("\n");
 }
 
 function typeText(field: OpenApiSchema, types: TypeSchema): string {
-  const name = types.nameOf(field);
   const resolved = types.resolve(field)!;
-  if (resolved.items) return `[]${typeText(resolved.items, types)}`;
-  if (typeof resolved.additionalProperties === "object")
-    return `map[string]${typeText(resolved.additionalProperties, types)}`;
-  if (name && (resolved.properties || resolved.type === "object" || resolved.type === undefined || resolved.oneOf))
-    return name;
-  return name ?? (resolved.type === "object" ? "Object" : (resolved.type ?? "Object"));
+  const { items, additionalProperties, type, properties, oneOf } = resolved;
+  if (items) return `[]${typeText(items, types)}`;
+  if (typeof additionalProperties === "object") return `map[string]${typeText(additionalProperties, types)}`;
+  const plain = type !== undefined && type !== "object" && !properties && !oneOf;
+  return (plain ? type : types.nameOf(field)) ?? "Object";
 }
 
-function enumText({ enum: values, default: fallback }: OpenApiSchema, indent: string): string {
+const MOST_CHOICES = 4;
+
+function enumText({ enum: values }: OpenApiSchema, indent: string): string {
   if (!values?.length) return "";
-  const shown = values.map((value) => (value === "" ? '""' : String(value))).join(", ");
-  return `\n${indent}enum: ${shown}${fallback === undefined ? "" : ""}`;
+  const shown = values.slice(0, MOST_CHOICES).map(shownChoice).join(", ");
+  return `\n${indent}enum: ${shown}${values.length > MOST_CHOICES ? ", ...." : ""}`;
 }
 
 function fields(element: OpenApiSchema, types: TypeSchema): string[] {
@@ -146,17 +155,17 @@ function tree(element: OpenApiSchema, types: TypeSchema, level: number, above: r
   });
 }
 
-/** Words on lines no longer than the width; a paragraph's own line breaks stay. */
+/** Words on lines no longer than the width; a paragraph's own line breaks and double spaces stay. */
 function wrapped(text: string, indent: number): string[] {
   const before = " ".repeat(indent);
   return text.split("\n").flatMap((paragraph) => {
     const lines: string[] = [];
     let line = "";
-    for (const word of paragraph.split(/\s+/).filter((one) => one !== "")) {
-      if (line !== "" && indent + line.length + 1 + word.length > WIDTH) {
+    for (const [, space = "", word = ""] of paragraph.trim().matchAll(/(\s*)(\S+)/g)) {
+      if (line !== "" && indent + line.length + space.length + word.length > WIDTH) {
         lines.push(before + line);
         line = word;
-      } else line = line === "" ? word : `${line} ${word}`;
+      } else line += space + word;
     }
     return [...lines, line === "" ? "" : before + line];
   });

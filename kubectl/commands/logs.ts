@@ -2,6 +2,7 @@
  * kubectl logs: prints or follows the logs of containers, of one Pod or of all that a selector finds.
  */
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
+import { isNotFound } from "../../machinery/objects/status.ts";
 import type { Cluster } from "../cluster.ts";
 import { defineCommand, type Run } from "../command.ts";
 import { resolveType, resourcePath } from "../discovery.ts";
@@ -91,15 +92,20 @@ function checkLine({ args, flags: given }: LogsRun): void {
 async function sourcesOf(run: LogsRun, cluster: Cluster): Promise<Source[]> {
   const { args, flags: given } = run;
   const [name = "", container] = args;
-  const typed = name.includes("/") || args.length < 2;
-  const asked = given.container ?? (typed ? container : container);
+  const asked = given.container ?? container;
   if (given.selector !== "") {
     const type = resolveType(await cluster.discovery(), "pods");
     const pods = await listAll(cluster, type, cluster.namespace, { selector: given.selector });
     if (pods.length === 0) run.err(`No resources found in ${cluster.namespace} namespace.\n`);
     return pods.flatMap(({ object }) => containersOf(run, object as unknown as Pod, asked));
   }
-  const found = await findOne(cluster, [name]);
+  const found = await findOne(cluster, [name]).catch((error: unknown) => {
+    throw isNotFound(error)
+      ? new CommandError(
+          `error from server (NotFound): ${error.message} in namespace ${JSON.stringify(cluster.namespace)}`,
+        )
+      : error;
+  });
   const pods = await podsBehind(cluster, found);
   if (pods.length === 0) throw new CommandError(`timed out waiting for the condition`);
   if (given["all-pods"]) return pods.flatMap((pod) => containersOf(run, pod, asked));

@@ -17,7 +17,6 @@ import type { FlagTable } from "../flags.ts";
 import { goDuration } from "../go-duration.ts";
 import { fileFlags, readManifests } from "../manifests.ts";
 import { equal } from "../merge/values.ts";
-import { columns } from "../output/columns.ts";
 import { podSelector } from "../pods.ts";
 import { rolloutState } from "../rollout-state.ts";
 import { type FoundObject, listAll, objectsOf, parseSelection } from "../selection.ts";
@@ -180,13 +179,17 @@ const history = defineCommand({
         );
         continue;
       }
-      const rows = revisions.map(({ number, replicaSet }) => [
-        String(number),
-        replicaSet.metadata.annotations?.[CAUSE] ?? "<none>",
-      ]);
-      run.out(
-        `${subject}\n${columns([["REVISION", "CHANGE-CAUSE"], ...rows]).replace(/^(\S+)\s+/gm, (_all, first: string) => first.padEnd(11))}\n`,
+      if (revisions.length === 0) {
+        run.out(`${subject}\nNo rollout history found.\n`);
+        continue;
+      }
+      const rows = revisions.map(({ number, replicaSet }) => {
+        return [String(number), replicaSet.metadata.annotations?.[CAUSE] ?? "<none>"] as const;
+      });
+      const lines = [["REVISION", "CHANGE-CAUSE"] as const, ...rows].map(
+        ([first, second]) => `${first.padEnd(10)}${second}\n`,
       );
+      run.out(`${subject}\n${lines.join("")}\n`);
     }
   },
 });
@@ -202,7 +205,7 @@ const undo = defineCommand({
     const cluster = await run.cluster();
     for (const found of await targets(run as unknown as RolloutRun)) {
       const deployment = found.object as unknown as Deployment;
-      const target = chosen(await revisionsOf(cluster, found), run.flags["to-revision"]);
+      const target = chosen(await revisionsOf(cluster, found), run.flags["to-revision"], found.name);
       if (deployment.spec?.paused) {
         throw new CommandError(
           `you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume deployment/${found.name}' and try again`,
@@ -229,11 +232,11 @@ const undo = defineCommand({
   },
 });
 
-function chosen(revisions: readonly Revision[], asked: number): Revision {
+function chosen(revisions: readonly Revision[], asked: number, name: string): Revision {
   const target = asked > 0 ? revisions.find(({ number }) => number === asked) : revisions.at(-2);
   if (target) return target;
   if (asked > 0) throw new CommandError(`unable to find specified revision ${asked} in history`);
-  throw new CommandError("no rollout history found for deployment");
+  throw new CommandError(`no rollout history found for deployment ${JSON.stringify(name)}`);
 }
 
 function withoutHash(template: PodTemplateSpec): PodTemplateSpec {

@@ -50,8 +50,8 @@ export const wait = defineCommand({
   flags,
   async run(run) {
     const [wanted, ...more] = run.flags.for;
-    if (wanted === undefined || more.length > 0) throw new CommandError(`required flag(s) "for" not set`);
-    const goal = goalOf(wanted);
+    if (more.length > 0) throw new CommandError("only one --for is supported");
+    const goal = goalOf(wanted ?? "");
     const given = goDuration(run.flags.timeout);
     const timeout = given < 0 ? WEEK : given;
     const cluster = await run.cluster();
