@@ -6,7 +6,6 @@
  */
 import { type AddressInfo, createServer } from "node:net";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { ensurePki, type Pki } from "../machinery/pki/pki.ts";
 import { type ComponentContext, defineComponent, type FlagValues } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
@@ -76,18 +75,22 @@ export const apiserverComponent = defineComponent({
   summary: "The API server: stores objects, serves them, tells everyone of changes.",
   flags: apiserverFlags,
   async run(flags, context) {
-    const server = await startApiserver(flags, context);
-    context.ready();
-    await aborted(context.signal);
-    await server.close();
+    try {
+      const server = await startApiserver(flags, context);
+      context.ready();
+      await aborted(context.signal);
+      await server.close();
+    } catch (error) {
+      if (!context.signal.aborted) throw error;
+    }
   },
 });
 
 export async function startApiserver(
   flags: ApiserverFlags,
-  context: Omit<ComponentContext, "ready" | "signal">,
+  context: Omit<ComponentContext, "ready" | "signal"> & { readonly signal?: AbortSignal },
 ): Promise<RunningApiserver> {
-  const { clock, log, home } = context;
+  const { clock, log, home, signal } = context;
   const paths = homePaths(home);
   if (flags.port === 0) flags = { ...flags, port: await freePort(flags.listen) };
   const advertiseAddress = flags["advertise-address"] ?? (await defaultRouteAddress());
@@ -97,19 +100,19 @@ export async function startApiserver(
     for (const one of opened.splice(0).reverse()) await one();
   };
   try {
-    const [pki, schema, store] = await Promise.all([
+    const [pki, schema] = await Promise.all([
       keys(flags, context, advertiseAddress),
       loadSchema({ cacheDir: paths.cache, log }),
-      openStore({
-        kind: flags.store,
-        directory: flags["data-dir"] ?? paths.store,
-        etcdServers: flags["etcd-servers"] ?? [],
-        clock,
-        log,
-      }),
     ]);
+    const store = await openStore({
+      kind: flags.store,
+      directory: flags["data-dir"] ?? paths.store,
+      etcdServers: flags["etcd-servers"] ?? [],
+      clock,
+      log,
+    });
     opened.push(() => store.close());
-    const apiserver = await createApiserver({
+    const apiserver = createApiserver({
       store,
       schema,
       clock,
@@ -120,14 +123,15 @@ export async function startApiserver(
       advertiseAddress,
       port: flags.port,
     });
-    opened.push(() => apiserver.close());
-    const listening = await listen(flags, context, apiserver, pki);
+    const listening: Listening[] = [];
     opened.push(async () => {
       // Watches end by the server's own stop, so that draining does not wait for them.
       const closing = Promise.all(listening.map((one) => one.close()));
       await apiserver.close();
       await closing;
     });
+    await listen(flags, context, apiserver, pki, listening);
+    await apiserver.start(signal);
     const port = listening[0]?.port ?? flags.port;
     log.info("serving", { address: `${flags.listen}:${port}`, store: flags.store });
     return { handler: apiserver.handler, tunnels: apiserver.tunnels, port, pki, close };
@@ -179,21 +183,24 @@ async function listen(
   { clock, log }: Pick<ComponentContext, "clock" | "log">,
   { handler }: Apiserver,
   pki: Pki,
-): Promise<readonly Listening[]> {
+  listening: Listening[],
+): Promise<void> {
   const { listenTls, listenUnix } = await import("./request/http.ts");
   const common = { handler, clock, log };
-  const tls = await listenTls({
-    ...common,
-    host: flags.listen,
-    port: flags.port,
-    certificate: pki.serving.certificate,
-    key: pki.serving.key,
-    clientAuthority: pki.authority.certificate,
-  });
-  const socket = flags["unix-socket"];
-  if (socket === undefined) return [tls];
+  listening.push(
+    await listenTls({
+      ...common,
+      host: flags.listen,
+      port: flags.port,
+      certificate: pki.serving.certificate,
+      key: pki.serving.key,
+      clientAuthority: pki.authority.certificate,
+    }),
+  );
+  const path = flags["unix-socket"];
+  if (path === undefined) return;
   const peer = { kind: "direct", user: APISERVER_USER, groups: [MASTERS] } as const;
-  return [tls, await listenUnix({ ...common, path: join(socket), peer })];
+  listening.push(await listenUnix({ ...common, path, peer }));
 }
 
 function portRange(text: string): readonly [number, number] {

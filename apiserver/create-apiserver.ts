@@ -7,6 +7,7 @@
 import { createClient } from "../machinery/client/create-client.ts";
 import type { Handler } from "../machinery/client/transport/contract.ts";
 import { directTransport } from "../machinery/client/transport/direct.ts";
+import { ApiError } from "../machinery/objects/status.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import { nthAddress } from "./admission/service-addresses.ts";
@@ -38,8 +39,11 @@ export interface ApiserverOptions {
 export interface Apiserver {
   readonly handler: Handler;
   readonly tunnels: Tunnels;
-  /** Aborted when `close` begins: listeners stop taking connections. */
-  readonly stopping: AbortSignal;
+  /**
+   * Resolves when everything that a cluster needs from its first moment is stored. Until then only health
+   * checks and administrators are answered, everyone else is told to come back. A store that fails is tried again.
+   */
+  start(signal?: AbortSignal): Promise<void>;
   /** Ends watches and streams, refuses new requests. */
   close(): Promise<void>;
 }
@@ -48,15 +52,16 @@ export const DEFAULT_SERVICE_CIDR = "10.43.0.0/16";
 export const DEFAULT_NODE_PORTS: readonly [number, number] = [30000, 32767];
 export const APISERVER_USER = "system:apiserver";
 
-export async function createApiserver(options: ApiserverOptions): Promise<Apiserver> {
+export function createApiserver(options: ApiserverOptions): Apiserver {
   const { store, schema, clock, log } = options;
   const { serviceCidr = DEFAULT_SERVICE_CIDR, nodePorts = DEFAULT_NODE_PORTS } = options;
   const { advertiseAddress = "127.0.0.1", port = 6443 } = options;
   const stop = new AbortController();
   const cache = createWatchCache({ store, clock, log });
   const tunnels = createTunnels({ clock, log });
-  let bootstrapped: string | undefined = "not finished";
-  const checks: HealthCheck[] = [{ name: "poststarthook/bootstrap", live: false, check: () => bootstrapped }];
+  let starting = true;
+  const check = () => (starting ? "not finished" : undefined);
+  const checks: HealthCheck[] = [{ name: "poststarthook/bootstrap", live: false, check }];
 
   const { handler, addresses } = assembleServer({
     clock,
@@ -70,25 +75,45 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     checks,
     address: `${advertiseAddress}:${port}`,
     stopping: stop.signal,
+    starting: () => starting,
   });
+  const client = createClient(directTransport({ handler, user: APISERVER_USER, groups: [MASTERS] }));
+  const serviceAddress = nthAddress(serviceCidr, 1);
 
-  const close = async () => {
-    stop.abort();
-    await tunnels.close();
-    await cache.close();
-  };
-  try {
-    await cache.synced();
+  const begin = async (signal: AbortSignal) => {
+    await cache.synced(signal);
     const wrong = await addresses.repair();
     if (wrong > 0) log.warn("service addresses repaired", { count: wrong });
-    const transport = directTransport({ handler, user: APISERVER_USER, groups: [MASTERS] });
-    const serviceAddress = nthAddress(serviceCidr, 1);
-    await bootstrap({ client: createClient(transport), serviceAddress, advertiseAddress, port });
-    await transport.close();
-    bootstrapped = undefined;
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  return { handler, tunnels, stopping: stop.signal, close };
+    await bootstrap({ client, serviceAddress, advertiseAddress, port });
+    // A consistent read: permissions come from the cache, which then has everything that was just written.
+    await client.list("namespaces", { limit: 1 });
+  };
+
+  return {
+    handler,
+    tunnels,
+    async start(signal) {
+      const until = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+      while (starting) {
+        try {
+          await begin(until);
+          starting = false;
+        } catch (error) {
+          until.throwIfAborted();
+          if (!(error instanceof ApiError) || !error.retryable) throw error;
+          log.warn("start is tried again", { error });
+          await clock.sleep(RETRY_MS, until);
+        }
+      }
+    },
+    async close() {
+      stop.abort(new ApiError("ServiceUnavailable", "the server is shutting down"));
+      await client.transport.close();
+      await tunnels.close();
+      await cache.close();
+    },
+  };
 }
+
+/** Wait between attempts to start over a store that fails. */
+const RETRY_MS = 1_000;

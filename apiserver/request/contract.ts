@@ -56,6 +56,8 @@ export interface Server {
   readonly address: string;
   /** Aborted when the server shuts down: watches and streams end, new requests are refused. */
   readonly stopping: AbortSignal;
+  /** True while what permissions are read from may not be there yet. */
+  readonly starting: () => boolean;
 }
 
 /** A request with what the steps before found out. */

@@ -41,6 +41,8 @@ export interface ServerOptions {
   readonly checks: readonly HealthCheck[];
   readonly address: string;
   readonly stopping: AbortSignal;
+  /** True while what permissions are read from may not be there yet. */
+  readonly starting: () => boolean;
 }
 
 export interface AssembledServer {
@@ -89,6 +91,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     ],
     address: options.address,
     stopping,
+    starting: options.starting,
   };
   return { handler: createHandler(server), server, addresses };
 }

@@ -68,7 +68,7 @@ const tokenKey = memoized(() =>
 export async function startPipeline(options: PipelineOptions = {}): Promise<Pipeline> {
   const { clock = systemClock, log = silent } = options;
   const store = options.store ?? createMemoryStore({ clock });
-  const apiserver = await createApiserver({
+  const apiserver = createApiserver({
     tokenKey: tokenKey(),
     advertiseAddress: "192.0.2.1",
     ...options,
@@ -77,6 +77,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     clock,
     log,
   });
+  await apiserver.start();
   const { handler } = apiserver;
   const transport = (user = "admin", groups: readonly string[] = ["system:masters"]) =>
     directTransport({ handler, user, groups });
