@@ -4,6 +4,7 @@
  *
  * Parsing needs only discovery; `objectsOf` asks the server where a selector or a whole type is meant.
  */
+import { ApiError } from "../machinery/objects/status.ts";
 import type { KubeObject } from "../machinery/objects/wire.ts";
 import type { Cluster } from "./cluster.ts";
 import { apiVersionOf, type ResourceType, resolveType, resourcePath, typesOfCategory } from "./discovery.ts";
@@ -115,11 +116,12 @@ export async function listAll(
   let next = "";
   do {
     const query = { ...queryOf(narrowing), limit: PAGE, ...(next ? { continue: next } : {}) };
-    const page = await cluster.request<{ metadata: { continue?: string }; items: KubeObject[] | null }>({
-      method: "GET",
-      path: resourcePath(type, namespace),
-      query,
-    });
+    const path = resourcePath(type, namespace);
+    const page = await cluster
+      .request<{ metadata: { continue?: string }; items: KubeObject[] | null }>({ method: "GET", path, query })
+      .catch((error: unknown) => {
+        throw listFailure(error, type, narrowing);
+      });
     for (const item of page.items ?? []) {
       const object = { ...item, apiVersion: apiVersionOf(type), kind: type.kind };
       found.push({ type, namespace: item.metadata.namespace, name: item.metadata.name ?? "", object });
@@ -127,4 +129,17 @@ export async function listAll(
     next = page.metadata.continue ?? "";
   } while (next !== "");
   return found;
+}
+
+/** Says what was looked for when a list is refused: selectors are easily mistyped. */
+export function listFailure(
+  error: unknown,
+  type: ResourceType,
+  { selector = "", fieldSelector = "" }: Narrowing,
+): unknown {
+  if (!(error instanceof ApiError) || (error.code !== 400 && error.code !== 404)) return error;
+  const what = JSON.stringify(`${type.group}/${type.version}, Resource=${type.plural}`);
+  const wanted = `that match label selector ${JSON.stringify(selector)}, field selector ${JSON.stringify(fieldSelector)}`;
+  const before = selector || fieldSelector ? `Unable to find ${what} ${wanted}` : `Unable to list ${what}`;
+  return new ApiError(error.reason, `${before}: ${error.message}`, error.details, error.code);
 }

@@ -24,10 +24,10 @@ export const exec = defineCommand({
     const cluster = await run.cluster();
     const tell = run.flags.quiet ? () => {} : run.err;
     const pod = await podOf(cluster, name);
-    const container = chooseContainer(pod, run.flags.container, tell);
+    const container = run.flags.container ?? chooseContainer(pod, undefined, tell).name;
     const tty = run.flags.tty && terminalAtHand(run, tell);
     const options = { stdin: run.flags.stdin, stdout: true, stderr: !tty, tty };
-    const query = sessionQuery(container.name, options);
+    const query = sessionQuery(container, options);
     for (const word of command) query.append("command", word);
     await runSession(cluster, await podPath(cluster, pod, "exec", query), options, run.io);
   },

@@ -14,7 +14,7 @@ import { fileFlags, readManifests } from "../manifests.ts";
 import { createPrinter } from "../output/printer.ts";
 import { sortObjects, sortRows } from "../output/sort.ts";
 import { createTablePrinter, isTable, type Table, type TablePrinter } from "../output/table.ts";
-import { namespaceFor, objectsOf, parseSelection, queryOf, type Selected } from "../selection.ts";
+import { listFailure, namespaceFor, objectsOf, parseSelection, queryOf, type Selected } from "../selection.ts";
 
 const flags = {
   ...fileFlags,
@@ -152,7 +152,8 @@ async function* tables(
       });
       return isTable(answer) ? answer : plainTable(answer);
     } catch (error) {
-      failed(error);
+      const { selector, "field-selector": fieldSelector } = run.flags;
+      failed(names ? error : listFailure(error, type, { selector, fieldSelector }));
       return undefined;
     }
   };

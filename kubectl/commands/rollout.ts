@@ -11,6 +11,8 @@ import { wireTime } from "../../machinery/process/clock.ts";
 import type { Cluster } from "../cluster.ts";
 import { type AnyCommand, type CommandGroup, defineCommand, type Run } from "../command.ts";
 import { TimedOut, watchUntil } from "../conditions.ts";
+import { createDocument } from "../describe/document.ts";
+import { writeTemplate } from "../describe/pod-template.ts";
 import { resolveType, resourcePath, typeName } from "../discovery.ts";
 import { CommandError, throwAll } from "../errors.ts";
 import type { FlagTable } from "../flags.ts";
@@ -173,10 +175,9 @@ const history = defineCommand({
       if (run.flags.revision > 0) {
         const one = revisions.find(({ number }) => number === run.flags.revision);
         if (!one) throw new CommandError(`unable to find the specified revision`);
-        const { describeTemplate } = await import("../describe/pod-template.ts");
-        run.out(
-          `${subject}with revision #${one.number}\n${describeTemplate(one.replicaSet.spec?.template as PodTemplateSpec)}\n`,
-        );
+        const document = createDocument();
+        writeTemplate(document, one.replicaSet.spec?.template as PodTemplateSpec);
+        run.out(`${subject}with revision #${one.number}\n${document.raw()}\n`);
         continue;
       }
       if (revisions.length === 0) {

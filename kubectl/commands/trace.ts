@@ -79,7 +79,8 @@ function render(subject: string, chain: Chain, story: Story): string {
 }
 
 function told({ name, changes, by, revision, causedBy }: Step, since: string): string {
-  const what = changes.map(({ text }) => text).join(", ");
+  const telling = changes.filter(({ main }) => main);
+  const what = (telling.length > 0 ? telling : changes).map(({ text }) => text).join(", ");
   return `${name} ${what}, by ${by} (#${revision}${causedBy === undefined ? "" : because(causedBy, since)})`;
 }
 

@@ -6,6 +6,7 @@ const table: Readonly<Record<string, () => Promise<Describer>>> = {
   pod: async () => (await import("./pod.ts")).describePod,
   node: async () => (await import("./node.ts")).describeNode,
   service: async () => (await import("./service.ts")).describeService,
+  "endpointslice.discovery.k8s.io": async () => (await import("./endpoint-slice.ts")).describeEndpointSlice,
   configmap: async () => (await import("./plain.ts")).describeConfigMap,
   secret: async () => (await import("./plain.ts")).describeSecret,
   namespace: async () => (await import("./plain.ts")).describeNamespace,

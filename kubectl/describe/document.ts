@@ -12,6 +12,8 @@ export interface Document {
   /** What was written so far aligns no more with what follows. */
   part(): void;
   text(): string;
+  /** With its tabs, not laid out. */
+  raw(): string;
 }
 
 export function createDocument(): Document {
@@ -22,6 +24,7 @@ export function createDocument(): Document {
     },
     part: () => void parts.push(""),
     text: () => parts.map(aligned).join(""),
+    raw: () => parts.join(""),
   };
 }
 

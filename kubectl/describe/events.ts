@@ -8,14 +8,16 @@ import { ago } from "./fields.ts";
 export async function writeEvents(object: KubeObject, document: Document, context: DescribeContext): Promise<void> {
   if (!context.showEvents) return;
   const { name = "", namespace, uid = "" } = object.metadata;
-  const fields = [
-    `involvedObject.name=${name}`,
-    ...(namespace ? [`involvedObject.namespace=${namespace}`] : []),
-    `involvedObject.kind=${object.kind}`,
-    `involvedObject.uid=${object.kind === "Node" ? name : uid}`,
-  ];
-  const where = namespace ?? "default";
-  const events = await related<CoreEvent>(context, "events", where, { fieldSelector: fields.join(",") });
+  // What kubelets report about nodes names them by name where other events have a uid.
+  const fields = {
+    "involvedObject.name": name,
+    "involvedObject.namespace": namespace,
+    "involvedObject.kind": object.kind,
+    "involvedObject.uid": object.kind === "Node" ? undefined : uid,
+  };
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  const fieldSelector = given.map(([field, value]) => `${field}=${value}`).join(",");
+  const events = await related<CoreEvent>(context, "events", namespace, { fieldSelector });
   writeEventList(events, document, context.now);
 }
 

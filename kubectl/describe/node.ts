@@ -82,6 +82,7 @@ function writeSystem(document: Document, { spec, status }: Node): void {
     ["Architecture", info?.architecture],
     ["Container Runtime Version", info?.containerRuntimeVersion],
     ["Kubelet Version", info?.kubeletVersion],
+    ["Kube-Proxy Version", info?.kubeProxyVersion],
   ];
   document.write(0, "System Info:\n");
   for (const [title, value = ""] of rows) document.write(1, `${title}:\t${value}\n`);

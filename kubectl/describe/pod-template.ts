@@ -1,7 +1,7 @@
 /** The Pod template of a workload. */
 import type { Container, PodTemplateSpec, Toleration, Volume } from "../../machinery/objects/kinds.ts";
 import { writeContainers } from "./containers.ts";
-import { createDocument, type Document } from "./document.ts";
+import type { Document } from "./document.ts";
 import { writeAnnotations, writeLabels, writeTolerations } from "./fields.ts";
 import { writeVolumes } from "./volumes.ts";
 
@@ -25,10 +25,4 @@ export function writeTemplate(document: Document, template: PodTemplateSpec | un
   if (spec?.priorityClassName) document.write(0, `  Priority Class Name:\t${spec.priorityClassName}\n`);
   writeLabels(document, "  Node-Selectors", spec?.nodeSelector);
   writeTolerations(document, "  Tolerations", spec?.tolerations as Toleration[] | undefined);
-}
-
-export function describeTemplate(template: PodTemplateSpec | undefined): string {
-  const document = createDocument();
-  writeTemplate(document, template);
-  return document.text();
 }

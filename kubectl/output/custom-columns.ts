@@ -21,7 +21,11 @@ export function parseCustomColumns(spec: string): readonly CustomColumn[] {
 
 /** A file of two lines: headers, then paths, in columns. */
 export async function readCustomColumns(file: string): Promise<readonly CustomColumn[]> {
-  const [headers = "", paths = ""] = (await readFile(file, "utf8")).split("\n");
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === "ENOENT" ? "no such file or directory" : error.message;
+    throw new CommandError(`error reading template ${file}, open ${file}: ${why}`);
+  });
+  const [headers = "", paths = ""] = text.split("\n");
   const names = headers.trim().split(/\s+/);
   const specs = paths.trim().split(/\s+/);
   if (names.length !== specs.length) {
