@@ -33,7 +33,9 @@ export function createHandler(server: Server): Handler {
       response = withWarnings(failure(error, server.log), warnings);
     }
     const seconds = (server.clock.monotonic() - started) / 1000;
-    server.metrics.request(info?.verb ?? "", info?.resource ?? "", response.status, seconds);
+    // Names that clients make up must not become labels.
+    const known = info && server.resources.find(info.group, info.version, info.resource);
+    server.metrics.request(info?.verb ?? "", known?.plural ?? "", response.status, seconds);
     return response;
   };
 }
