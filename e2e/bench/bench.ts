@@ -11,13 +11,20 @@ import { STORES } from "../../apiserver/open-store.ts";
 import { createProgress } from "../../machinery/cluster/progress.ts";
 import { defineComponent } from "../../machinery/process/component.ts";
 import { UsageError } from "../../machinery/process/flags.ts";
+import { canRunContainers } from "../harness/cluster.ts";
 import { apiThroughput } from "./api-throughput.ts";
+import { idle } from "./idle.ts";
+import { memory } from "./memory.ts";
+import { podStart } from "./pod-start.ts";
 import { type Section, table } from "./report.ts";
 import { storeCommits } from "./store.ts";
+import { upTimes } from "./up.ts";
 
 export interface MeasurementContext {
   /** Short runs: good enough to see whether something broke, not to quote. */
   readonly quick: boolean;
+  /** Clusters run simulated containers: asked for, or because real ones cannot run here. */
+  readonly simulated: boolean;
   /** Empty, and gone afterwards. */
   readonly directory: string;
   /** Stores to measure where there is a choice. */
@@ -32,11 +39,11 @@ export interface Measurement {
   readonly name: string;
   readonly summary: string;
   /** Why it cannot run on this machine. */
-  unable?(): string | undefined;
+  unable?(context: Pick<MeasurementContext, "simulated">): string | undefined;
   run(context: MeasurementContext): Promise<readonly Section[]>;
 }
 
-const measurements: readonly Measurement[] = [storeCommits, apiThroughput];
+const measurements: readonly Measurement[] = [upTimes, memory, podStart, storeCommits, apiThroughput, idle];
 const names = measurements.map(({ name }) => name);
 
 export const benchCommand = defineComponent({
@@ -47,17 +54,19 @@ export const benchCommand = defineComponent({
     only: { type: "string", value: "NAME,…", help: `measure these alone: ${names.join(", ")}` },
     stores: { type: "string", default: STORES.join(), value: "NAME,…", help: "measure these stores alone" },
     quick: { type: "boolean", help: "short runs" },
+    simulated: { type: "boolean", help: "simulate containers, though this machine could run them" },
     profile: { type: "string", value: "DIRECTORY", help: "write CPU profiles of the API server here" },
   },
   async run(flags, { clock, signal }) {
     const progress = createProgress(clock, process.stderr);
     const profile = flags.profile === undefined ? undefined : resolve(flags.profile);
+    const simulated = flags.simulated || !canRunContainers;
     const stores = flags.stores.split(",");
     if (profile) mkdirSync(profile, { recursive: true });
     process.stdout.write(`${machine()}\n`);
     for (const measurement of chosen(flags.only)) {
       signal.throwIfAborted();
-      const why = measurement.unable?.();
+      const why = measurement.unable?.({ simulated });
       if (why) {
         process.stdout.write(`\n${measurement.name}: left out: ${why}\n`);
         continue;
@@ -66,7 +75,15 @@ export const benchCommand = defineComponent({
       const directory = mkdtempSync(join(tmpdir(), "k8ts-bench-"));
       const say = (text: string) => progress.say(`  ${text}`);
       try {
-        const sections = await measurement.run({ quick: flags.quick, directory, stores, profile, signal, say });
+        const sections = await measurement.run({
+          quick: flags.quick,
+          simulated,
+          directory,
+          stores,
+          profile,
+          signal,
+          say,
+        });
         for (const section of sections) process.stdout.write(table(section));
       } catch (error) {
         signal.throwIfAborted();
