@@ -132,7 +132,6 @@ export const onContainers = {
       "--",
       "wget",
       "-q",
-      "5",
       "-O-",
       "--post-data",
       "hello from the story",
