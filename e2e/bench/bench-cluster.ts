@@ -42,7 +42,11 @@ export async function podsRunning(client: Client, count: number, signal: AbortSi
   for (let waited = 0; ; waited++) {
     const { items } = await client.list("pods", { namespace: "default" });
     if (items.filter(isReady).length === count && items.length === count) return;
-    if (waited > 600) throw new Error(`${items.filter(isReady).length} of ${count} Pods run after two minutes`);
+    if (waited > 600) {
+      const late = items.find((pod) => !isReady(pod));
+      const why = late ? `${late.metadata.name}: ${JSON.stringify(late.status)}` : "the others were never made";
+      throw new Error(`${items.filter(isReady).length} of ${count} Pods run after two minutes; ${why}`);
+    }
     await clock.sleep(200, signal);
   }
 }
