@@ -39,7 +39,6 @@ export const coreRows: readonly ResourceRow[] = [
     strategy: endpointsStrategy,
     short: ["ep"],
     columns: network.endpointsColumns,
-    storedOnly: true,
   }),
   core("Event", "events", { strategy: eventStrategy, short: ["ev"], columns: cluster.eventColumns }),
   core("LimitRange", "limitranges", { strategy: limitRangeStrategy, short: ["limits"], storedOnly: true }),
