@@ -98,7 +98,7 @@ const resume = patching("resume", "resumed", (object) => {
 
 const restart = patching("restart", "restarted", (object, { clock }) => {
   if (object.kind === "Deployment" && isPaused(object))
-    throw new CommandError("can't restart paused deployment (run rollout resume first)");
+    throw new CommandError(`${label(object)} can't restart paused deployment (run rollout resume first)`);
   if (!(object["spec"] as { template?: unknown } | undefined)?.template)
     throw new CommandError("restarting is not supported");
   return { spec: { template: { metadata: { annotations: { [RESTARTED]: wireTime(clock.now()) } } } } };

@@ -11,8 +11,7 @@ type Strings = Readonly<Record<string, string>> | undefined;
 function multiline(document: Document, title: string, entries: readonly string[]): void {
   const [first = "<none>", ...rest] = entries;
   document.write(0, `${title}:\t${first}\n`);
-  const indent = /^ */.exec(title)![0];
-  for (const entry of rest) document.write(0, `${indent}\t${entry}\n`);
+  for (const entry of rest) document.write(0, `\t${entry}\n`);
 }
 
 export function writeLabels(document: Document, title: string, labels: Strings): void {

@@ -9,6 +9,7 @@ import {
   type Quantity,
   zeroQuantity,
 } from "../../machinery/objects/quantity.ts";
+import { resolveType, resourcePath } from "../discovery.ts";
 import { type DescribeContext, type Describer, related } from "./describer.ts";
 import type { Document } from "./document.ts";
 import { writeEvents } from "./events.ts";
@@ -41,13 +42,20 @@ export const describeNode: Describer = async (object, document, context) => {
   await writeEvents(object, document, context);
 };
 
-async function writeLease({ metadata }: Node, document: Document, context: DescribeContext): Promise<void> {
-  const fieldSelector = `metadata.name=${metadata.name}`;
-  const [lease] = await related<Lease>(context, "leases", "kube-node-lease", { fieldSelector });
-  document.write(0, "Lease:\n");
-  document.write(1, `HolderIdentity:\t${lease?.spec?.holderIdentity ?? "<unset>"}\n`);
-  document.write(1, `AcquireTime:\t${longTime(lease?.spec?.acquireTime)}\n`);
-  document.write(1, `RenewTime:\t${longTime(lease?.spec?.renewTime)}\n`);
+async function writeLease({ metadata }: Node, document: Document, { cluster }: DescribeContext): Promise<void> {
+  try {
+    const type = resolveType(await cluster.discovery(), "leases");
+    const lease = await cluster.request<Lease>({
+      method: "GET",
+      path: resourcePath(type, "kube-node-lease", metadata.name),
+    });
+    document.write(0, "Lease:\n");
+    document.write(1, `HolderIdentity:\t${lease.spec?.holderIdentity ?? "<unset>"}\n`);
+    document.write(1, `AcquireTime:\t${longTime(lease.spec?.acquireTime)}\n`);
+    document.write(1, `RenewTime:\t${longTime(lease.spec?.renewTime)}\n`);
+  } catch (error) {
+    document.write(0, `Lease:\tFailed to get lease: ${(error as Error).message}\n`);
+  }
 }
 
 function writeNodeConditions(document: Document, conditions: readonly NodeCondition[]): void {

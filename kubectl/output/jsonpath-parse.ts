@@ -30,6 +30,14 @@ export type Node =
   | { readonly kind: "range"; readonly path: Path; readonly body: readonly Node[] };
 
 export function parseTemplate(template: string): readonly Node[] {
+  try {
+    return parseNodes(template);
+  } catch (error) {
+    throw new CommandError(`error parsing jsonpath ${template}, ${(error as Error).message}`);
+  }
+}
+
+function parseNodes(template: string): readonly Node[] {
   const stack: { path?: Path; body: Node[] }[] = [{ body: [] }];
   const top = () => stack.at(-1)!.body;
   let at = 0;
@@ -51,7 +59,7 @@ export function parseTemplate(template: string): readonly Node[] {
   return stack[0]!.body;
 }
 
-const fault = (message: string) => new CommandError(`error parsing jsonpath: ${message}`);
+const fault = (message: string) => new CommandError(message);
 
 /** Index of the brace that closes the one at `open`, quotes skipped. */
 function closing(template: string, open: number): number {

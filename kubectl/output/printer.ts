@@ -79,11 +79,11 @@ const makers: Readonly<Record<string, Maker>> = {
         .map((item) => `${nameOf(item)}\n`)
         .join(""),
     ),
-  jsonpath: async (rest) => same(compileTemplate(needed(rest, "jsonpath"))),
-  "jsonpath-file": async (rest) => same(compileTemplate(await readFile(needed(rest, "jsonpath-file"), "utf8"))),
+  jsonpath: async (rest) => same(compileTemplate(needed(rest))),
+  "jsonpath-file": async (rest) => same(compileTemplate(await readFile(needed(rest), "utf8"))),
   "jsonpath-as-json": async (rest) => {
     const { compilePath } = await import("./jsonpath.ts");
-    const values = compilePath(needed(rest, "jsonpath-as-json"));
+    const values = compilePath(needed(rest));
     return same((object) => `${JSON.stringify(values(object), undefined, 4)}\n`);
   },
   "custom-columns": async (rest, options) => inColumns(parseCustomColumns(rest), options),
@@ -101,8 +101,8 @@ function inColumns(specs: ReturnType<typeof parseCustomColumns>, { noHeaders }: 
   return same(print);
 }
 
-function needed(rest: string, format: string): string {
-  if (rest === "") throw new CommandError(`template format specified but no template given: ${format}`);
+function needed(rest: string): string {
+  if (rest === "") throw new CommandError("template format specified but no template given");
   return rest;
 }
 
