@@ -1,50 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Node, Pod } from "../machinery/objects/kinds.ts";
 import { decide, failureMessage } from "./framework.ts";
-import { filters, scorers } from "./plugins/plugins.ts";
 import { podInfo, podRequests } from "./pod-info.ts";
-import { createSnapshot } from "./snapshot.ts";
-
-const meta = (name: string) => ({ name, uid: name, resourceVersion: "1", creationTimestamp: "" });
-
-function node(
-  name: string,
-  change: { spec?: Node["spec"]; labels?: Record<string, string>; allocatable?: Record<string, string> } = {},
-): Node {
-  const { spec, labels = {}, allocatable = { cpu: "2", memory: "4Gi", pods: "110" } } = change;
-  return {
-    apiVersion: "v1",
-    kind: "Node",
-    metadata: { ...meta(name), labels },
-    status: { allocatable },
-    ...(spec ? { spec } : {}),
-  };
-}
-
-type Spec = NonNullable<Pod["spec"]>;
-
-function pod(name: string, spec: Partial<Spec> = {}, owner?: string): Pod {
-  const ownerReferences = owner
-    ? [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: owner, uid: owner, controller: true }]
-    : [];
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { ...meta(name), namespace: "default", ownerReferences },
-    spec: { containers: [{ name: "c" }], ...spec },
-  };
-}
-
-const asking = (cpu: string, memory = "1Mi"): Partial<Spec> => ({
-  containers: [{ name: "c", resources: { requests: { cpu, memory } } }],
-});
-
-function schedule(what: Pod, nodes: readonly Node[], placed: readonly (readonly [Pod, string])[] = []) {
-  const snapshot = createSnapshot();
-  for (const [one, where] of placed) snapshot.setPod(one, where);
-  for (const one of nodes) snapshot.setNode(one);
-  return decide(podInfo(what), snapshot.nodes(), filters, scorers, () => 0);
-}
+import { asking, cluster, node, type Placed, type PodSample, pod, schedule } from "./sample-cluster.ts";
 
 const term = (key: string, operator: string, values?: string[]) => ({
   affinity: {
@@ -59,7 +17,7 @@ const term = (key: string, operator: string, values?: string[]) => ({
 describe("a Pod that does not fit", () => {
   const tainted = node("a", { spec: { taints: [{ key: "dedicated", value: "gpu", effect: "NoSchedule" }] } });
   const port = { containers: [{ name: "c", ports: [{ containerPort: 80, hostPort: 8080 }] }] };
-  test.each<readonly [string, Pod, readonly Node[], readonly (readonly [Pod, string])[], string]>([
+  test.each<readonly [string, Pod, readonly Node[], readonly Placed[], string]>([
     ["no nodes at all", pod("p"), [], [], "no nodes available to schedule pods"],
     ["too much CPU", pod("p", asking("3")), [node("a"), node("b")], [], "0/2 nodes are available: 2 Insufficient cpu."],
     [
@@ -119,31 +77,48 @@ describe("a Pod that does not fit", () => {
       "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.",
     ],
   ])("%s", (_, what, nodes, placed, message) => {
-    const decision = schedule(what, nodes, placed);
+    const decision = schedule(what, cluster(nodes, placed));
     expect(decision.node).toBeUndefined();
     expect(failureMessage(decision)).toBe(message);
   });
 });
 
-describe("a Pod that fits", () => {
-  test("the emptier node", () => {
-    expect(schedule(pod("p", asking("1")), [node("a"), node("b")], [[pod("q", asking("1")), "a"]]).node).toBe("b");
-  });
-
-  test("away from others of its ReplicaSet", () => {
-    const placed = [[pod("q", {}, "rs"), "a"]] as const;
-    expect(schedule(pod("p", {}, "rs"), [node("a"), node("b")], placed).node).toBe("b");
-  });
-
-  test("past a taint that it tolerates", () => {
-    const tainted = node("a", { spec: { taints: [{ key: "dedicated", value: "gpu", effect: "NoSchedule" }] } });
-    const tolerations = [{ key: "dedicated", operator: "Equal", value: "gpu", effect: "NoSchedule" }];
-    expect(schedule(pod("p", { tolerations }), [tainted]).node).toBe("a");
-  });
-
-  test("a node without PreferNoSchedule before one with it", () => {
-    const disliked = node("a", { spec: { taints: [{ key: "old", effect: "PreferNoSchedule" }] } });
-    expect(schedule(pod("p"), [disliked, node("b")]).node).toBe("b");
+describe("a Pod that fits goes", () => {
+  const tainted = node("a", { spec: { taints: [{ key: "dedicated", value: "gpu", effect: "NoSchedule" }] } });
+  const disliked = node("a", { spec: { taints: [{ key: "old", effect: "PreferNoSchedule" }] } });
+  const tolerations = [{ key: "dedicated", operator: "Equal", value: "gpu", effect: "NoSchedule" }];
+  const MB = 1024 * 1024;
+  test.each<readonly [string, Pod, readonly Node[], readonly Placed[], string]>([
+    ["to the emptier node", pod("p", asking("1")), [node("a"), node("b")], [[pod("q", asking("1")), "a"]], "b"],
+    ["away from Pods that ask for nothing too", pod("p"), [node("a"), node("b")], [[pod("q"), "a"]], "b"],
+    ["past a taint that it tolerates", pod("p", { tolerations }), [tainted], [], "a"],
+    ["to a node without PreferNoSchedule before one with it", pod("p"), [disliked, node("b")], [], "b"],
+    [
+      "to a node that fills up evenly",
+      pod("p", asking("1", "100Mi")),
+      [node("a"), node("b")],
+      [
+        [pod("q", asking("1", "100Mi")), "a"],
+        [pod("r", asking("100m", "2Gi")), "b"],
+      ],
+      "b",
+    ],
+    [
+      "to a node that has its image",
+      pod("p", { containers: [{ name: "c", image: "registry.example:5000/web" }] }),
+      [node("a"), node("b", { images: { "registry.example:5000/web:latest": 900 * MB } })],
+      [],
+      "b",
+    ],
+    [
+      "past an image too small to matter",
+      pod("p", { containers: [{ name: "c", image: "web:1" }] }),
+      [node("a"), node("b", { images: { "web:1": 20 * MB } })],
+      [],
+      "a",
+    ],
+  ])("%s", (_, what, nodes, placed, chosen) => {
+    expect(schedule(what, cluster(nodes, placed)).node).toBe(chosen);
   });
 
   test.each([
@@ -151,21 +126,52 @@ describe("a Pod that fits", () => {
     ["NotIn", ["ssd"], false],
     ["Exists", undefined, true],
     ["DoesNotExist", undefined, false],
-  ])("node affinity %s", (operator, values, fits) => {
-    expect(
-      schedule(pod("p", term("disk", operator, values as string[])), [node("a", { labels: { disk: "ssd" } })]).node !==
-        undefined,
-    ).toBe(fits);
+  ])("where its node affinity %s says", (operator, values, fits) => {
+    const decision = schedule(
+      pod("p", term("disk", operator, values)),
+      cluster([node("a", { labels: { disk: "ssd" } })]),
+    );
+    expect(decision.node !== undefined).toBe(fits);
   });
+});
 
-  test("Pods seen before their node count once it is there", () => {
-    expect(schedule(pod("p", asking("1500m")), [node("a")], [[pod("q", asking("1")), "a"]]).node).toBeUndefined();
+describe("what may help a Pod that was refused", () => {
+  test.each<readonly [string, Pod, readonly Node[], readonly string[]]>([
+    ["a node, where there is none", pod("p"), [], ["node-added"]],
+    ["room", pod("p", asking("3")), [node("a")], ["node-added", "node-room", "pod-gone"]],
+    [
+      "each plugin's own, where nodes differ",
+      pod("p", asking("3")),
+      [node("a"), node("b", { spec: { unschedulable: true } })],
+      ["node-added", "node-room", "node-taints", "pod-gone"],
+    ],
+    ["nothing, where it asks for devices", pod("p", devices({ resourceClaimName: "gpu" })), [node("a")], []],
+  ])("%s", (_, what, nodes, helpedBy) => {
+    expect([...schedule(what, cluster(nodes)).helpedBy].sort()).toEqual(helpedBy);
   });
+});
+
+function devices(source: { resourceClaimName?: string; resourceClaimTemplateName?: string }): PodSample {
+  return { resourceClaims: [{ name: "gpu", ...source }] };
+}
+
+test.each([
+  [devices({ resourceClaimName: "gpu" }), 'resourceclaim.resource.k8s.io "gpu" not found'],
+  [devices({ resourceClaimTemplateName: "gpu" }), 'pod "default/p": ResourceClaim not created yet'],
+])("a Pod that asks for devices runs nowhere: %#", (sample, reason) => {
+  expect(failureMessage(schedule(pod("p", sample), cluster([node("a")])))).toBe(`0/1 nodes are available: ${reason}.`);
+});
+
+test("equal nodes are chosen by chance", () => {
+  const where = cluster([node("a"), node("b"), node("c")]);
+  const none = { filters: [], scorers: [] };
+  const chosen = [0, 0.34, 0.99].map((chance) => decide(podInfo(pod("p")), where, none, () => chance).node);
+  expect(chosen).toEqual(["a", "b", "c"]);
 });
 
 test("a Pod's requests are the peak of init containers and the sum of the others, sidecars in both", () => {
   const want = (cpu: string) => ({ resources: { requests: { cpu } } });
-  const spec: Partial<Spec> = {
+  const spec = {
     initContainers: [
       { name: "first", ...want("500m") },
       { name: "sidecar", restartPolicy: "Always", ...want("100m") },

@@ -7,6 +7,7 @@
  */
 import type { Container, Pod } from "../machinery/objects/kinds.ts";
 import { milliValue, unitValue } from "../machinery/objects/quantity.ts";
+import { type PodTerms, podTerms } from "./pod-terms.ts";
 
 /** Resource name ► amount: CPU in millicores, everything else in units. */
 export type Resources = ReadonlyMap<string, number>;
@@ -25,39 +26,45 @@ export interface PodInfo {
   readonly scoredCpu: number;
   readonly scoredMemory: number;
   readonly hostPorts: readonly HostPort[];
+  /** Undefined: it says nothing about other Pods. */
+  readonly terms: PodTerms | undefined;
 }
 
 /** As Kubernetes' scheduler: 100 millicores and 200 MB. */
-const FLOOR = { cpu: 100, memory: 200 * 1024 * 1024 };
+const FLOOR: Resources = new Map([
+  ["cpu", 100],
+  ["memory", 200 * 1024 * 1024],
+]);
+const NO_FLOOR: Resources = new Map();
 
 export function podInfo(pod: Pod): PodInfo {
   const { spec } = pod;
-  const containers = spec?.containers ?? [];
   const sidecars = (spec?.initContainers ?? []).filter(isSidecar);
-  const running = [...containers, ...sidecars];
-  const floored = (name: "cpu" | "memory") =>
-    running.reduce((sum, one) => sum + (requestsOf(one).get(name) ?? FLOOR[name]), 0);
+  const scored = podRequests(pod, FLOOR);
   return {
     pod,
     key: `${pod.metadata.namespace}/${pod.metadata.name}`,
     requests: podRequests(pod),
-    scoredCpu: floored("cpu"),
-    scoredMemory: floored("memory"),
-    hostPorts: running.flatMap(({ ports }) =>
+    scoredCpu: scored.get("cpu") ?? 0,
+    scoredMemory: scored.get("memory") ?? 0,
+    hostPorts: [...(spec?.containers ?? []), ...sidecars].flatMap(({ ports }) =>
       (ports ?? []).flatMap(({ hostPort, hostIP, protocol }) =>
         hostPort ? [{ address: hostIP || "0.0.0.0", protocol: protocol ?? "TCP", port: hostPort }] : [],
       ),
     ),
+    terms: podTerms(pod),
   };
 }
 
-export function podRequests({ spec }: Pod): Resources {
+/** `floor`: what a container counts for that does not ask. */
+export function podRequests({ spec }: Pod, floor: Resources = NO_FLOOR): Resources {
+  const requestsOf = ({ resources }: Container) => new Map([...floor, ...resourceList(resources?.requests)]);
   const total = new Map<string, number>();
   for (const container of spec?.containers ?? []) add(total, requestsOf(container));
   const sidecars = new Map<string, number>();
   const peak = new Map<string, number>();
   for (const container of spec?.initContainers ?? []) {
-    const own = new Map(requestsOf(container));
+    const own = requestsOf(container);
     if (isSidecar(container)) {
       add(sidecars, own);
       add(total, own);
@@ -65,7 +72,7 @@ export function podRequests({ spec }: Pod): Resources {
     atLeast(peak, isSidecar(container) ? sidecars : own);
   }
   atLeast(total, peak);
-  for (const [name, value] of Object.entries(spec?.resources?.requests ?? {})) total.set(name, amount(name, value));
+  for (const [name, value] of resourceList(spec?.resources?.requests)) total.set(name, value);
   add(total, resourceList(spec?.overhead));
   return total;
 }
@@ -82,8 +89,6 @@ export function add(to: Map<string, number>, more: Resources, sign: 1 | -1 = 1):
 const isSidecar = ({ restartPolicy }: Container) => restartPolicy === "Always";
 
 const amount = (name: string, value: string) => (name === "cpu" ? milliValue(value) : unitValue(value));
-
-const requestsOf = ({ resources }: Container) => resourceList(resources?.requests);
 
 function atLeast(to: Map<string, number>, floor: Resources): void {
   for (const [name, value] of floor) to.set(name, Math.max(to.get(name) ?? 0, value));

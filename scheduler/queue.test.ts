@@ -1,87 +1,201 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Pod } from "../machinery/objects/kinds.ts";
 import { fakeClock } from "../machinery/process/fake-clock.ts";
 import { createSchedulingQueue } from "./queue.ts";
 
-const pod = (name: string, priority = 0): Pod => ({
+const pod = (name: string, priority = 0, change: Partial<Pod["metadata"]> = {}): Pod => ({
   apiVersion: "v1",
   kind: "Pod",
-  metadata: { name, namespace: "default", uid: name, resourceVersion: "1", creationTimestamp: "", generation: 1 },
+  metadata: {
+    name,
+    namespace: "default",
+    uid: name,
+    resourceVersion: "1",
+    creationTimestamp: "",
+    generation: 1,
+    ...change,
+  },
   spec: { containers: [], priority },
 });
 
 function start() {
   const clock = fakeClock();
   const queue = createSchedulingQueue(clock);
-  const stop = new AbortController();
-  const taken: string[] = [];
-  const takeOne = () =>
-    queue.take(stop.signal).then(
-      (next) => taken.push(next.pod.metadata.name),
-      () => taken.push("stopped"),
-    );
-  return { clock, queue, stop, taken, takeOne };
+  const takeAll = () => {
+    const names: string[] = [];
+    for (let next = queue.take(); next; next = queue.take()) names.push(next.pod.metadata.name);
+    return names;
+  };
+  return { clock, queue, takeAll };
 }
 
-test("higher priority first, then the older", async () => {
-  const { queue, taken, takeOne } = start();
-  for (const one of [pod("old"), pod("new"), pod("urgent", 10)]) queue.put(one);
-  await takeOne();
-  await takeOne();
-  await takeOne();
-  expect(taken).toEqual(["urgent", "old", "new"]);
+describe("which Pod is next", () => {
+  test("the one of higher priority, then the older", () => {
+    const { queue, takeAll } = start();
+    for (const one of [pod("old"), pod("new"), pod("urgent", 10)]) queue.put(one);
+    expect(takeAll()).toEqual(["urgent", "old", "new"]);
+  });
+
+  test("a new one before an old one that did not fit again and again", async () => {
+    const { clock, queue, takeAll } = start();
+    queue.put(pod("big"));
+    takeAll();
+    queue.refused("big", ["pod-gone"]);
+    queue.put(pod("small"));
+    queue.wake(["pod-gone"], "2");
+    await clock.advance(1_000);
+    expect(takeAll()).toEqual(["small", "big"]);
+  });
+
+  test("none twice while it is being tried, even when it changes", () => {
+    const { queue, takeAll } = start();
+    queue.put(pod("p"));
+    takeAll();
+    queue.put(pod("p", 0, { resourceVersion: "2", generation: 2 }));
+    queue.wake(["node-added"], "3");
+    expect(takeAll()).toEqual([]);
+  });
+
+  test("none that is gone; one of the same name that came after it stays", () => {
+    const { queue, takeAll } = start();
+    queue.put(pod("p", 0, { uid: "first" }));
+    queue.put(pod("p", 0, { uid: "second" }));
+    queue.remove("first");
+    expect(takeAll()).toEqual(["p"]);
+    expect(queue.length).toBe(0);
+  });
 });
 
-test("a Pod that failed waits until something happens, and for its back-off", async () => {
-  const { clock, queue, taken, takeOne } = start();
-  queue.put(pod("p"));
-  await takeOne();
-  queue.failed(pod("p"));
-  void takeOne();
-  await clock.advance(60_000);
-  expect(taken).toEqual(["p"]);
-  queue.wake("7");
-  await clock.advance(0);
-  expect(taken).toEqual(["p", "p"]);
+describe("a Pod that did not fit", () => {
+  test("waits for something that may help it, and for its back-off", async () => {
+    const { clock, queue, takeAll } = start();
+    queue.put(pod("p"));
+    takeAll();
+    queue.refused("p", ["pod-gone"]);
+    await clock.advance(60_000);
+    expect(takeAll()).toEqual([]);
+    queue.wake(["pod-gone"], "7");
+    expect(queue.take()).toMatchObject({ cause: "7" });
 
-  queue.failed(pod("p"));
-  queue.wake("8");
-  void takeOne();
-  await clock.advance(1_900);
-  expect(taken).toHaveLength(2);
-  await clock.advance(200);
-  expect(taken).toHaveLength(3);
+    queue.refused("p", ["pod-gone"]);
+    queue.wake(["pod-gone"], "8");
+    await clock.advance(1_900);
+    expect(takeAll()).toEqual([]);
+    await clock.advance(200);
+    expect(takeAll()).toEqual(["p"]);
+  });
+
+  test("is not woken by what cannot help it", async () => {
+    const { clock, queue, takeAll } = start();
+    queue.put(pod("p"));
+    takeAll();
+    queue.refused("p", ["node-added", "node-taints"]);
+    queue.wake(["pod-gone", "node-labels"], "7");
+    await clock.advance(60_000);
+    expect(takeAll()).toEqual([]);
+  });
+
+  test("comes again after five minutes whatever happens", async () => {
+    const { clock, queue, takeAll } = start();
+    queue.put(pod("p"));
+    takeAll();
+    queue.refused("p", []);
+    await clock.advance(299_000);
+    expect(takeAll()).toEqual([]);
+    await clock.advance(1_000);
+    expect(takeAll()).toEqual(["p"]);
+  });
+
+  test.each([
+    ["a happening that helps", true],
+    ["one that does not", false],
+  ])("%s while it was being tried is not forgotten", async (_, helps) => {
+    const { clock, queue, takeAll } = start();
+    queue.put(pod("p"));
+    takeAll();
+    queue.wake(["node-added"], "9");
+    queue.refused("p", [helps ? "node-added" : "volumes"]);
+    await clock.advance(1_000);
+    expect(takeAll()).toEqual(helps ? ["p"] : []);
+  });
+
+  test.each([
+    ["spec", { generation: 2 }, true],
+    ["labels", { labels: { app: "web" } }, true],
+    ["status", {}, false],
+  ])("comes again when its %s changed: %#", async (_, change, comes) => {
+    const { clock, queue, takeAll } = start();
+    queue.put(pod("p"));
+    takeAll();
+    queue.refused("p", []);
+    queue.put(pod("p", 0, { resourceVersion: "5", ...change }));
+    await clock.advance(1_000);
+    expect(takeAll()).toEqual(comes ? ["p"] : []);
+  });
+
+  test("a failure of ours brings it again after its back-off, in growing steps of at most ten seconds", async () => {
+    const { clock, queue, takeAll } = start();
+    queue.put(pod("p"));
+    for (const wait of [1_000, 2_000, 4_000, 8_000, 10_000, 10_000]) {
+      takeAll();
+      queue.retry("p");
+      await clock.advance(wait - 1);
+      expect(takeAll()).toEqual([]);
+      await clock.advance(1);
+    }
+    expect(takeAll()).toEqual(["p"]);
+  });
 });
 
-test("a Pod that nothing helps is tried again after five minutes", async () => {
-  const { clock, queue, taken, takeOne } = start();
-  queue.put(pod("p"));
-  await takeOne();
-  queue.failed(pod("p"));
-  void takeOne();
-  await clock.advance(299_000);
-  expect(taken).toHaveLength(1);
-  await clock.advance(2_000);
-  expect(taken).toHaveLength(2);
+test("what happens while a Pod waits for its first try is not its cause", () => {
+  const { queue } = start();
+  queue.put(pod("p", 0, { resourceVersion: "3" }));
+  queue.wake(["node-added", "pod-gone"], "9");
+  expect(queue.take()).toMatchObject({ cause: "3" });
 });
 
-test("what happens while a Pod is tried is not missed", async () => {
-  const { clock, queue, taken, takeOne } = start();
-  queue.put(pod("p"));
-  await takeOne();
-  queue.wake("9");
-  queue.failed(pod("p"));
-  void takeOne();
-  await clock.advance(1_100);
-  expect(taken).toHaveLength(2);
+describe("who waits for a Pod", () => {
+  test("is told when one comes, when a back-off ends, and when the signal aborts", async () => {
+    const { clock, queue, takeAll } = start();
+    const stop = new AbortController();
+    const seen: string[][] = [];
+    const wait = () =>
+      queue.ready(stop.signal).then(
+        () => void seen.push(takeAll()),
+        () => void seen.push(["stopped"]),
+      );
+    void wait();
+    await clock.advance(0);
+    queue.put(pod("p"));
+    await clock.advance(0);
+    expect(seen).toEqual([["p"]]);
+
+    queue.retry("p");
+    void wait();
+    await clock.advance(1_000);
+    expect(seen).toEqual([["p"], ["p"]]);
+    expect(clock.pending()).toBe(0);
+
+    void wait();
+    stop.abort(new Error("stop"));
+    await clock.advance(0);
+    expect(seen.at(-1)).toEqual(["stopped"]);
+  });
 });
 
-test("a removed Pod does not come, and taking ends with the signal", async () => {
-  const { queue, stop, taken, takeOne } = start();
-  queue.put(pod("p"));
-  queue.remove("default/p");
-  const waiting = takeOne();
-  stop.abort(new Error("stop"));
-  await waiting;
-  expect(taken).toEqual(["stopped"]);
+test("ten thousand Pods that wait do not slow the next one down", async () => {
+  const { clock, queue, takeAll } = start();
+  for (let n = 0; n < 10_000; n++) queue.put(pod(`p${n}`));
+  for (const name of takeAll()) queue.refused(name, ["pod-gone"]);
+  const started = performance.now();
+  for (let n = 0; n < 10_000; n++) {
+    queue.put(pod(`q${n}`));
+    expect(queue.take()?.pod.metadata.name).toBe(`q${n}`);
+    queue.wake(["pod-placed"], "1");
+    queue.remove(`q${n}`);
+  }
+  expect(performance.now() - started).toBeLessThan(2_000);
+  queue.wake(["pod-gone"], "2");
+  await clock.advance(1_000);
+  expect(takeAll()).toHaveLength(10_000);
 });

@@ -1,31 +1,39 @@
 /**
  * Queue: which Pod is scheduled next, and when one that did not fit is tried again.
  *
- * Active Pods go by priority, then age. One that failed waits in back-off (1 s doubling to 10 s)
- * once something happened that may help it, and as unschedulable until then, five minutes at most.
+ * Active Pods go by priority, then in the order in which they became active, so that old Pods that
+ * never fit cannot keep new ones waiting. A Pod that was refused waits until something happens
+ * that may help it, five minutes at most, and then for the rest of its back-off (1 s doubling to 10 s).
+ * A Pod that was taken stays here, not to be taken again, until it is refused, retried or removed.
  * https://github.com/kubernetes/community/blob/master/contributors/devel/sig-scheduling/scheduler_queues.md
  */
-
+import { isDeepStrictEqual } from "node:util";
 import type { Pod } from "../machinery/objects/kinds.ts";
-import type { Clock, Timer } from "../machinery/process/clock.ts";
+import type { Clock } from "../machinery/process/clock.ts";
+import type { Happening } from "./happenings.ts";
+import { createHeap } from "./heap.ts";
 
 export interface Queued {
   readonly pod: Pod;
-  /** Revision of the change that made the Pod worth a try: its own, or a node's. */
+  /** Revision of the change that made the Pod worth a try: its own, or what happened since. */
   readonly cause: string;
 }
 
 export interface SchedulingQueue {
   /** A new or changed Pod that has no node. */
   put(pod: Pod): void;
-  /** Gone, or bound by whomever. */
-  remove(key: string): void;
-  /** The Pod did not fit now. */
-  failed(pod: Pod): void;
-  /** Something happened that may make room: every unschedulable Pod is worth another try. */
-  wake(cause: string): void;
-  /** The next Pod; waits for one. Rejects with the signal's reason when it aborts. */
-  take(signal: AbortSignal): Promise<Queued>;
+  /** Gone, or seen with a node. */
+  remove(uid: string): void;
+  /** The next Pod; undefined when none is to be tried now. */
+  take(): Queued | undefined;
+  /** Resolves when `take` has one, for one caller at a time. Rejects with the signal's reason when it aborts. */
+  ready(signal: AbortSignal): Promise<void>;
+  /** The Pod that was taken fits nowhere until one of these happens. */
+  refused(uid: string, helpedBy: readonly Happening[]): void;
+  /** The Pod that was taken could not be placed for reasons of ours: again after its back-off. */
+  retry(uid: string): void;
+  wake(happened: readonly Happening[], cause: string): void;
+  /** Pods that wait for anything. */
   readonly length: number;
 }
 
@@ -36,121 +44,192 @@ interface Entry {
   pod: Pod;
   cause: string;
   attempts: number;
-  readonly order: number;
-  /** Not before this monotonic time. */
-  notBefore: number;
-  state: "active" | "unschedulable" | "taken";
-  /** Woken while it was being tried: what the try saw is out of date. */
-  woken: boolean;
+  /** Of becoming active: smaller is earlier. */
+  order: number;
+  place: "active" | "backoff" | "unschedulable" | "taken";
+  failedAt: number;
+  helpedBy: readonly Happening[];
+  /** What happened while it was being tried, with its revision: the try may not have seen it. */
+  readonly missed: Map<Happening | "changed", string>;
 }
 
 export function createSchedulingQueue(clock: Clock): SchedulingQueue {
   const entries = new Map<string, Entry>();
+  const active = createHeap<Entry>(isBefore);
+  const backoff = createHeap<Entry>((a, b) => backoffEnd(a) < backoffEnd(b));
+  /** In order of `failedAt`. */
+  const unschedulable = new Set<Entry>();
+  const byHelp = new Map<Happening, Set<Entry>>();
+  const taken = new Set<Entry>();
   let order = 0;
-  let waiting: (() => void) | undefined;
-  let timer: Timer | undefined;
+  let nudge = () => {};
 
-  const nudge = () => {
-    waiting?.();
-    waiting = undefined;
+  const leave: Readonly<Record<Entry["place"], (entry: Entry) => void>> = {
+    active: (entry) => active.remove(entry),
+    backoff: (entry) => backoff.remove(entry),
+    taken: (entry) => void taken.delete(entry),
+    unschedulable(entry) {
+      unschedulable.delete(entry);
+      for (const happening of entry.helpedBy) byHelp.get(happening)?.delete(entry);
+    },
+  };
+  const enter: typeof leave = {
+    active: (entry) => active.push(entry),
+    backoff: (entry) => backoff.push(entry),
+    taken: (entry) => void taken.add(entry),
+    unschedulable(entry) {
+      unschedulable.add(entry);
+      for (const happening of entry.helpedBy) waitingFor(happening).add(entry);
+    },
   };
 
-  function best(): Entry | undefined {
-    const now = clock.monotonic();
-    let chosen: Entry | undefined;
-    for (const entry of entries.values()) {
-      if (entry.state !== "active" || entry.notBefore > now) continue;
-      if (!chosen || before(entry, chosen)) chosen = entry;
-    }
-    return chosen;
-  }
-
-  /** Worth another try, when its back-off is over. One that is being tried now comes again if it fails. */
-  function revive(entry: Entry, cause: string): void {
-    entry.cause = cause;
-    if (entry.state === "taken") entry.woken = true;
-    if (entry.state !== "unschedulable") return;
-    const failedAt = entry.notBefore - UNSCHEDULABLE_MS;
-    entry.state = "active";
-    entry.notBefore = failedAt + Math.min(BACKOFF_MS.first * 2 ** (entry.attempts - 1), BACKOFF_MS.last);
+  function move(entry: Entry, place: Entry["place"]): void {
+    leave[entry.place](entry);
+    entry.place = place;
+    if (place === "active") entry.order = order++;
+    enter[place](entry);
     nudge();
   }
 
-  /** Wakes the taker when the first back-off ends, or an unschedulable Pod has waited long enough. */
-  function wait(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = () => {
-        signal.removeEventListener("abort", onAbort);
-        timer?.cancel();
-        resolve();
-      };
-      const onAbort = () => {
-        timer?.cancel();
-        waiting = undefined;
-        reject(signal.reason);
-      };
-      signal.addEventListener("abort", onAbort, { once: true });
-      waiting = settle;
-      const times = [...entries.values()].filter(({ state }) => state !== "taken").map(({ notBefore }) => notBefore);
-      if (times.length)
-        timer = clock.after(Math.max(Math.min(...times) - clock.monotonic(), 1), nudge, { background: true });
-    });
+  function waitingFor(happening: Happening): Set<Entry> {
+    const found = byHelp.get(happening) ?? new Set();
+    byHelp.set(happening, found);
+    return found;
+  }
+
+  /** An unschedulable Pod is worth another try, when its back-off is over. */
+  function revive(entry: Entry, cause: string): void {
+    entry.cause = cause;
+    move(entry, backoffEnd(entry) <= clock.monotonic() ? "active" : "backoff");
+  }
+
+  function happen(entry: Entry, what: Happening | "changed", cause: string): void {
+    if (entry.place === "taken") entry.missed.set(what, cause);
+    else if (entry.place === "unschedulable") revive(entry, cause);
+  }
+
+  /** The entry of a Pod whose try has ended. */
+  function tried(uid: string): Entry | undefined {
+    const entry = entries.get(uid);
+    if (entry?.place !== "taken") return undefined;
+    entry.attempts++;
+    entry.failedAt = clock.monotonic();
+    return entry;
+  }
+
+  /** Back-offs that have ended, and Pods that have waited long enough. */
+  function promote(): void {
+    const now = clock.monotonic();
+    for (let entry = backoff.first; entry && backoffEnd(entry) <= now; entry = backoff.first) move(entry, "active");
+    for (const entry of unschedulable) {
+      if (entry.failedAt + UNSCHEDULABLE_MS > now) break;
+      move(entry, "active");
+    }
+  }
+
+  /** When `promote` will have something to do. */
+  function nextDue(): number {
+    const [oldest] = unschedulable;
+    const ends = backoff.first ? backoffEnd(backoff.first) : Number.POSITIVE_INFINITY;
+    return Math.min(ends, oldest ? oldest.failedAt + UNSCHEDULABLE_MS : Number.POSITIVE_INFINITY);
+  }
+
+  /** Resolves at the next move of an entry, or when one is due. */
+  async function change(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const due = nextDue();
+    const timer = Number.isFinite(due)
+      ? clock.after(Math.max(due - clock.monotonic(), 1), resolve, { background: true })
+      : undefined;
+    signal.addEventListener("abort", resolve as () => void, { once: true });
+    nudge = resolve;
+    await promise;
+    nudge = () => {};
+    signal.removeEventListener("abort", resolve as () => void);
+    timer?.cancel();
   }
 
   return {
     put(pod) {
-      const key = keyOf(pod);
-      const found = entries.get(key);
-      if (found && found.pod.metadata.uid === pod.metadata.uid) {
-        const respecified = found.pod.metadata.generation !== pod.metadata.generation;
+      const { uid, resourceVersion } = pod.metadata;
+      const found = entries.get(uid);
+      if (found) {
+        const asksOtherwise = !asksTheSame(found.pod, pod);
         found.pod = pod;
-        if (respecified) revive(found, pod.metadata.resourceVersion);
+        if (asksOtherwise) happen(found, "changed", resourceVersion);
         return;
       }
-      const cause = pod.metadata.resourceVersion;
-      entries.set(key, { pod, cause, attempts: 0, order: order++, notBefore: 0, state: "active", woken: false });
-      nudge();
+      const entry: Entry = {
+        pod,
+        cause: resourceVersion,
+        attempts: 0,
+        order: 0,
+        place: "active",
+        failedAt: 0,
+        helpedBy: [],
+        missed: new Map(),
+      };
+      entries.set(uid, entry);
+      move(entry, "active");
     },
-    remove: (key) => void entries.delete(key),
-    failed(pod) {
-      const entry = entries.get(keyOf(pod));
-      if (!entry || entry.pod.metadata.uid !== pod.metadata.uid) return;
-      entry.attempts++;
-      entry.state = "unschedulable";
-      entry.notBefore = clock.monotonic() + UNSCHEDULABLE_MS;
-      if (entry.woken) revive(entry, entry.cause);
-      entry.woken = false;
+    remove(uid) {
+      const entry = entries.get(uid);
+      if (!entry) return;
+      entries.delete(uid);
+      leave[entry.place](entry);
     },
-    wake(cause) {
-      for (const entry of entries.values()) revive(entry, cause);
+    take() {
+      promote();
+      const entry = active.first;
+      if (!entry) return undefined;
+      entry.missed.clear();
+      move(entry, "taken");
+      return { pod: entry.pod, cause: entry.cause };
     },
-    async take(signal) {
+    async ready(signal) {
       for (;;) {
         signal.throwIfAborted();
-        expire();
-        const entry = best();
-        if (entry) {
-          entry.state = "taken";
-          return { pod: entry.pod, cause: entry.cause };
-        }
-        await wait(signal);
+        promote();
+        if (active.size > 0) return;
+        await change(signal);
+      }
+    },
+    refused(uid, helpedBy) {
+      const entry = tried(uid);
+      if (!entry) return;
+      entry.helpedBy = helpedBy;
+      move(entry, "unschedulable");
+      const missed = ["changed" as const, ...helpedBy].find((what) => entry.missed.has(what));
+      if (missed) revive(entry, entry.missed.get(missed) as string);
+    },
+    retry(uid) {
+      const entry = tried(uid);
+      if (entry) move(entry, "backoff");
+    },
+    wake(happened, cause) {
+      for (const what of happened) {
+        for (const entry of byHelp.get(what) ?? []) happen(entry, what, cause);
+        for (const entry of taken) happen(entry, what, cause);
       }
     },
     get length() {
-      return entries.size;
+      return entries.size - taken.size;
     },
   };
-
-  function expire(): void {
-    const now = clock.monotonic();
-    for (const entry of entries.values())
-      if (entry.state === "unschedulable" && entry.notBefore <= now) entry.state = "active";
-  }
 }
 
-const keyOf = ({ metadata }: Pod) => `${metadata.namespace}/${metadata.name}`;
-
-function before(a: Entry, b: Entry): boolean {
+function isBefore(a: Entry, b: Entry): boolean {
   const [first, second] = [a.pod.spec?.priority ?? 0, b.pod.spec?.priority ?? 0];
   return first === second ? a.order < b.order : first > second;
+}
+
+const backoffEnd = ({ failedAt, attempts }: Entry) =>
+  failedAt + Math.min(BACKOFF_MS.first * 2 ** (attempts - 1), BACKOFF_MS.last);
+
+/** Its status may change, and what nobody selects by. */
+function asksTheSame(before: Pod, after: Pod): boolean {
+  return (
+    before.metadata.generation === after.metadata.generation &&
+    isDeepStrictEqual(before.metadata.labels, after.metadata.labels)
+  );
 }

@@ -4,9 +4,7 @@
  * A Pod that was given a node counts at once (assumed), before the API server has confirmed it,
  * or two Pods would be given the same room. Terminal Pods use nothing.
  */
-
 import type { Node, Pod } from "../machinery/objects/kinds.ts";
-import { controllerOf } from "../machinery/objects/owners.ts";
 import { add, type PodInfo, podInfo, type Resources, resourceList } from "./pod-info.ts";
 
 export interface NodeInfo {
@@ -17,8 +15,10 @@ export interface NodeInfo {
   readonly scoredMemory: number;
   /** By uid. */
   readonly pods: ReadonlyMap<string, PodInfo>;
-  /** Number of Pods here by the uid of their controller. */
-  readonly byController: ReadonlyMap<string, number>;
+  /** Those of them that say something about other Pods. */
+  readonly withTerms: ReadonlyMap<string, PodInfo>;
+  /** Name of an image here ► its size in bytes. */
+  readonly images: ReadonlyMap<string, number>;
 }
 
 type Mutable = {
@@ -32,7 +32,8 @@ export interface Snapshot {
   removeNode(name: string): void;
   /** A Pod with spec.nodeName, or one that has just been given `nodeName`. */
   setPod(pod: Pod, nodeName: string): void;
-  removePod(uid: string): void;
+  /** False where there is no such Pod. */
+  removePod(uid: string): boolean;
 }
 
 export function createSnapshot(): Snapshot {
@@ -42,18 +43,18 @@ export function createSnapshot(): Snapshot {
   const placed = new Map<string, string>();
   let listed: readonly NodeInfo[] | undefined;
 
-  const podsOf = (name: string) => nodes.get(name)?.pods ?? orphans.get(name);
-
-  function remove(uid: string): void {
+  function removePod(uid: string): boolean {
     const nodeName = placed.get(uid);
-    if (nodeName === undefined) return;
+    if (nodeName === undefined) return false;
     placed.delete(uid);
-    const info = podsOf(nodeName)?.get(uid);
     const node = nodes.get(nodeName);
-    if (info && node) count(node, info, -1);
-    const pods = podsOf(nodeName);
-    pods?.delete(uid);
-    if (!node && pods?.size === 0) orphans.delete(nodeName);
+    if (node) withdraw(node, uid);
+    else {
+      const pods = orphans.get(nodeName);
+      pods?.delete(uid);
+      if (pods?.size === 0) orphans.delete(nodeName);
+    }
+    return true;
   }
 
   return {
@@ -65,10 +66,7 @@ export function createSnapshot(): Snapshot {
       const { name } = node.metadata;
       const before = nodes.get(name);
       const after = emptyNode(node);
-      for (const [uid, info] of before?.pods ?? orphans.get(name) ?? []) {
-        after.pods.set(uid, info);
-        count(after, info, 1);
-      }
+      for (const info of (before?.pods ?? orphans.get(name))?.values() ?? []) place(after, info);
       orphans.delete(name);
       nodes.set(name, after);
       listed = undefined;
@@ -81,36 +79,50 @@ export function createSnapshot(): Snapshot {
     },
     setPod(pod, nodeName) {
       const { uid } = pod.metadata;
-      remove(uid);
       const info = podInfo(pod);
+      removePod(uid);
       const node = nodes.get(nodeName);
-      if (node) {
-        node.pods.set(uid, info);
-        count(node, info, 1);
-      } else orphans.set(nodeName, (orphans.get(nodeName) ?? new Map()).set(uid, info));
+      if (node) place(node, info);
+      else orphans.set(nodeName, (orphans.get(nodeName) ?? new Map()).set(uid, info));
       placed.set(uid, nodeName);
     },
-    removePod: remove,
+    removePod,
   };
 }
 
 function emptyNode(node: Node): Mutable {
-  const allocatable = resourceList(node.status?.allocatable);
+  const images = (node.status?.images ?? []).flatMap(({ names, sizeBytes = 0 }) =>
+    (names ?? []).map((name) => [name, sizeBytes] as const),
+  );
   return {
     node,
-    allocatable: new Map(allocatable),
+    allocatable: new Map(resourceList(node.status?.allocatable)),
     requested: new Map(),
     scoredCpu: 0,
     scoredMemory: 0,
     pods: new Map(),
-    byController: new Map(),
+    withTerms: new Map(),
+    images: new Map(images),
   };
+}
+
+function place(node: Mutable, info: PodInfo): void {
+  const { uid } = info.pod.metadata;
+  node.pods.set(uid, info);
+  if (info.terms) node.withTerms.set(uid, info);
+  count(node, info, 1);
+}
+
+function withdraw(node: Mutable, uid: string): void {
+  const info = node.pods.get(uid);
+  if (!info) return;
+  node.pods.delete(uid);
+  node.withTerms.delete(uid);
+  count(node, info, -1);
 }
 
 function count(node: Mutable, info: PodInfo, sign: 1 | -1): void {
   add(node.requested, info.requests, sign);
   node.scoredCpu += sign * info.scoredCpu;
   node.scoredMemory += sign * info.scoredMemory;
-  const owner = controllerOf(info.pod)?.uid;
-  if (owner) node.byController.set(owner, (node.byController.get(owner) ?? 0) + sign);
 }

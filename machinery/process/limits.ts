@@ -61,6 +61,8 @@ export const limits = {
   queueMaxBackoffMs: 60_000,
   /** Keys that a work queue holds; more is a defect of the producer and is logged. */
   queueKeys: 200_000,
+  /** Scheduler: bindings and conditions being written at the same time. */
+  schedulerWrites: 64,
   /** Events recorder: distinct events waiting to be written. */
   recorderEvents: 1_000,
   /** Events recorder: objects and texts remembered to count repeats. */

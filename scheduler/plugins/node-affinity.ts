@@ -1,32 +1,47 @@
 /** NodeAffinity: nodeSelector and required node affinity filter, preferred node affinity scores. */
-import type { Node, NodeSelectorTerm } from "../../machinery/objects/kinds.ts";
+import type { Node, NodeSelector, NodeSelectorTerm, Pod } from "../../machinery/objects/kinds.ts";
 import { type FilterPlugin, proportional, type ScorePlugin } from "../framework.ts";
 
 type Requirement = NonNullable<NodeSelectorTerm["matchExpressions"]>[number];
 
+const REASONS = ["node(s) didn't match Pod's node affinity/selector"];
+
 export const nodeAffinity: FilterPlugin = {
   name: "NodeAffinity",
-  filter({ pod }, { node }) {
-    const labels = node.metadata.labels ?? {};
-    const selected = Object.entries(pod.spec?.nodeSelector ?? {}).every(([key, value]) => labels[key] === value);
-    const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-    const fits = selected && (!required || required.nodeSelectorTerms.some((term) => matchesTerm(term, node)));
-    return fits ? [] : ["node(s) didn't match Pod's node affinity/selector"];
+  helpedBy: ["node-added", "node-labels"],
+  preFilter({ pod }) {
+    const wanted = wantsNode(pod);
+    return wanted && (({ node }) => (wanted(node) ? [] : REASONS));
   },
 };
 
 export const preferredNodeAffinity: ScorePlugin = {
   name: "NodeAffinity",
   weight: 2,
-  score({ pod }, { node }) {
-    const preferred = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
-    return preferred.reduce((sum, { preference, weight }) => sum + (matchesTerm(preference, node) ? weight : 0), 0);
+  preScore({ pod }) {
+    const preferred = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution;
+    if (!preferred?.length) return undefined;
+    return ({ node }) =>
+      preferred.reduce((sum, { preference, weight }) => sum + (matchesTerm(preference, node) ? weight : 0), 0);
   },
   normalize: proportional,
 };
 
+/** What a Pod requires of its node's labels and name; undefined: nothing. */
+export function wantsNode({ spec }: Pod): ((node: Node) => boolean) | undefined {
+  const selector = Object.entries(spec?.nodeSelector ?? {});
+  const required = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  if (selector.length === 0 && !required) return undefined;
+  return (node) =>
+    selector.every(([key, value]) => node.metadata.labels?.[key] === value) &&
+    (!required || matchesNodeSelector(required, node));
+}
+
+export const matchesNodeSelector = ({ nodeSelectorTerms }: NodeSelector, node: Node): boolean =>
+  nodeSelectorTerms.some((term) => matchesTerm(term, node));
+
 /** An empty term matches no node. */
-export function matchesTerm({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm, node: Node): boolean {
+function matchesTerm({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm, node: Node): boolean {
   if (matchExpressions.length + matchFields.length === 0) return false;
   const { labels = {}, name } = node.metadata;
   return (

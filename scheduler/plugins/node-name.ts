@@ -4,16 +4,21 @@ import { tolerates } from "./taint-toleration.ts";
 
 export const nodeName: FilterPlugin = {
   name: "NodeName",
-  filter: ({ pod }, { node }) =>
-    pod.spec?.nodeName && pod.spec.nodeName !== node.metadata.name
-      ? ["node(s) didn't match the requested node name"]
-      : [],
+  helpedBy: ["node-added"],
+  preFilter({ pod }) {
+    const wanted = pod.spec?.nodeName;
+    if (!wanted) return undefined;
+    return ({ node }) => (node.metadata.name === wanted ? [] : ["node(s) didn't match the requested node name"]);
+  },
 };
 
 const UNSCHEDULABLE = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };
 
 export const nodeUnschedulable: FilterPlugin = {
   name: "NodeUnschedulable",
-  filter: ({ pod }, { node }) =>
-    node.spec?.unschedulable && !tolerates(pod.spec?.tolerations, UNSCHEDULABLE) ? ["node(s) were unschedulable"] : [],
+  helpedBy: ["node-added", "node-taints"],
+  preFilter({ pod }) {
+    if (tolerates(pod.spec?.tolerations, UNSCHEDULABLE)) return undefined;
+    return ({ node }) => (node.spec?.unschedulable ? ["node(s) were unschedulable"] : []);
+  },
 };

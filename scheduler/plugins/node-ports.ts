@@ -4,12 +4,15 @@ import type { HostPort } from "../pod-info.ts";
 
 export const nodePorts: FilterPlugin = {
   name: "NodePorts",
-  filter({ hostPorts }, { pods }) {
-    if (hostPorts.length === 0) return [];
-    const taken = [...pods.values()].some((other) =>
-      other.hostPorts.some((used) => hostPorts.some((wanted) => clash(wanted, used))),
-    );
-    return taken ? ["node(s) didn't have free ports for the requested pod ports"] : [];
+  helpedBy: ["node-added", "pod-gone"],
+  preFilter({ hostPorts }) {
+    if (hostPorts.length === 0) return undefined;
+    return ({ pods }) => {
+      const taken = [...pods.values()].some((other) =>
+        other.hostPorts.some((used) => hostPorts.some((wanted) => clash(wanted, used))),
+      );
+      return taken ? ["node(s) didn't have free ports for the requested pod ports"] : [];
+    };
   },
 };
 

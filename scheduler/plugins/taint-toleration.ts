@@ -1,24 +1,33 @@
 /** TaintToleration: taints that a Pod does not tolerate keep it away, or make a node less liked. */
-import type { Taint, Toleration } from "../../machinery/objects/kinds.ts";
+import type { Node, Pod, Taint, Toleration } from "../../machinery/objects/kinds.ts";
 import { type FilterPlugin, proportional, type ScorePlugin } from "../framework.ts";
 
 export const taintToleration: FilterPlugin = {
   name: "TaintToleration",
-  filter({ pod }, { node }) {
-    const taints = (node.spec?.taints ?? []).filter(({ effect }) => effect === "NoSchedule" || effect === "NoExecute");
-    return taints.every((taint) => tolerates(pod.spec?.tolerations, taint)) ? [] : ["node(s) had untolerated taint(s)"];
-  },
+  helpedBy: ["node-added", "node-taints"],
+  preFilter:
+    ({ pod }) =>
+    ({ node }) =>
+      toleratesNode(pod, node) ? [] : ["node(s) had untolerated taint(s)"],
 };
 
 export const preferNoSchedule: ScorePlugin = {
   name: "TaintToleration",
   weight: 3,
-  score({ pod }, { node }) {
-    const taints = (node.spec?.taints ?? []).filter(({ effect }) => effect === "PreferNoSchedule");
-    return taints.filter((taint) => !tolerates(pod.spec?.tolerations, taint)).length;
-  },
+  preScore:
+    ({ pod }) =>
+    ({ node }) => {
+      const taints = (node.spec?.taints ?? []).filter(({ effect }) => effect === "PreferNoSchedule");
+      return taints.filter((taint) => !tolerates(pod.spec?.tolerations, taint)).length;
+    },
   normalize: (scores) => proportional(scores, true),
 };
+
+/** Whether no taint of the node keeps the Pod away. */
+export function toleratesNode({ spec }: Pod, node: Node): boolean {
+  const taints = (node.spec?.taints ?? []).filter(({ effect }) => effect === "NoSchedule" || effect === "NoExecute");
+  return taints.every((taint) => tolerates(spec?.tolerations, taint));
+}
 
 /** https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/ */
 export function tolerates(tolerations: readonly Toleration[] | undefined, taint: Taint): boolean {
