@@ -205,7 +205,9 @@ async function bodyOf(request: IncomingMessage): Promise<RequestBody> {
     });
     request.on("end", resolve);
     request.on("error", reject);
-    request.on("close", () => reject(new ApiError("BadRequest", "the body ended before it was whole")));
+    request.on("close", () => {
+      if (!request.complete) reject(new ApiError("BadRequest", "the body ended before it was whole"));
+    });
   });
   if (size === 0) return NO_BODY;
   return { kind: "bytes", bytes: chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks) };
