@@ -70,6 +70,8 @@ export async function join(session: ExecClientSession, streams: ProcessStreams):
   signal?.addEventListener("abort", leave, { once: true });
   if (signal?.aborted) leave();
   const outputs = [flow(session.stdout, streams.stdout), flow(session.stderr, streams.stderr)];
+  // a reader may leave long before the outcome comes: asked for below, but nobody waits for it until then
+  for (const output of outputs) output.catch(() => undefined);
   // the input may outlive the process, or the process its input: neither decides the outcome
   flow(streams.stdin, session.stdin).catch(() => undefined);
   if (streams.resize) sendSizes(session, streams.resize).catch(() => undefined);
