@@ -11,7 +11,7 @@ export type Step =
   | { readonly kind: "wildcard" }
   | { readonly kind: "recursive" }
   | { readonly kind: "slice"; readonly from?: number; readonly to?: number; readonly step?: number }
-  | { readonly kind: "union"; readonly members: readonly Step[] }
+  | { readonly kind: "union"; readonly members: readonly (readonly Step[])[] }
   | { readonly kind: "filter"; readonly left: Operand; readonly operator: string; readonly right?: Operand };
 
 export type Operand =
@@ -127,7 +127,7 @@ function parseStep(rest: string): { step: Step[]; length: number } {
   if (rest.startsWith(".[")) return { step: [], length: 1 };
   if (rest.startsWith("[")) {
     const end = bracketEnd(rest);
-    return { step: [parseBracket(rest.slice(1, end))], length: end + 1 };
+    return { step: parseBracket(rest.slice(1, end)), length: end + 1 };
   }
   const field = /^\.?((?:[^.[\]\\\s]|\\.)+)/.exec(rest);
   if (!field) throw fault(`unrecognized character in action: ${JSON.stringify(rest[0])}`);
@@ -149,19 +149,24 @@ function bracketEnd(text: string): number {
   throw fault("unterminated array");
 }
 
-function parseBracket(inside: string): Step {
+function parseBracket(inside: string): Step[] {
   const text = inside.trim();
   const filter = /^\?\((.*)\)$/s.exec(text);
-  if (filter) return parseFilter(filter[1]!.trim());
-  if (text === "*") return { kind: "wildcard" };
+  if (filter) return [parseFilter(filter[1]!.trim())];
+  if (text === "*") return [{ kind: "wildcard" }];
   const members = splitOutside(text, ",").map(parseMember);
-  return members.length === 1 ? members[0]! : { kind: "union", members };
+  return members.length === 1 ? members[0]! : [{ kind: "union", members }];
 }
 
-function parseMember(text: string): Step {
+/** A quoted member is a path of its own: `['metadata.name']` goes down two fields, dots in a key are escaped. */
+function parseMember(text: string): Step[] {
   const member = text.trim();
-  const quoted = /^'((?:[^'\\]|\\.)*)'$|^"((?:[^"\\]|\\.)*)"$/.exec(member);
-  if (quoted) return { kind: "field", name: plain(quoted[1] ?? quoted[2] ?? "") };
+  const quoted = /^'([^']*)'$|^"([^"]*)"$/.exec(member);
+  if (quoted) return [...parsePath(`.${quoted[1] ?? quoted[2] ?? ""}`).steps];
+  return [parseIndex(member)];
+}
+
+function parseIndex(member: string): Step {
   const slice = /^(-?\d*)(?::(-?\d*))?(?::(-?\d*))?$/.exec(member);
   if (!slice || member === "") throw fault(`invalid array index ${member}`);
   const number = (part: string | undefined) => (part === undefined || part === "" ? undefined : Number(part));

@@ -48,18 +48,25 @@ export function textOf(value: unknown): string {
 }
 
 function valuesOf({ root: fromRoot, steps }: Path, root: unknown, current: unknown): readonly unknown[] {
-  let values: readonly unknown[] = [fromRoot ? root : current];
-  for (const step of steps) values = values.flatMap((value) => walk(step, value, root));
+  return follow(steps, [fromRoot ? root : current], root);
+}
+
+function follow(steps: readonly Step[], from: readonly unknown[], root: unknown): readonly unknown[] {
+  let values = from;
+  for (const step of steps) {
+    // A union gives all values of its first member before those of its second.
+    values =
+      step.kind === "union"
+        ? step.members.flatMap((member) => follow(member, values, root))
+        : values.flatMap((value) => walk(step, value, root));
+  }
   return values;
 }
 
-type Walk<K extends Step["kind"]> = (
-  step: Extract<Step, { kind: K }>,
-  value: unknown,
-  root: unknown,
-) => readonly unknown[];
+type Single = Exclude<Step["kind"], "union">;
+type Walk<K extends Single> = (step: Extract<Step, { kind: K }>, value: unknown, root: unknown) => readonly unknown[];
 
-const walks: { readonly [K in Step["kind"]]: Walk<K> } = {
+const walks: { readonly [K in Single]: Walk<K> } = {
   field: ({ name }, value) => {
     if (Array.isArray(value) || typeof value !== "object" || value === null) return [];
     return Object.hasOwn(value, name) ? [(value as Record<string, unknown>)[name]] : [];
@@ -67,13 +74,12 @@ const walks: { readonly [K in Step["kind"]]: Walk<K> } = {
   wildcard: (_step, value) => children(value),
   recursive: (_step, value) => descendants(value),
   slice: (step, value) => sliced(step, value),
-  union: ({ members }, value, root) => members.flatMap((member) => walk(member, value, root)),
   filter: ({ left, operator, right }, value, root) =>
     (Array.isArray(value) ? value : []).filter((item) => holds(left, operator, right, item, root)),
 };
 
-function walk(step: Step, value: unknown, root: unknown): readonly unknown[] {
-  return (walks[step.kind] as Walk<Step["kind"]>)(step, value, root);
+function walk(step: Extract<Step, { kind: Single }>, value: unknown, root: unknown): readonly unknown[] {
+  return (walks[step.kind] as Walk<Single>)(step, value, root);
 }
 
 function children(value: unknown): readonly unknown[] {

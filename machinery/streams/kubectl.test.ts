@@ -1,11 +1,10 @@
 /** Real kubectl, oldest and newest at hand, against our end of exec and port-forward. Skipped where there is none. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, realpathSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
-import { delimiter, dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { endsOf, realKubectls } from "../../e2e/harness/kubectls.ts";
 import { systemClock } from "../process/clock.ts";
 import { acceptExec, acceptPortForward } from "./accept.ts";
 
@@ -110,7 +109,10 @@ async function run(binary: string, args: readonly string[], input?: string) {
   return { stdout, stderr, code: await code };
 }
 
-for (const { version, binary } of binaries()) {
+const kubectls = endsOf(realKubectls());
+
+for (const { version, command } of kubectls) {
+  const [binary = ""] = command;
   describe(`kubectl ${version}`, () => {
     const webSocket = Number(version.split(".")[1]) >= 31;
 
@@ -165,22 +167,4 @@ for (const { version, binary } of binaries()) {
   });
 }
 
-/** The oldest and the newest numbered kubectl beside the one in PATH. */
-function binaries(): { version: string; binary: string }[] {
-  const directories = (process.env["PATH"] ?? "").split(delimiter);
-  const found = directories.flatMap((directory) => {
-    try {
-      const real = dirname(realpathSync(join(directory, "kubectl")));
-      return readdirSync(real).flatMap((name) => {
-        const version = /^kubectl\.(\d+\.\d+)$/.exec(name)?.[1];
-        return version ? [{ version, binary: join(real, name) }] : [];
-      });
-    } catch {
-      return [];
-    }
-  });
-  const sorted = found.sort((a, b) => Number(a.version.split(".")[1]) - Number(b.version.split(".")[1]));
-  return [...new Map([sorted[0], sorted.at(-1)].flatMap((one) => (one ? [[one.version, one]] : []))).values()];
-}
-
-test.skipIf(binaries().length > 0)("no kubectl at hand: nothing to compare with", () => {});
+test.skipIf(kubectls.length > 0)("no kubectl at hand: nothing to compare with", () => {});

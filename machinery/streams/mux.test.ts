@@ -109,3 +109,25 @@ test("a stream beyond the limit is refused and the rest live on", async () => {
   expect(() => client.open()).not.toThrow();
   client.close();
 });
+
+test("malformed messages close the tunnel and harm nobody else", async () => {
+  for (const bytes of [[], [1, 2], [5, 0, 0, 0, 1], [5, 0, 0, 0, 1, 9]]) {
+    const { near, far } = await webSockets();
+    const server = createMux(far, { clock: systemClock, side: "server", onStream: (stream) => stream.destroy() });
+    near.on("error", () => {});
+    near.resume();
+    near.send(Buffer.from(bytes));
+    if (!server.signal.aborted) await new Promise((resolve) => server.signal.addEventListener("abort", resolve));
+  }
+});
+
+test("messages for streams that nobody opened are passed over", async () => {
+  const { near, far } = await webSockets();
+  const server = createMux(far, { clock: systemClock, side: "server", onStream: (stream) => stream.end("still here") });
+  near.resume();
+  for (const type of [2, 3, 4, 99]) near.send(Buffer.from([type, 0, 0, 0, 7, 1]));
+  const client = createMux(near, { clock: systemClock, side: "client", onStream: (stream) => stream.destroy() });
+  expect(await text(client.open())).toBe("still here");
+  expect(server.signal.aborted).toBe(false);
+  client.close();
+});

@@ -94,7 +94,8 @@ export function createMux(ws: WebSocket, { clock, side, onStream }: MuxOptions):
     for (const stream of [...streams.values()]) stream.receiveReset(error);
   };
   ws.on("message", (message: Buffer) => {
-    if (message.length < HEAD) return ws.close(1002, "message too short");
+    const whole = message.length >= HEAD && (message[0] !== types.grant || message.length === HEAD + 4);
+    if (!whole) return ws.close(1002, "malformed message");
     received[message.readUInt8(0)]?.(message.readUInt32BE(1), message.subarray(HEAD));
   });
   ws.on("error", () => ws.terminate());
