@@ -232,6 +232,22 @@ test("trace tells from the apply to the containers, and who did each step", asyn
   expect(upwards).toMatch(/deployment\.apps\/web [^\n]*by kubernetes-admin/);
 });
 
+test("trace knows what is gone, and says where history begins after a compaction", async () => {
+  await out("create", "configmap", "brief");
+  await out("delete", "cm", "brief");
+  const gone = await out("trace", "cm/brief");
+  expect(gone).toMatch(
+    /configmap\/brief created, by kubernetes-admin[^\n]*\n[^\n]*configmap\/brief deleted, by kubernetes-admin/,
+  );
+
+  const { store } = cluster.pipeline;
+  await store.compact(await store.revision());
+  const text = await out("trace", "deploy/web");
+  expect(text).toMatch(/deployment\.apps\/web as kept first, by [\w-]+ \(#\d+/);
+  expect(text).toMatch(/History begins after #\d+: what was written before has been compacted/);
+  expect(await failure("trace", "cm/brief")).toContain('configmaps "brief" not found');
+});
+
 test("generators make what they promise", async () => {
   expect(await out("create", "deployment", "made", "--image=x:1", "--dry-run=client", "-o", "yaml")).toContain(
     "image: x:1",

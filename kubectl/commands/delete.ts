@@ -5,6 +5,7 @@ import { ApiError, isNotFound } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import type { Cluster } from "../cluster.ts";
 import { defineCommand, type Run } from "../command.ts";
+import { TimedOut, watchUntil } from "../conditions.ts";
 import { resourcePath, typeName } from "../discovery.ts";
 import { CommandError, throwAll, withSource } from "../errors.ts";
 import type { FlagTable } from "../flags.ts";
@@ -183,31 +184,20 @@ function uidOf(answer: KubeObject): string | undefined {
   return (answer["details"] as { uid?: string } | undefined)?.uid;
 }
 
-const POLL_MS = 200;
-
 async function waitUntilGone(run: DeleteRun, cluster: Cluster, gone: readonly Deleted[]): Promise<void> {
   const timeout = goDuration(run.flags.timeout);
   const deadline = timeout > 0 ? run.clock.monotonic() + timeout : Number.POSITIVE_INFINITY;
   for (const { ref, uid } of gone) {
-    while (await exists(cluster, ref, uid)) {
-      if (run.clock.monotonic() >= deadline)
-        throw new CommandError(`timed out waiting for the condition on ${ref.type.plural}/${ref.name}`);
-      await run.clock.sleep(POLL_MS, run.io.signal);
+    const left = deadline - run.clock.monotonic();
+    const isGone = (object: KubeObject | undefined) =>
+      object === undefined || (uid !== undefined && object.metadata.uid !== uid);
+    try {
+      await watchUntil({ cluster, io: run.io, timeout: left }, ref, isGone);
+    } catch (error) {
+      // Who may delete need not be allowed to look.
+      if (error instanceof ApiError && error.code === 403) continue;
+      if (!(error instanceof TimedOut)) throw error;
+      throw new CommandError(`timed out waiting for the condition on ${ref.type.plural}/${ref.name}`);
     }
-  }
-}
-
-async function exists(
-  cluster: Cluster,
-  { type, namespace, name }: ObjectRef,
-  uid: string | undefined,
-): Promise<boolean> {
-  try {
-    const object = await cluster.request<KubeObject>({ method: "GET", path: resourcePath(type, namespace, name) });
-    return uid === undefined || object.metadata.uid === uid;
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    if (error instanceof ApiError && error.code === 403) return false;
-    throw error;
   }
 }

@@ -4,14 +4,16 @@
  * Everything comes out of the server's store: each version was kept with who wrote it, when, and which
  * change made them. What was compacted is gone; the output says where history begins.
  */
+import { isNotFound } from "../../machinery/objects/status.ts";
 import type { Cluster } from "../cluster.ts";
 import { defineCommand } from "../command.ts";
-import { typeName } from "../discovery.ts";
+import { apiVersionOf, typeName } from "../discovery.ts";
 import { CommandError, PlainError } from "../errors.ts";
 import { findOne } from "../pods.ts";
+import { type FoundObject, namespaceFor, parseSelection } from "../selection.ts";
 import type { Chain, Step } from "../trace/chain.ts";
 import { chainOf } from "../trace/chain.ts";
-import { gather, type Story } from "../trace/gather.ts";
+import { gather, historyOf, type Story } from "../trace/gather.ts";
 
 export const trace = defineCommand({
   usage: "trace (TYPE NAME | TYPE/NAME) [options]",
@@ -27,7 +29,7 @@ export const trace = defineCommand({
     if (args.length === 0) throw new CommandError("required resource not specified: name it as TYPE/NAME");
     if (!["", "json"].includes(flags.output)) throw new CommandError("--output must be 'json'");
     const cluster = await run.cluster();
-    const found = await findOne(cluster, args);
+    const found = await foundOrGone(cluster, args);
     const story = await gathered(cluster, found, flags["max-objects"]);
     const chain = chainOf(story.objects, { all: flags.all });
     if (flags.output === "json") return run.out(`${JSON.stringify({ since: story.since, ...chain }, asData, 4)}\n`);
@@ -36,7 +38,26 @@ export const trace = defineCommand({
   },
 });
 
-async function gathered(cluster: Cluster, found: Parameters<typeof gather>[1], most: number): Promise<Story> {
+/** What is there, or, when it was deleted, what history kept of it. */
+async function foundOrGone(cluster: Cluster, args: readonly string[]): Promise<FoundObject> {
+  try {
+    return await findOne(cluster, args);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    const [selected] = await parseSelection(
+      cluster,
+      args.length === 1 && !args[0]!.includes("/") ? ["pods", ...args] : args,
+    );
+    const [name = ""] = selected?.names ?? [];
+    const ref = { type: selected!.type, namespace: namespaceFor(selected!.type, cluster), name };
+    const { versions } = await historyOf(cluster, ref).catch(() => ({ versions: [] }));
+    const last = versions.findLast(({ object }) => object !== undefined)?.object;
+    if (!last) throw error;
+    return { ...ref, object: { ...last, apiVersion: apiVersionOf(ref.type), kind: ref.type.kind } };
+  }
+}
+
+async function gathered(cluster: Cluster, found: FoundObject, most: number): Promise<Story> {
   try {
     return await gather(cluster, found, most);
   } catch (error) {
