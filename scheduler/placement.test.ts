@@ -126,17 +126,21 @@ describe("a Pod of the same name as one before", () => {
   test("is placed although the first was deleted while it was being bound", async () => {
     const started = await start(nodeDraft("a"));
     const { client } = started;
+    const settled = Promise.withResolvers<void>();
     started.run({
       on: once(bindings("/p")),
       async after() {
         await client.delete("pods", inDefault("p"), { gracePeriodSeconds: 0 });
-        await client.create("pods", podDraft("p", {}, { second: "" }));
-        await pause(100);
+        await client.create("pods", podDraft("p", { nodeSelector: { disk: "ssd" } }));
+        await expect.poll(async () => (await started.condition("p"))?.reason, eventually).toBe("Unschedulable");
+        settled.resolve();
       },
     });
     await client.create("pods", podDraft("p"));
-    await expect.poll(async () => (await started.pod("p"))?.metadata.labels, eventually).toEqual({ second: "" });
-    await expect.poll(() => started.nodeOf("p"), eventually).toBe("a");
+    await settled.promise;
+    await pause(50);
+    await client.create("nodes", nodeDraft("b", "2", { disk: "ssd" }));
+    await expect.poll(() => started.nodeOf("p"), eventually).toBe("b");
   });
 
   test("is not told what was meant for the first", async () => {

@@ -4,7 +4,7 @@
  * A node "a" of zone "z" is written node("a", { zone: "z" }).
  */
 import { createObjectCache } from "../machinery/client/object-cache.ts";
-import { apiVersionOf, type Kinds, kinds, type Node, type Pod, type PodSpec } from "../machinery/objects/kinds.ts";
+import { apiVersionOf, kinds, type Node, type Pod, type PodSpec } from "../machinery/objects/kinds.ts";
 import type { StoredObject } from "../machinery/objects/wire.ts";
 import { type Cluster, type Listers, LOOKED_UP, type LookedUp } from "./cluster.ts";
 import { type Decision, decide } from "./framework.ts";
@@ -79,10 +79,11 @@ export const asking = (cpu: string, memory = "1Mi"): Partial<PodSpec> => ({
 /** A Pod and the node it is on. */
 export type Placed = readonly [Pod, string];
 
-type Others = { readonly [K in LookedUp]?: readonly (Omit<Kinds[K], "apiVersion" | "kind" | "metadata"> & Named)[] };
-interface Named {
-  readonly metadata: { readonly name: string; readonly [field: string]: unknown };
+/** The rest of an object's metadata is filled in. */
+interface Sample {
+  readonly metadata: { readonly name: string };
 }
+export type Others = { readonly [K in LookedUp]?: readonly Sample[] };
 
 export function cluster(nodes: readonly Node[], placed: readonly Placed[] = [], others: Others = {}): Cluster {
   const snapshot = createSnapshot();
