@@ -243,7 +243,7 @@ test("trace knows what is gone, and says where history begins after a compaction
   const { store } = cluster.pipeline;
   await store.compact(await store.revision());
   const text = await out("trace", "deploy/web");
-  expect(text).toMatch(/deployment\.apps\/web as kept first, by [\w-]+ \(#\d+/);
+  expect(text).toMatch(/deployment\.apps\/web as it was in the oldest version kept, by [\w-]+ \(#\d+/);
   expect(text).toMatch(/History begins after #\d+: what was written before has been compacted/);
   expect(await failure("trace", "cm/brief")).toContain('configmaps "brief" not found');
 });

@@ -77,13 +77,24 @@ interface Line {
   readonly branch: string;
 }
 
+/** Steps of one object that follow each other without a fork stand below each other, all others further in. */
 function linesOf(steps: readonly Step[], before: string, top: boolean): Line[] {
-  return steps.flatMap((step, index) => {
+  return steps.flatMap((first, index) => {
     const last = index === steps.length - 1;
-    const branch = top ? "" : `${before}${last ? "└─ " : "├─ "}`;
     const inner = top ? "" : `${before}${last ? "   " : "│  "}`;
-    return [{ step, branch }, ...linesOf(step.children, inner, false)];
+    const lines = [{ step: first, branch: top ? "" : `${before}${last ? "└─ " : "├─ "}` }];
+    let step = first;
+    for (let next = onlyNext(step); next; next = onlyNext(next)) {
+      lines.push({ step: next, branch: top ? "   " : inner });
+      step = next;
+    }
+    return [...lines, ...linesOf(step.children, inner, false)];
   });
+}
+
+function onlyNext({ name, children }: Step): Step | undefined {
+  const [next, ...more] = children;
+  return next?.name === name && more.length === 0 ? next : undefined;
 }
 
 function render(subject: string, chain: Chain, story: Story): string {
@@ -125,8 +136,8 @@ function notes(chain: Chain, { since, objects, omitted }: Story): string[] {
     return first !== undefined && first.cause?.verb !== "create" && BigInt(first.resourceVersion) <= BigInt(since) + 1n;
   });
   return [
-    ...(chain.hidden > 0 ? [`${chain.hidden} writes that only count along are not shown: --all shows them.`] : []),
-    ...(omitted > 0 ? [`${omitted} more objects that it made are not shown: --max-objects shows more.`] : []),
+    ...(chain.hidden > 0 ? [`Not shown: writes that only count along (${chain.hidden}); --all shows them.`] : []),
+    ...(omitted > 0 ? [`Not shown: more objects that it made (${omitted}); --max-objects shows more.`] : []),
     ...(cut.length > 0 || (BigInt(since) > 0n && chain.roots.length === 0)
       ? [
           `History begins after #${since}: what was written before has been compacted; of it only the last versions are known.`,

@@ -143,7 +143,9 @@ describe("changes in words", () => {
   });
 
   test("a first version that is not a creation says so, and a deletion too", () => {
-    expect(changesBetween(undefined, object({}), false)).toEqual([{ text: "as kept first", main: true }]);
+    expect(changesBetween(undefined, object({}), false)).toEqual([
+      { text: "as it was in the oldest version kept", main: true },
+    ]);
     expect(changesBetween(object({}), undefined, false)).toEqual([{ text: "deleted", main: true }]);
   });
 });

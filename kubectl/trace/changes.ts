@@ -21,7 +21,7 @@ export function changesBetween(
 ): readonly Change[] {
   if (!after) return [{ text: "deleted", main: true }];
   if (created) return [{ text: "created", main: true }];
-  if (!before) return [{ text: "as kept first", main: true }];
+  if (!before) return [{ text: "as it was in the oldest version kept", main: true }];
   const found = looks.flatMap((look) => look(before, after));
   return found.length > 0 ? found : [{ text: "written without a change", main: false }];
 }

@@ -26,18 +26,28 @@ export interface Story {
 
 export async function gather(cluster: Cluster, found: FoundObject, most: number): Promise<Story> {
   const ancestors = await ancestorsOf(cluster, found);
-  const all = await descendantsOf(cluster, found);
-  const descendants = all.slice(0, most);
+  const children = await childrenByOwner(cluster, found.namespace);
+  const own = descendantsOf(found, children);
+  // What its ancestors made besides may have had a part in it: a rollout goes on when other Pods are ready.
+  const others = descendantsOf(ancestors[0] ?? found, children).filter(
+    (one) => !sameAs(one, found) && !own.includes(one),
+  );
   const rows = [
     ...ancestors.map((one) => ({ ...one, asked: false })),
     { ...found, asked: true },
-    ...descendants.map((one) => ({ ...one, asked: true })),
+    ...own.slice(0, most).map((one) => ({ ...one, asked: true })),
+    ...others
+      .filter((one) => !ancestors.some((ancestor) => sameAs(one, ancestor)))
+      .slice(0, most)
+      .map((one) => ({ ...one, asked: false })),
   ];
   const histories = await Promise.all(rows.map((row) => historyOf(cluster, row)));
   const objects = rows.map((row, index) => traced(row, histories[index]!));
   const since = histories.map((history) => history.since).sort((a, b) => Number(BigInt(a) - BigInt(b)));
-  return { objects, since: since.at(-1) ?? "0", omitted: all.length - descendants.length };
+  return { objects, since: since.at(-1) ?? "0", omitted: Math.max(0, own.length - most) };
 }
+
+const sameAs = (one: FoundObject, other: FoundObject) => one.object.metadata.uid === other.object.metadata.uid;
 
 /** The kept versions of an object, also of one that is gone. */
 export async function historyOf(cluster: Cluster, { type, namespace, name }: ObjectRef): Promise<History> {
@@ -86,17 +96,24 @@ async function ancestorsOf(cluster: Cluster, found: FoundObject): Promise<FoundO
 
 const METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json";
 
-async function descendantsOf(cluster: Cluster, found: FoundObject): Promise<FoundObject[]> {
+type ByOwner = ReadonlyMap<string, readonly FoundObject[]>;
+
+/** Everything that has owners, by their uid. */
+async function childrenByOwner(cluster: Cluster, namespace: string | undefined): Promise<ByOwner> {
   const { resources } = await cluster.discovery();
   const types = resources.filter(
     (type) => type.preferred && type.namespaced && type.verbs.includes("list") && type.kind !== "Event",
   );
-  const lists = await Promise.all(types.map((type) => childrenCandidates(cluster, type, found.namespace)));
+  const lists = await Promise.all(types.map((type) => childrenCandidates(cluster, type, namespace)));
   const byOwner = new Map<string, FoundObject[]>();
   for (const one of lists.flat()) {
     for (const { uid } of one.object.metadata.ownerReferences ?? [])
       byOwner.set(uid, [...(byOwner.get(uid) ?? []), one]);
   }
+  return byOwner;
+}
+
+function descendantsOf(found: FoundObject, byOwner: ByOwner): FoundObject[] {
   const all: FoundObject[] = [];
   const walk = (uid: string | undefined) => {
     for (const child of byOwner.get(uid ?? "") ?? []) {
