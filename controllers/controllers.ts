@@ -119,7 +119,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     endedPodThreshold = controllerDefaults.endedPodThreshold,
   } = options;
   return [
-    deploymentController,
+    deploymentController(),
     replicaSetController(),
     jobController(),
     ttlAfterFinished,

@@ -42,10 +42,14 @@ export const maxTotal = (deployment: Deployment): number => wanted(deployment) +
 export function newSetSize(deployment: Deployment, all: readonly ReplicaSet[], current: number): number {
   const replicas = wanted(deployment);
   if (isRecreate(deployment) || current >= replicas) return replicas;
+  if (!all.every(isObserved)) return current;
   const room = maxTotal(deployment) - all.reduce((sum, set) => sum + mayExist(set), 0);
   return room <= 0 ? current : current + Math.min(room, replicas - current);
 }
 
+/** Before a set has taken notice of its size, it may still make Pods for the one before. */
+const isObserved = ({ status, metadata }: ReplicaSet) =>
+  (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
 /** A set that was made smaller may have Pods that it has not deleted yet: they count, too. */
 const mayExist = (set: ReplicaSet) => Math.max(size(set), set.status?.replicas ?? 0);
 

@@ -3,17 +3,16 @@
  *
  * There is never a Pod beyond maxSurge nor, by its own doing, one available too few. It makes and
  * sizes ReplicaSets only; Pods are theirs (replicaset.ts). Every step is decided from what is there,
- * so it may stop anywhere and go on later. The decisions are pure: deployment-revision.ts (which set),
+ * so it may stop anywhere and go on later; what it wrote itself must show first (set-writes.ts). The decisions are pure: deployment-revision.ts (which set),
  * deployment-scale.ts (how large), deployment-status.ts (what to report).
  * https://kubernetes.io/docs/concepts/workloads/controllers/deployment/
  */
-import type { Change, Lister } from "../machinery/client/informer.ts";
+import { type Change, keyOf, type Lister } from "../machinery/client/informer.ts";
 import {
   again,
   type Controller,
   defineController,
   done,
-  enqueueSelf,
   type Outcome,
   type Services,
 } from "../machinery/loop/controller.ts";
@@ -22,6 +21,7 @@ import type { Deployment, Pod, ReplicaSet } from "../machinery/objects/kinds.ts"
 import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
 import { fromLabelSelector, isEverything, matches } from "../machinery/objects/selectors.ts";
 import { isAlreadyExists, isNotFound } from "../machinery/objects/status.ts";
+import type { Draft } from "../machinery/objects/wire.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim } from "./claim.ts";
 import {
@@ -58,11 +58,13 @@ import {
 } from "./deployment-status.ts";
 import { isTerminal } from "./pod-state.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
+import { createSetWrites, type SetWrites } from "./set-writes.ts";
 
 type Context = {
   readonly deployments: Lister<Deployment>;
   readonly replicasets: Lister<ReplicaSet>;
   readonly pods: Lister<Pod>;
+  readonly writes: SetWrites;
 } & Services;
 
 /** The Deployment as last written, and its sets: `next` runs the present template, `old` the others. */
@@ -72,31 +74,60 @@ interface Rollout {
   old: readonly ReplicaSet[];
 }
 
-export const deploymentController: Controller = defineController({
-  name: "deployment-controller",
-  workers: 5,
-  watches: { deployments: enqueueSelf, replicasets: ownersOfSet, pods: recreatesWaitingFor },
+export function deploymentController(): Controller {
+  const writes = createSetWrites();
+  return defineController({
+    name: "deployment-controller",
+    workers: 5,
+    watches: {
+      deployments: ({ key, type }) => {
+        if (type === "deleted") writes.forget(key);
+        return [key];
+      },
+      replicasets: (change, listers) => {
+        if (change.type === "deleted") writes.gone(change.key);
+        return ownersOfSet(change, listers);
+      },
+      pods: recreatesWaitingFor,
+    },
 
-  async reconcile(key, context): Promise<Outcome> {
-    const deployment = context.deployments.get(key);
-    if (!deployment) return done;
-    const selector = fromLabelSelector(deployment.spec?.selector);
-    if (isEverything(selector)) return selectsAll(deployment, context);
+    async reconcile(key, services): Promise<Outcome> {
+      const deployment = services.deployments.get(key);
+      if (!deployment) return done;
+      const wait = await writes.behind(key, services);
+      return wait === undefined ? step(deployment, { ...services, writes }) : again(wait);
+    },
+  });
+}
 
-    const rollout: Rollout = { deployment, ...split(deployment, await ownSets(deployment, context)) };
-    if (deployment.metadata.deletionTimestamp) return report(rollout, countedStatus, context);
+/** Brings the Deployment one step on, and reports where it stands. */
+async function step(deployment: Deployment, context: Context): Promise<Outcome> {
+  const selector = fromLabelSelector(deployment.spec?.selector);
+  if (isEverything(selector)) return selectsAll(deployment, context);
 
-    await notePause(rollout, context);
-    await syncNewSet(rollout, context);
-    if (deployment.spec?.paused || isScaling(deployment, allSets(rollout))) {
-      await resize(rollout, rescale(deployment, rollout.next, rollout.old), context);
-      if (deployment.spec?.paused) await cleanUp(rollout, context);
-      return report(rollout, countedStatus, context);
-    }
-    await (isRecreate(deployment) ? recreate(rollout, context) : roll(rollout, context));
-    return report(rollout, rolloutStatus, context);
-  },
-});
+  const rollout: Rollout = { deployment, ...split(deployment, await ownSets(deployment, context)) };
+  if (deployment.metadata.deletionTimestamp) return report(rollout, countedStatus, context);
+
+  await notePause(rollout, context);
+  await syncNewSet(rollout, context);
+  if (deployment.spec?.paused || isScaling(deployment, allSets(rollout))) {
+    await resize(rollout, rescale(deployment, rollout.next, rollout.old), context);
+    if (deployment.spec?.paused) await cleanUp(rollout, context);
+    return report(rollout, countedStatus, context);
+  }
+  await (isRecreate(deployment) ? recreate(rollout, context) : roll(rollout, context));
+  return report(rollout, rolloutStatus, context);
+}
+
+/** Every write of a set goes through here. */
+function writeSet(
+  { deployment }: Rollout,
+  set: Draft<ReplicaSet>,
+  verb: "create" | "update",
+  { client, clock, writes }: Context,
+): Promise<ReplicaSet> {
+  return writes.send(keyOf(deployment), set, () => client[verb]("replicasets", set), clock.monotonic());
+}
 
 const allSets = ({ next, old }: Rollout): readonly ReplicaSet[] => (next ? [...old, next] : old);
 
@@ -199,7 +230,7 @@ async function syncNewSet(rollout: Rollout, context: Context): Promise<void> {
   const minReadySeconds = deployment.spec?.minReadySeconds ?? 0;
   if (!sameJson(annotations, next.metadata.annotations) || minReadySeconds !== (next.spec?.minReadySeconds ?? 0)) {
     const changed = { ...next, metadata: { ...next.metadata, annotations }, spec: { ...next.spec!, minReadySeconds } };
-    rollout.next = await context.client.update("replicasets", changed);
+    rollout.next = await writeSet(rollout, changed, "update", context);
   }
   await setRevision(rollout, annotations[REVISION] ?? String(revision), context);
   if (progressDeadline(deployment) === undefined || findCondition(deployment.status?.conditions, "Progressing")) return;
@@ -249,7 +280,7 @@ function oldPodsRun({ old }: Rollout, { pods }: Context): boolean {
 async function ensureNewSet(rollout: Rollout, context: Context): Promise<boolean> {
   if (rollout.next) return true;
   const { deployment, old } = rollout;
-  const { client, events } = context;
+  const { events } = context;
   const revision = Math.max(0, ...old.map(revisionOf)) + 1;
   const replicas = newSetSize(deployment, old, 0);
   const annotations = {
@@ -258,7 +289,7 @@ async function ensureNewSet(rollout: Rollout, context: Context): Promise<boolean
   };
   const draft = draftSet(deployment, replicas, annotations);
   try {
-    rollout.next = await client.create("replicasets", draft);
+    rollout.next = await writeSet(rollout, draft, "create", context);
   } catch (error) {
     if (isTerminatingNamespace(error)) return false;
     if (isAlreadyExists(error)) return takeExisting(rollout, draft.metadata.name!, context);
@@ -298,7 +329,7 @@ async function reportFailure(rollout: Rollout, name: string, error: unknown, con
 }
 
 /** Writes the sizes, with what they were computed for. */
-async function resize(rollout: Rollout, resizes: readonly Resize[], { client, events }: Context): Promise<void> {
+async function resize(rollout: Rollout, resizes: readonly Resize[], context: Context): Promise<void> {
   const { deployment } = rollout;
   const noted = replicaAnnotations(wanted(deployment), maxTotal(deployment));
   for (const { set, replicas } of resizes) {
@@ -306,14 +337,11 @@ async function resize(rollout: Rollout, resizes: readonly Resize[], { client, ev
     const before = size(set);
     if (replicas === before && sameJson(annotations, set.metadata.annotations)) continue;
     const { name } = set.metadata;
-    const written = await client.update("replicasets", {
-      ...set,
-      metadata: { ...set.metadata, annotations },
-      spec: { ...set.spec!, replicas },
-    });
+    const changed = { ...set, metadata: { ...set.metadata, annotations }, spec: { ...set.spec!, replicas } };
+    const written = await writeSet(rollout, changed, "update", context);
     if (replicas !== before) {
       const direction = replicas > before ? "up" : "down";
-      events.normal(
+      context.events.normal(
         deployment,
         "ScalingReplicaSet",
         `Scaled ${direction} replica set ${name} from ${before} to ${replicas}`,

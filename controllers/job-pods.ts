@@ -66,16 +66,19 @@ export function missingIndexes(
   return missing;
 }
 
-export function draftPod(job: Job, index: number | undefined, suffix: string): Draft<Pod> {
+export const podNamePrefix = ({ metadata: { name } }: Job, index: number | undefined): string =>
+  index === undefined ? `${name}-` : `${name}-${index}-`;
+
+export function draftPod(job: Job, index: number | undefined, name: string): Draft<Pod> {
   const draft = podFromTemplate(job.spec?.template ?? {}, job, kinds.jobs);
   const finalizers = [...(draft.metadata.finalizers ?? []), TRACKING];
-  if (index === undefined) return { ...draft, metadata: { ...draft.metadata, finalizers } };
+  if (index === undefined) return { ...draft, metadata: { ...draft.metadata, name, finalizers } };
   const { generateName: _generateName, ...metadata } = draft.metadata;
   const own = { [INDEX]: String(index) };
   return {
     metadata: {
       ...metadata,
-      name: `${job.metadata.name}-${index}-${suffix}`,
+      name,
       finalizers,
       annotations: { ...metadata.annotations, ...own },
       labels: { ...metadata.labels, ...own },

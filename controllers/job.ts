@@ -2,7 +2,7 @@
  * Job: runs Pods until enough of them have succeeded, or too many have failed.
  *
  * An end is counted once, also across restarts (job-status.ts), and no Pod is made from a cache that
- * lags behind what was written before. Which Pods: job-pods.ts. Finished Jobs go by their TTL:
+ * lags behind what was written before (pod-creations.ts). Which Pods: job-pods.ts. Finished Jobs go by their TTL:
  * ttl-after-finished.ts.
  * https://kubernetes.io/docs/concepts/workloads/controllers/job/
  */
@@ -15,7 +15,7 @@ import {
   type Outcome,
   type Services,
 } from "../machinery/loop/controller.ts";
-import { createExpectations, type Expectations } from "../machinery/loop/expectations.ts";
+import { createExpectations, type Expectations, OVERDUE_MS } from "../machinery/loop/expectations.ts";
 import { createOwnWrites, type OwnWrites } from "../machinery/loop/own-writes.ts";
 import { isTrue } from "../machinery/objects/conditions.ts";
 import type { Job, Pod } from "../machinery/objects/kinds.ts";
@@ -32,6 +32,7 @@ import {
   isSucceeded,
   isTracked,
   missingIndexes,
+  podNamePrefix,
   TRACKING,
 } from "./job-pods.ts";
 import {
@@ -45,12 +46,19 @@ import {
   timeToDeadline,
   wantedActive,
 } from "./job-status.ts";
+import { createPodCreations, type PodCreations } from "./pod-creations.ts";
 import { ownerKey } from "./pod-from-template.ts";
 import { isActive, isTerminal } from "./pod-state.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
-import { inGrowingBatches } from "./slow-start.ts";
 
 type Context = { readonly jobs: Lister<Job>; readonly pods: Lister<Pod> } & Services;
+
+/** What was written and may not be in the cache. */
+interface Asked {
+  readonly expectations: Expectations;
+  readonly creations: PodCreations;
+  readonly writes: OwnWrites;
+}
 
 /** Most Pods created or deleted in one go. */
 const BURST = 500;
@@ -58,17 +66,19 @@ const MANAGED_BY = "kubernetes.io/job-controller";
 
 export function jobController(): Controller {
   const expectations = createExpectations();
+  const creations = createPodCreations(expectations);
   const writes = createOwnWrites();
+  const asked: Asked = { expectations, creations, writes };
   return defineController({
     name: "job-controller",
     workers: 5,
     paced: true,
     watches: {
       jobs: ({ key, type }) => {
-        if (type === "deleted") expectations.forget(key);
+        if (type === "deleted") creations.forget(key);
         return [key];
       },
-      pods: (change, listers) => keysOf(change, listers["jobs"] as unknown as Lister<Job>, expectations),
+      pods: (change, listers) => keysOf(change, listers["jobs"] as unknown as Lister<Job>, asked),
     },
 
     async reconcile(key, context): Promise<Outcome> {
@@ -80,22 +90,23 @@ export function jobController(): Controller {
       if (job.spec?.managedBy && job.spec.managedBy !== MANAGED_BY) return done;
       if (writes.behind(key, job)) return done;
 
+      if (!isFinished(job)) await creations.settle(key, job, context);
       const pods = await ownPods(job, context);
       if (isFinished(job) || job.metadata.deletionTimestamp)
         return releaseAll(
           pods.filter((pod) => isFinished(job) || isTerminal(pod) || pod.metadata.deletionTimestamp),
           context,
         );
-      return run(key, job, pods, context, expectations, writes);
+      return run(key, job, pods, context, asked);
     },
   });
 }
 
 /** The Job that a Pod's change concerns; what it shows closes expectations. */
-function keysOf({ object: pod, type }: Change<Pod>, jobs: Lister<Job>, expectations: Expectations): string[] {
+function keysOf({ object: pod, type }: Change<Pod>, jobs: Lister<Job>, { creations, expectations }: Asked): string[] {
   const key = ownerKey(pod, "jobs");
   if (key) {
-    if (type === "added") expectations.creationObserved(key);
+    if (type !== "updated") creations.observed(key, pod.metadata.name);
     if (type === "deleted" || pod.metadata.deletionTimestamp) expectations.deletionObserved(key, pod.metadata.uid);
     return [key];
   }
@@ -121,15 +132,9 @@ async function ownPods(job: Job, { client, pods }: Context): Promise<Pod[]> {
   });
 }
 
-async function run(
-  key: string,
-  job: Job,
-  pods: readonly Pod[],
-  context: Context,
-  expectations: Expectations,
-  writes: OwnWrites,
-): Promise<Outcome> {
+async function run(key: string, job: Job, pods: readonly Pod[], context: Context, asked: Asked): Promise<Outcome> {
   const { client, clock } = context;
+  const { expectations, writes } = asked;
   if (!job.status?.startTime) warnOfIgnored(job, context);
   const counts = tally(job, pods);
   const now = clock.now();
@@ -139,7 +144,7 @@ async function run(
   const failed = pods.filter((pod) => isFailed(pod, job));
   const pause = backoffLeft(failed, pods.filter(isSucceeded), now);
   const scaled = settled
-    ? await scale(key, job, counts, ending, pause, context, expectations)
+    ? await scale(key, job, counts, ending, pause, context, asked)
     : { active: counts.active.length };
 
   const status = statusOf({ job, pods, counts, active: scaled.active, ending, settled, now });
@@ -154,7 +159,8 @@ async function run(
   );
   if (scaled.error) throw scaled.error;
 
-  const waits = [timeToDeadline(job, now), pause > 0 && !ending ? pause : undefined].filter(
+  const unseen = expectations.satisfied(key, clock.monotonic()) ? undefined : OVERDUE_MS;
+  const waits = [timeToDeadline(job, now), pause > 0 && !ending ? pause : undefined, unseen].filter(
     (ms) => ms !== undefined && ms > 0,
   );
   return waits.length > 0 ? again(Math.min(...(waits as number[]))) : done;
@@ -176,18 +182,18 @@ async function scale(
   ending: Ending | undefined,
   pause: number,
   context: Context,
-  expectations: Expectations,
+  asked: Asked,
 ): Promise<{ readonly active: number; readonly error?: unknown }> {
   const { active } = counts;
   const target = ending || isSuspended(job) ? 0 : wantedActive(job, counts);
   if (active.length > target) {
     const counted = ending?.type === "FailureTarget";
-    return remove(key, job, surplus(active, target), active.length, counted, context, expectations);
+    return remove(key, job, surplus(active, target), active.length, counted, context, asked.expectations);
   }
   const replaced = job.spec?.podReplacementPolicy === "Failed" ? counts.terminating : 0;
   const missing = Math.min(target - active.length - replaced, BURST);
   if (missing <= 0 || pause > 0) return { active: active.length };
-  return create(key, job, counts, missing, context, expectations);
+  return create(key, job, counts, missing, context, asked.creations);
 }
 
 /** Those that have got least far go first. */
@@ -200,32 +206,22 @@ function surplus(active: readonly Pod[], target: number): readonly Pod[] {
   return sorted.slice(0, active.length - target);
 }
 
-async function create(
-  key: string,
-  job: Job,
-  counts: Tally,
-  count: number,
-  context: Context,
-  expectations: Expectations,
-) {
-  const { client, clock, events } = context;
-  const indexes = isIndexed(job) ? missingIndexes(job, counts.active, counts.completedIndexes, count) : undefined;
-  const number = indexes ? indexes.length : count;
-  expectations.expectCreations(key, number, clock.monotonic());
-  const { succeeded, error } = await inGrowingBatches(number, async (i) => {
-    const pod = await client.create("pods", draftPod(job, indexes?.[i], suffix(clock.random)));
-    events.normal(job, "SuccessfulCreate", `Created pod: ${pod.metadata.name}`);
-  });
-  for (let failed = succeeded; failed < number; failed++) expectations.creationObserved(key);
+async function create(key: string, job: Job, counts: Tally, count: number, context: Context, creations: PodCreations) {
+  const { events } = context;
+  const indexes: readonly (number | undefined)[] = isIndexed(job)
+    ? missingIndexes(job, counts.active, counts.completedIndexes, count)
+    : Array(count).fill(undefined);
+  const drafts = indexes.map((index) => ({
+    prefix: podNamePrefix(job, index),
+    draft: (name: string) => draftPod(job, index, name),
+    made: (name: string) => events.normal(job, "SuccessfulCreate", `Created pod: ${name}`),
+  }));
+  const { succeeded, error } = await creations.create(key, job, drafts, context);
   const active = counts.active.length + succeeded;
   if (error === undefined || isTerminatingNamespace(error)) return { active };
   events.warning(job, "FailedCreate", `Error creating: ${(error as Error).message}`);
   return { active, error };
 }
-
-const ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
-const suffix = (random: () => number) =>
-  Array.from({ length: 5 }, () => ALPHABET[Math.floor(random() * ALPHABET.length)]).join("");
 
 /** Pods deleted because the Job failed count as failed; others lose their finalizer first, so that they do not. */
 async function remove(

@@ -2,8 +2,8 @@
  * ReplicaSet: keeps a number of Pods alive that match a selector.
  *
  * It never creates or deletes while its cache does not show what it asked for before (expectations),
- * so a lagging cache never makes a Pod too many. Which Pods go first: pod-deletion-order.ts;
- * which belong to it: claim.ts. Rollouts are the Deployment's: deployment.ts.
+ * so a lagging cache never makes a Pod too many, nor does an answer that got lost: pod-creations.ts.
+ * Which Pods go first: pod-deletion-order.ts; which belong to it: claim.ts. Rollouts are the Deployment's: deployment.ts.
  * https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/
  */
 import type { Change, Lister } from "../machinery/client/informer.ts";
@@ -15,7 +15,7 @@ import {
   type Outcome,
   type Services,
 } from "../machinery/loop/controller.ts";
-import { createExpectations, type Expectations } from "../machinery/loop/expectations.ts";
+import { createExpectations, type Expectations, OVERDUE_MS } from "../machinery/loop/expectations.ts";
 import { findCondition, withCondition, withoutCondition } from "../machinery/objects/conditions.ts";
 import { kinds, type Pod, type ReplicaSet } from "../machinery/objects/kinds.ts";
 import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
@@ -24,59 +24,69 @@ import { ApiError, isNotFound } from "../machinery/objects/status.ts";
 import { wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim } from "./claim.ts";
+import { createPodCreations, type PodCreations } from "./pod-creations.ts";
 import { podsToDelete } from "./pod-deletion-order.ts";
 import { ownerKey, podFromTemplate } from "./pod-from-template.ts";
 import { isActive, isAvailable, isReady, isTerminating, timeToAvailable } from "./pod-state.ts";
-import { inGrowingBatches } from "./slow-start.ts";
 
 type Context = { readonly replicasets: Lister<ReplicaSet>; readonly pods: Lister<Pod> } & Services;
 type Status = NonNullable<ReplicaSet["status"]>;
+
+/** What was asked of the server and may not be in the cache. */
+interface Asked {
+  readonly expectations: Expectations;
+  readonly creations: PodCreations;
+}
 
 /** Most Pods created or deleted in one go. */
 const BURST = 500;
 
 export function replicaSetController(): Controller {
   const expectations = createExpectations();
+  const creations = createPodCreations(expectations);
+  const asked: Asked = { expectations, creations };
   return defineController({
     name: "replicaset-controller",
     workers: 5,
     paced: true,
     watches: {
       replicasets: ({ key, type }) => {
-        if (type === "deleted") expectations.forget(key);
+        if (type === "deleted") creations.forget(key);
         return [key];
       },
-      pods: (change, listers) => keysOf(change, listers["replicasets"] as unknown as Lister<ReplicaSet>, expectations),
+      pods: (change, listers) => keysOf(change, listers["replicasets"] as unknown as Lister<ReplicaSet>, asked),
     },
 
     async reconcile(key, context): Promise<Outcome> {
       const set = context.replicasets.get(key);
       if (!set) return done;
 
+      await creations.settle(key, set, context);
       const settled = expectations.satisfied(key, context.clock.monotonic());
       const pods = await ownPods(set, context);
       const active = pods.filter(isActive);
 
       const deleting = set.metadata.deletionTimestamp !== undefined;
-      const failure = settled && !deleting ? await scale(key, set, active, context, expectations) : undefined;
+      const failure = settled && !deleting ? await scale(key, set, active, context, asked) : undefined;
 
       const now = context.clock.now();
-      const status = statusOf(set, pods, failure, now);
+      const status = statusOf(set, pods, creations.unseen(key), failure, now);
       if (!sameJson(status, set.status)) await context.client.updateStatus("replicasets", { ...set, status });
       if (failure) throw failure.error;
 
-      const wait = nextAvailable(active, set.spec?.minReadySeconds ?? 0, now);
+      const unseen = expectations.satisfied(key, context.clock.monotonic()) ? undefined : OVERDUE_MS;
+      const wait = nextAvailable(active, set.spec?.minReadySeconds ?? 0, now) ?? unseen;
       return wait === undefined ? done : again(wait);
     },
   });
 }
 
 /** The sets that a Pod's change concerns; what it shows closes expectations. */
-function keysOf(change: Change<Pod>, sets: Lister<ReplicaSet>, expectations: Expectations): string[] {
+function keysOf(change: Change<Pod>, sets: Lister<ReplicaSet>, { creations, expectations }: Asked): string[] {
   const { object: pod, old, type } = change;
   const key = ownerKey(pod, "replicasets");
   if (key) {
-    if (type === "added") expectations.creationObserved(key);
+    if (type !== "updated") creations.observed(key, pod.metadata.name);
     if (type === "deleted" || pod.metadata.deletionTimestamp) expectations.deletionObserved(key, pod.metadata.uid);
   }
   const before = old && ownerKey(old, "replicasets");
@@ -118,14 +128,14 @@ async function scale(
   set: ReplicaSet,
   active: readonly Pod[],
   context: Context,
-  expectations: Expectations,
+  asked: Asked,
 ): Promise<Failure | undefined> {
   const missing = (set.spec?.replicas ?? 1) - active.length;
-  if (missing > 0) return create(key, set, Math.min(missing, BURST), context, expectations);
+  if (missing > 0) return create(key, set, Math.min(missing, BURST), context, asked.creations);
   if (missing === 0) return undefined;
   const count = Math.min(-missing, BURST);
   const chosen = podsToDelete(active, relatedPods(set, active, context), count, context.clock.now());
-  return remove(key, set, chosen, context, expectations);
+  return remove(key, set, chosen, context, asked.expectations);
 }
 
 async function create(
@@ -133,16 +143,16 @@ async function create(
   set: ReplicaSet,
   count: number,
   context: Context,
-  expectations: Expectations,
+  creations: PodCreations,
 ): Promise<Failure | undefined> {
-  const { client, events, clock } = context;
+  const { events } = context;
   const draft = podFromTemplate(set.spec?.template ?? {}, set, kinds.replicasets);
-  expectations.expectCreations(key, count, clock.monotonic());
-  const { succeeded, error } = await inGrowingBatches(count, async () => {
-    const pod = await client.create("pods", draft);
-    events.normal(set, "SuccessfulCreate", `Created pod: ${pod.metadata.name}`);
-  });
-  for (let failed = succeeded; failed < count; failed++) expectations.creationObserved(key);
+  const creation = {
+    prefix: draft.metadata.generateName!,
+    draft: (name: string) => ({ ...draft, metadata: { ...draft.metadata, name } }),
+    made: (name: string) => events.normal(set, "SuccessfulCreate", `Created pod: ${name}`),
+  };
+  const { error } = await creations.create(key, set, Array(count).fill(creation), context);
   if (error === undefined || isTerminatingNamespace(error)) return undefined;
   events.warning(set, "FailedCreate", `Error creating: ${(error as Error).message}`);
   return { reason: "FailedCreate", error };
@@ -188,8 +198,17 @@ export function isTerminatingNamespace(error: unknown): boolean {
   return causes.some(({ reason }) => reason === "NamespaceTerminating");
 }
 
-/** The status that the set should show. */
-export function statusOf(set: ReplicaSet, pods: readonly Pod[], failure: Failure | undefined, now: number): Status {
+/**
+ * The status that the set should show. Pods that are made already count before the cache shows them:
+ * a Deployment that has made the set smaller must know of them.
+ */
+export function statusOf(
+  set: ReplicaSet,
+  pods: readonly Pod[],
+  unseen: number,
+  failure: Failure | undefined,
+  now: number,
+): Status {
   const active = pods.filter(isActive);
   const labels = Object.entries(set.spec?.template?.metadata?.labels ?? {});
   const labelled = active.filter(({ metadata }) => labels.every(([name, value]) => metadata.labels?.[name] === value));
@@ -201,7 +220,7 @@ export function statusOf(set: ReplicaSet, pods: readonly Pod[], failure: Failure
   };
   const next: Status = {
     ...set.status,
-    replicas: active.length,
+    replicas: active.length + unseen,
     ...counts,
     terminatingReplicas: pods.filter(isTerminating).length,
     observedGeneration: set.metadata.generation ?? 0,

@@ -123,6 +123,11 @@ export const isAlreadyExists = (error: unknown): error is ApiError =>
   error instanceof ApiError && error.reason === "AlreadyExists";
 export const isConflict = (error: unknown): error is ApiError =>
   error instanceof ApiError && error.reason === "Conflict";
+/**
+ * No word about the request itself: it may have been carried out, or may be yet. (A refusal, of the
+ * reasons below 500, says that it was not.)
+ */
+export const isDoubtful = (error: unknown): boolean => !(error instanceof ApiError) || error.code >= 500;
 /** The revision asked for is no longer kept: list again. */
 export const isExpired = (error: unknown): error is ApiError => error instanceof ApiError && error.code === 410;
 
