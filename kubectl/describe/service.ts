@@ -3,7 +3,7 @@ import type { EndpointSlice, Service, ServicePort } from "../../machinery/object
 import { labelsText } from "../output/table.ts";
 import { type Describer, related } from "./describer.ts";
 import { writeEvents } from "./events.ts";
-import { orNone, writeAnnotations, writeLabels, writeMeta } from "./fields.ts";
+import { writeAnnotations, writeLabels, writeMeta } from "./fields.ts";
 
 const SERVICE_LABEL = "kubernetes.io/service-name";
 
@@ -49,14 +49,16 @@ export const describeService: Describer = async (object, document, context) => {
 
 const MOST = 3;
 
+/** None at all where there is no slice; an empty line where nobody in them is ready. */
 function endpointsText(slices: readonly EndpointSlice[], { name }: ServicePort): string {
+  if (slices.length === 0) return "<none>";
   const all = slices.flatMap(({ ports = [], endpoints = [], addressType }) => {
     const port = ports.find((one) => (one.name ?? "") === (name ?? ""));
     if (!port) return [];
     const ready = endpoints.filter(({ conditions }) => conditions?.ready !== false);
-    const host = (address: string) => (addressType === "IPv6" ? `[${address}]` : address);
-    return ready.flatMap(({ addresses }) => addresses.map((address) => `${host(address)}:${port.port}`));
+    const host = (address = "") => (addressType === "IPv6" ? `[${address}]` : address);
+    return ready.map(({ addresses }) => `${host(addresses[0])}:${port.port}`);
   });
   const more = all.length > MOST ? ` + ${all.length - MOST} more...` : "";
-  return orNone(`${all.slice(0, MOST).join(",")}${more}`);
+  return `${all.slice(0, MOST).join(",")}${more}`;
 }
