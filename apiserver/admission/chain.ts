@@ -12,7 +12,6 @@ import { nodeRestriction } from "./node-restriction.ts";
 import { priority } from "./priority.ts";
 import { roleEscalation } from "./role-escalation.ts";
 import { serviceAccount } from "./service-account.ts";
-import { serviceFields } from "./service-fields.ts";
 
 export function builtinPlugins(rbac: Rbac, authorize: Authorizer): readonly AdmissionPlugin[] {
   return [
@@ -21,7 +20,6 @@ export function builtinPlugins(rbac: Rbac, authorize: Authorizer): readonly Admi
     nodeRestriction,
     priority,
     defaultTolerationSeconds,
-    serviceFields,
     roleEscalation(rbac, authorize),
   ];
 }

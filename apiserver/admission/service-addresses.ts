@@ -3,7 +3,8 @@
  *
  * Every address in use is a key of its own beside the objects, written in the same transaction as the
  * Service: two servers cannot give one away twice, and nothing leaks when a write fails.
- * What a crash of an older version left behind is set right at start by `repair`.
+ * What a crash of an older version left behind is set right at start by `repair`. What an update keeps
+ * of them, or gives back, is in resources/service.ts.
  */
 import { BlockList, isIP } from "node:net";
 import { parseCidr } from "../../machinery/objects/ip.ts";
@@ -15,9 +16,9 @@ import type { CachedObjects } from "../auth/contract.ts";
 import type { WatchCache } from "../cache/contract.ts";
 import { internalPrefix } from "../cache/keys.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
+import { needsAddress, needsNodePorts } from "../resources/service-type.ts";
 import type { Condition, Operation } from "../store/contract.ts";
 import type { Allocate } from "./contract.ts";
-import { hasAddress, hasNodePorts } from "./service-fields.ts";
 
 export interface AddressOptions {
   readonly clock: Clock;
@@ -75,8 +76,8 @@ async function allocate(
 /** The keys of all addresses that a Service has. */
 function keysOf({ spec }: Service): string[] {
   if (!spec) return [];
-  const ips = hasAddress(spec) ? (spec.clusterIPs ?? []).filter((ip) => isIP(ip) !== 0) : [];
-  const ports = hasNodePorts(spec) ? (spec.ports ?? []).filter(({ nodePort }) => nodePort) : [];
+  const ips = needsAddress(spec) ? (spec.clusterIPs ?? []).filter((ip) => isIP(ip) !== 0) : [];
+  const ports = needsNodePorts(spec) ? (spec.ports ?? []).filter(({ nodePort }) => nodePort) : [];
   return [
     ...ips.map(ipKey),
     ...new Set(ports.map(({ protocol = "TCP", nodePort = 0 }) => portKey(protocol, nodePort))),
@@ -95,9 +96,9 @@ async function choose(
   const errors = new FieldErrors();
   const undo: (() => void)[] = [];
   const taken = takenBy(options.objects, metadata.uid);
-  if (hasAddress(spec) && spec.clusterIP !== "None") await chooseIp(options, range, spec, taken, own, errors, undo);
-  if (hasAddress(spec)) setFamilies(spec, undo);
-  if (hasNodePorts(spec)) await choosePorts(options, spec, taken, own, errors, undo);
+  if (needsAddress(spec) && spec.clusterIP !== "None") await chooseIp(options, range, spec, taken, own, errors, undo);
+  if (needsAddress(spec)) setFamilies(spec, undo);
+  if (needsNodePorts(spec)) await choosePorts(options, spec, taken, own, errors, undo);
   errors.throwIfAny("", "Service", metadata.name ?? "");
   return () => {
     for (const step of undo) step();

@@ -1,7 +1,7 @@
 /**
  * Types of Services: what each of the four has and needs.
  *
- * Pure predicates over the spec; the allocators in apiserver/request go by them too.
+ * Pure predicates over the spec; admission/service-addresses.ts, which allots, goes by them too.
  */
 import type { Service } from "../../machinery/objects/kinds.ts";
 

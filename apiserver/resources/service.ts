@@ -1,7 +1,7 @@
 /**
  * Service: a stable address in front of Pods.
  *
- * Addresses and node ports are allotted by apiserver/request, in the transaction of the write; here stand the
+ * Addresses and node ports are allotted in the transaction of the write (admission/service-addresses.ts); here stand the
  * defaults, what an update keeps of an allotment or gives back, and the rules (service-rules.ts).
  */
 import type { Service } from "../../machinery/objects/kinds.ts";
@@ -67,14 +67,20 @@ function defaultFamilies(spec: Spec): void {
 /** What the author leaves out of an update is what the server had given. */
 function keepAllotted(spec: Spec, old: Spec): void {
   if (needsAddress(old) && needsAddress(spec)) {
-    if (!spec.clusterIP && old.clusterIP) spec.clusterIP = old.clusterIP;
+    if (!spec.clusterIP && old.clusterIP) {
+      spec.clusterIP = old.clusterIP;
+      delete spec.clusterIPs;
+    }
     if (!spec.clusterIPs?.length && old.clusterIPs) spec.clusterIPs = [...old.clusterIPs];
+    if (!spec.ipFamilies?.length && old.ipFamilies) spec.ipFamilies = [...old.ipFamilies];
+    if (!spec.ipFamilyPolicy && old.ipFamilyPolicy) spec.ipFamilyPolicy = old.ipFamilyPolicy;
   }
   if (needsNodePorts(old) && needsNodePorts(spec)) {
-    const given = new Map((old.ports ?? []).map((port) => [`${port.protocol}/${port.port}`, port.nodePort]));
+    // By name: all else of a port may have changed.
+    const given = new Map((old.ports ?? []).map(({ name, nodePort }) => [name ?? "", nodePort]));
     const used = new Set((spec.ports ?? []).map(({ nodePort }) => nodePort));
     for (const port of spec.ports ?? []) {
-      const nodePort = given.get(`${port.protocol}/${port.port}`);
+      const nodePort = given.get(port.name ?? "");
       if (!port.nodePort && nodePort && !used.has(nodePort)) port.nodePort = nodePort;
     }
   }

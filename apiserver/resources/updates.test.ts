@@ -155,6 +155,29 @@ describe("a Service's update", () => {
     });
   });
 
+  test("keeps the families that it does not name", () => {
+    const dual = {
+      clusterIP: "None",
+      clusterIPs: ["None"],
+      ipFamilies: ["IPv4", "IPv6"],
+      ipFamilyPolicy: "PreferDualStack",
+    };
+    const headless = stored("services", service(dual));
+    const { object, errors } = tryUpdate("services", headless, (one) => {
+      one["spec"] = service({ clusterIP: "None" })["spec"];
+    });
+    expect(errors).toEqual([]);
+    expect(object["spec"]).toMatchObject(dual);
+  });
+
+  test("keeps a port's node port by the port's name, whatever else changes", () => {
+    const { object, errors } = tryUpdate("services", given, (one) => {
+      one["spec"] = service({ type: "NodePort", ports: [{ port: 8080, protocol: "UDP" }] })["spec"];
+    });
+    expect(errors).toEqual([]);
+    expect(object["spec"]).toMatchObject({ ports: [{ port: 8080, nodePort: 30080 }] });
+  });
+
   test("gives the node port back with the type", () => {
     const { object, errors } = tryUpdate("services", given, (one) => Object.assign(spec(one), { type: "ClusterIP" }));
     expect(errors).toEqual([]);
