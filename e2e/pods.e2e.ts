@@ -32,7 +32,7 @@ const ENVIRONMENT = pod(
   {
     containers: [
       {
-        command: ["sh", "-c", 'echo "$COLOUR $PASSWORD $POD_NAME $GREETING $colour"; cat /limits/memory; sleep 86400'],
+        command: ["sh", "-c", 'echo "$COLOUR $PASSWORD $POD_NAME $GREETING $colour"; echo $(cat /limits/memory); sleep 86400'],
         resources: { limits: { memory: "64Mi" } },
         envFrom: [{ configMapRef: { name: "settings" } }],
         env: [
@@ -189,7 +189,7 @@ describe.skipIf(!canRunContainers)("pods", () => {
   test("environment from values, fields, ConfigMaps and Secrets", async () => {
     await ready(cluster, kubectl, "environment");
     expect(await run("logs", "environment")).toBe(
-      "green sesame environment hello-environment-$(POD_NAME) green\n67108864",
+      "green sesame environment hello-environment-$(POD_NAME) green\n67108864\n",
     );
   });
 
