@@ -7,11 +7,10 @@
  */
 import { hostname } from "node:os";
 import type { Client } from "../machinery/client/client.ts";
+import { connectAs } from "../machinery/client/connect.ts";
 import { createClient } from "../machinery/client/create-client.ts";
-import { targetFromFile } from "../machinery/client/kubeconfig.ts";
 import { createInformers } from "../machinery/client/shared-informers.ts";
 import type { Transport } from "../machinery/client/transport/contract.ts";
-import { httpsTransport } from "../machinery/client/transport/https.ts";
 import { createBackoff } from "../machinery/loop/backoff.ts";
 import type { Controller } from "../machinery/loop/controller.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
@@ -165,10 +164,11 @@ export const controllersComponent = defineComponent({
     },
   },
   async run(flags, { clock, log, signal, home, ready }) {
-    const { access } = await targetFromFile(flags.kubeconfig ?? homePaths(home).kubeconfig("controllers"));
-    const transport = httpsTransport({ access, clock });
+    const kubeconfig = flags.kubeconfig ?? homePaths(home).kubeconfig("controllers");
+    const { client, access } = await connectAs({ kubeconfig, clock, log, signal });
+    const { transport } = client;
     try {
-      await untilReachable(createClient(transport), { clock, log, signal });
+      await untilReachable(client, { clock, log, signal });
       ready();
       await runControllers({
         transport,
@@ -191,7 +191,7 @@ async function untilReachable(
   client: Client,
   { clock, log, signal }: Pick<ControllersOptions, "clock" | "log" | "signal">,
 ): Promise<void> {
-  const backoff = createBackoff(clock, 100, 5_000);
+  const backoff = createBackoff(clock, 100, 2_000, 1.5);
   while (!signal.aborted) {
     try {
       await client.raw({ method: "GET", path: "/version", signal });

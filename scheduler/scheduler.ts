@@ -4,13 +4,13 @@
  * A lost leadership abandons everything it knew and starts over as a candidate.
  * The loop is in scheduling-loop.ts, what fits and what is best in plugins/.
  */
-import { hostname } from "node:os";
 import type { Client } from "../machinery/client/client.ts";
 import { connect } from "../machinery/client/connect.ts";
 import { createInformers } from "../machinery/client/shared-informers.ts";
 import { createBackoff } from "../machinery/loop/backoff.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
 import { electLeader, type Leadership, LeadershipLost } from "../machinery/loop/leader-election.ts";
+import { processIdentity } from "../machinery/loop/process-identity.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import { defineComponent } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
@@ -37,7 +37,7 @@ export async function runScheduler(options: SchedulerOptions): Promise<void> {
   const { client, clock, log, signal, leadership, schedulerName = DEFAULT_SCHEDULER } = options;
   if (leadership === "none") return lead(options, { client, signal });
   const name = schedulerName === DEFAULT_SCHEDULER ? "kube-scheduler" : schedulerName;
-  const identity = options.identity ?? `${hostname().toLowerCase()}_${clock.uuid()}`;
+  const identity = options.identity ?? processIdentity(clock);
   const backoff = createBackoff(clock, 100, 5_000);
   while (!signal.aborted) {
     try {

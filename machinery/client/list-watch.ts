@@ -12,6 +12,7 @@ import type { StoredObject } from "../objects/wire.ts";
 import type { Clock } from "../process/clock.ts";
 import { limits } from "../process/limits.ts";
 import type { Logger } from "../process/logging.ts";
+import type { Company } from "./company.ts";
 import { deepFreeze } from "./freeze.ts";
 import { type Change, keyOf, type ObjectKey } from "./informer.ts";
 import type { ObjectCache } from "./object-cache.ts";
@@ -28,6 +29,8 @@ export interface ListWatchOptions<T extends StoredObject> {
   readonly cache: ObjectCache<T>;
   readonly onChange: (change: Change<T>) => void;
   readonly onSynced: () => void;
+  /** Others that wait for the same server. */
+  readonly company: Company;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -42,13 +45,16 @@ interface ListBody<T> {
 
 /** Runs until the signal aborts. */
 export async function listWatch<T extends StoredObject>(options: ListWatchOptions<T>): Promise<void> {
-  const { clock, log, signal, path } = options;
-  const backoff = createBackoff(clock, limits.informerBackoffMs, limits.informerMaxBackoffMs);
+  const { clock, log, signal, path, company } = options;
+  const backoff = createBackoff(clock, limits.informerBackoffMs, limits.informerMaxBackoffMs, 1.5);
   let revision: string | undefined;
+  let unreachable = false;
 
   const progress = (next: string | undefined) => {
     if (next) revision = next;
     backoff.reset();
+    if (unreachable) company.answered();
+    unreachable = false;
   };
 
   while (!signal.aborted) {
@@ -74,10 +80,14 @@ export async function listWatch<T extends StoredObject>(options: ListWatchOption
         error: (error as Error).message,
         waitMs: Math.round(wait),
       });
-      await clock.sleep(wait, signal).catch(() => undefined); // only the signal ends it early, and ends the loop
+      unreachable = isUnreachable(error);
+      const waited = unreachable ? company.wait(wait, signal) : clock.sleep(wait, signal);
+      await waited.catch(() => undefined); // only the signal makes it fail, and ends the loop
     }
   }
 }
+
+const isUnreachable = (error: unknown): boolean => error instanceof ApiError && error.reason === "ServiceUnavailable";
 
 /** The server is behind what was seen, as after a restore: only a list tells what holds now. */
 function isAhead(error: unknown): boolean {

@@ -9,6 +9,7 @@ import type { StoredObject } from "../objects/wire.ts";
 import type { Clock } from "../process/clock.ts";
 import type { Logger } from "../process/logging.ts";
 import type { Client } from "./client.ts";
+import { createCompany } from "./company.ts";
 import { collectionPath } from "./create-client.ts";
 import type { Change, Informer } from "./informer.ts";
 import { listWatch } from "./list-watch.ts";
@@ -50,6 +51,7 @@ const METADATA = {
 
 export function createInformers({ client, clock, log, signal }: InformersContext): Informers {
   const running = new Map<string, Informer<StoredObject>>();
+  const company = createCompany(clock);
 
   const start = (path: string, query: Record<string, string>, metadataOnly: boolean, until: AbortSignal) => {
     const cache = createObjectCache<StoredObject>();
@@ -73,6 +75,7 @@ export function createInformers({ client, clock, log, signal }: InformersContext
         for (const subscriber of [...subscribers]) tell(subscriber, change);
       },
       onSynced: () => first.resolve(),
+      company,
       clock,
       log,
       signal: until,

@@ -15,6 +15,7 @@ import type { Lease } from "../objects/kinds.ts";
 import { ApiError, isAlreadyExists, isConflict } from "../objects/status.ts";
 import { type Clock, wireMicroTime } from "../process/clock.ts";
 import type { Logger } from "../process/logging.ts";
+import { createBackoff } from "./backoff.ts";
 import { isKnownDead } from "./process-identity.ts";
 
 export interface ElectionOptions {
@@ -52,6 +53,11 @@ interface Timing {
   readonly retryMs: number;
 }
 
+/** A server that does not answer is asked again soon: nobody else may be there to lead. */
+const FIRST_RETRY_MS = 100;
+
+type Attempt = "taken" | "held" | "failed";
+
 /** Waits for the lease, leads, and returns when `lead` has ended or leadership is lost (then it throws). */
 export async function electLeader(
   options: ElectionOptions,
@@ -64,7 +70,9 @@ export async function electLeader(
     retryMs: options.retryMs ?? 2_000,
   };
   const claim = createClaim(options, timing);
-  while (!(await claim.take())) await clock.sleep(timing.retryMs * (1 + clock.random() * 0.2), signal);
+  const backoff = createBackoff(clock, FIRST_RETRY_MS, timing.retryMs, 1.5);
+  for (let taken = await claim.take(); taken !== "taken"; taken = await claim.take())
+    await clock.sleep(taken === "held" ? timing.retryMs * (1 + clock.random() * 0.2) : backoff.next(), signal);
   log.info("became leader", { lease: name, identity });
 
   const ended = new AbortController();
@@ -83,10 +91,10 @@ export async function electLeader(
 }
 
 interface Claim {
-  /** Takes the lease where it is free; false while another holds it. Failures are logged. */
-  take(): Promise<boolean>;
-  /** Renews what must be ours still; false where that failed, LeadershipLost where it is another's. */
-  renew(): Promise<boolean>;
+  /** Takes the lease where it is free. Failures are logged. */
+  take(): Promise<Attempt>;
+  /** Renews what must be ours still; "failed" where that failed, LeadershipLost where it is another's. */
+  renew(): Promise<Attempt>;
   /** Renews where the last proof is older than `ms`, and throws where that fails. */
   prove(ms: number): Promise<void>;
   /** Monotonic time of the last proof that the lease is ours; from before the request was sent. */
@@ -129,20 +137,21 @@ function createClaim(
   };
 
   /** Writes the lease as ours if `allowed` agrees to what is there. */
-  const attempt = async (allowed: (lease: Lease | undefined) => boolean): Promise<boolean> => {
+  const attempt = async (allowed: (lease: Lease | undefined) => boolean): Promise<Attempt> => {
     const started = { monotonic: clock.monotonic(), wall: clock.now() };
     try {
       const lease = await client.find("leases", { namespace, name });
       observe(lease);
-      if (!allowed(lease)) return false;
+      if (!allowed(lease)) return "held";
       observe(await write(lease));
       proved = started;
-      return true;
+      return "taken";
     } catch (error) {
       if (error instanceof LeadershipLost) throw error;
       const lost = isConflict(error) || isAlreadyExists(error);
-      if (!lost) log.info("could not reach the lease", { lease: name, error: (error as Error).message });
-      return false;
+      if (lost) return "held";
+      log.info("could not reach the lease", { lease: name, error: (error as Error).message });
+      return "failed";
     }
   };
   const renew = () =>
@@ -160,7 +169,8 @@ function createClaim(
     async prove(ms) {
       // the wall clock also counts the time in which the whole machine slept
       const age = Math.max(clock.monotonic() - proved.monotonic, clock.now() - proved.wall);
-      if (age >= ms && !(await renew())) throw new ApiError("ServiceUnavailable", "leadership cannot be proved");
+      if (age >= ms && (await renew()) !== "taken")
+        throw new ApiError("ServiceUnavailable", "leadership cannot be proved");
     },
     async release() {
       const lease = await client.find("leases", { namespace, name });

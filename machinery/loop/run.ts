@@ -5,16 +5,18 @@
  * decides anything: a controller is read in its own file, its queue in work-queue.ts.
  */
 import type { Client } from "../client/client.ts";
+import { createClient } from "../client/create-client.ts";
 import type { Change, Lister } from "../client/informer.ts";
 import type { Informers } from "../client/shared-informers.ts";
 import type { ResourceName } from "../objects/kinds.ts";
-import { isConflict } from "../objects/status.ts";
+import { ApiError, isConflict } from "../objects/status.ts";
 import type { StoredObject } from "../objects/wire.ts";
 import type { Clock } from "../process/clock.ts";
 import type { Logger } from "../process/logging.ts";
 import { breather } from "./breathe.ts";
 import type { Controller, Enqueue } from "./controller.ts";
 import type { Events } from "./events-recorder.ts";
+import { createStopwatch } from "./stopwatch.ts";
 import { createWorkQueue, type QueueCause, type QueueItem, type WorkQueue } from "./work-queue.ts";
 
 export interface LoopOptions {
@@ -118,10 +120,11 @@ async function worker(
   const breathe = breather(clock);
   for (let item = await queue.next(signal); item; item = await queue.next(signal)) {
     const started = clock.monotonic();
+    const answers = createStopwatch(clock);
     const cause = { revision: item.cause.revision, controller: controller.name };
     const context = {
       ...listers,
-      client: client.because(cause),
+      client: createClient(answers.timed(client.transport), cause),
       clock,
       events: events.recorder(controller.name, cause),
       log,
@@ -129,7 +132,7 @@ async function worker(
     };
     try {
       const { after } = await controller.reconcile(item.key, context as never);
-      queue.finish(item, { after, rest: controller.paced ? restAfter(clock.monotonic() - started) : 0 });
+      queue.finish(item, { after, rest: controller.paced ? restAfter(clock.monotonic() - started - answers.ms) : 0 });
     } catch (error) {
       if (signal.aborted) return;
       failed(item, error, queue, counters, log);
@@ -142,9 +145,12 @@ async function worker(
   }
 }
 
-/** A key that took long takes part of the time only: many changes of a large object are looked at together. */
-function restAfter(took: number): number {
-  return took < PACED_FROM_MS ? 0 : Math.min(took * PACE, PACED_MAX_MS);
+/**
+ * A key that costs much takes part of the time only: many changes of a large object are looked at together.
+ * Waiting for the server costs nothing here, and is no reason to wait longer.
+ */
+function restAfter(worked: number): number {
+  return worked < PACED_FROM_MS ? 0 : Math.min(worked * PACE, PACED_MAX_MS);
 }
 
 const PACED_FROM_MS = 4;
@@ -153,7 +159,7 @@ const PACED_MAX_MS = 1_000;
 
 /** A conflict only says that the cache was behind, so it is no failure to report. */
 function failed(item: QueueItem, error: unknown, queue: WorkQueue, counters: Counters, log: Logger): void {
-  const waitMs = queue.retry(item);
+  const waitMs = queue.retry(item, isUnreachable(error) ? UNREACHABLE_RETRY_MS : undefined);
   const fields = { object: item.key, revision: item.cause.revision, waitMs };
   if (isConflict(error)) {
     counters.conflicts++;
@@ -163,6 +169,11 @@ function failed(item: QueueItem, error: unknown, queue: WorkQueue, counters: Cou
     log.warn("a reconcile failed", { ...fields, error });
   }
 }
+
+/** No fault of the key: a server that is away for a while must not make it wait for long after that. */
+const isUnreachable = (error: unknown): boolean =>
+  error instanceof ApiError && (error.reason === "ServiceUnavailable" || error.reason === "Timeout");
+const UNREACHABLE_RETRY_MS = 1_000;
 
 function causeOf({ type, object, old }: Change<StoredObject>): QueueCause {
   const { resourceVersion, generation, deletionTimestamp } = object.metadata;

@@ -30,8 +30,8 @@ export interface WorkQueue {
    * but it rests for `rest` ms first, so that many changes make one.
    */
   finish(item: QueueItem, options?: { readonly after?: number | undefined; readonly rest?: number }): void;
-  /** The work on a key failed: it comes again after its back-off, which is returned. */
-  retry(item: QueueItem): number;
+  /** The work on a key failed: it comes again after its back-off, at most `maxMs`, which is returned. */
+  retry(item: QueueItem, maxMs?: number): number;
   /** How often in a row the key has failed. */
   failures(key: ObjectKey): number;
   /** Keys that wait for a worker, or for the end of their rest. */
@@ -116,10 +116,10 @@ export function createWorkQueue(clock: Clock): WorkQueue {
       clock.after(rest, () => release(key));
     },
 
-    retry({ key, cause }) {
+    retry({ key, cause }, maxMs = limits.queueMaxBackoffMs) {
       const count = failures.get(key) ?? 0;
       failures.set(key, count + 1);
-      const wait = Math.min(FIRST_RETRY_MS * 2 ** count, limits.queueMaxBackoffMs);
+      const wait = Math.min(FIRST_RETRY_MS * 2 ** count, maxMs);
       later(key, wait, cause);
       release(key);
       return wait;
