@@ -96,6 +96,21 @@ describe("roles", () => {
     expect((await as(user, groups, path)).status).toBe(expected);
   });
 
+  test("of single names do not open lists by a comma that separates nothing", async () => {
+    const list = (selector: string) =>
+      as("ann", [], `/api/v1/namespaces/default/configmaps?fieldSelector=${encodeURIComponent(selector)}`);
+    await admin("POST", `${RBAC}/namespaces/default/roles`, {
+      metadata: { name: "list-one" },
+      rules: [rule(["list"], ["configmaps"], { resourceNames: ["one"] })],
+    });
+    await admin("POST", `${RBAC}/namespaces/default/rolebindings`, {
+      metadata: { name: "list-one" },
+      ...bind("Role", "list-one", [USER("ann")]),
+    });
+    expect((await list("metadata.name=one")).status).toBe(200);
+    expect((await list("metadata.namespace!=a\\,metadata.name=one")).status).toBe(403);
+  });
+
   test("take effect and end at once", async () => {
     const path = `${RBAC}/clusterrolebindings`;
     await admin("POST", path, { metadata: { name: "late" }, ...bind("ClusterRole", "view", [USER("late")]) });
@@ -223,6 +238,42 @@ describe("nodes", () => {
         volumes: [{ name: "v", secret: { secretName: secret } }],
       },
     });
+    const volume = (claim: string, secret: string) => ({
+      metadata: { name: `pv-${claim}` },
+      spec: {
+        capacity: { storage: "1Gi" },
+        accessModes: ["ReadWriteOnce"],
+        claimRef: { namespace: "default", name: claim },
+        csi: { driver: "d", volumeHandle: "h", nodeStageSecretRef: { namespace: "kube-system", name: secret } },
+      },
+    });
+    await admin("POST", "/api/v1/persistentvolumes", volume("data", "csi"));
+    await admin("POST", "/api/v1/persistentvolumes", volume("other", "csi-other"));
+    for (const name of ["data", "other"])
+      await admin("POST", "/api/v1/namespaces/default/persistentvolumeclaims", {
+        metadata: { name },
+        spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+      });
+    for (const name of ["csi", "csi-other"])
+      await admin("POST", "/api/v1/namespaces/kube-system/secrets", { metadata: { name } });
+    await admin("POST", PODS, {
+      metadata: { name: "with-claim" },
+      spec: {
+        nodeName: "n1",
+        containers: [{ name: "c", image: "i:1" }],
+        volumes: [{ name: "v", persistentVolumeClaim: { claimName: "data" } }],
+      },
+    });
+    await admin("POST", PODS, {
+      metadata: { name: "mirror", annotations: { "kubernetes.io/config.mirror": "x" } },
+      spec: {
+        nodeName: "n1",
+        containers: [{ name: "c", image: "i:1" }],
+        volumes: [{ name: "v", secret: { secretName: "s-mirror" } }],
+      },
+    });
+    await admin("POST", PODS, pod("gone", "n2", "s2"));
+    await admin("DELETE", `${PODS}/gone?gracePeriodSeconds=0`);
     await admin("POST", PODS, pod("p1", "n1", "s1"));
     await admin("POST", PODS, pod("p2", "n2", "s2"));
     for (const name of ["s1", "s2"]) {
@@ -246,6 +297,29 @@ describe("nodes", () => {
     ["GET", "/api/v1/namespaces/default/configmaps/s2-env", 403],
     ["GET", "/api/v1/services", 200],
     ["GET", "/apis/apps/v1/deployments", 403],
+    ["GET", "/api/v1/nodes", 403],
+    ["GET", "/api/v1/nodes?fieldSelector=metadata.name%3Dn1", 200],
+    ["GET", "/api/v1/nodes?fieldSelector=metadata.name%3Dn1&watch=0", 200],
+    ["GET", "/api/v1/nodes/n1/status", 403],
+    ["GET", `${PODS}/p1/status`, 403],
+    ["GET", `${PODS}/p2/status`, 403],
+    ["GET", `${PODS}/gone`, 403],
+    ["GET", "/k8ts/v1/history/api/v1/namespaces/default/pods/p1", 200],
+    ["GET", "/k8ts/v1/history/api/v1/namespaces/default/pods/p2", 403],
+    ["GET", "/k8ts/v1/history/api/v1/namespaces/default/pods/gone", 403],
+    ["GET", "/api/v1/namespaces", 403],
+    ["GET", "/api/v1/namespaces/default/pods?fieldSelector=metadata.name%3Dp1", 200],
+    ["GET", "/api/v1/namespaces/default/pods?fieldSelector=metadata.name%3Dp2", 403],
+    ["GET", "/api/v1/namespaces/default/secrets/s-mirror", 403],
+    ["GET", "/api/v1/namespaces/default/persistentvolumeclaims/data", 200],
+    ["GET", "/api/v1/namespaces/default/persistentvolumeclaims/other", 403],
+    ["GET", "/api/v1/persistentvolumes/pv-data", 200],
+    ["GET", "/api/v1/persistentvolumes/pv-other", 403],
+    ["GET", "/api/v1/namespaces/kube-system/secrets/csi", 200],
+    ["GET", "/api/v1/namespaces/kube-system/secrets/csi-other", 403],
+    ["GET", "/apis/storage.k8s.io/v1/csinodes/n1", 404],
+    ["GET", "/apis/storage.k8s.io/v1/csinodes/n2", 403],
+    ["GET", "/metrics", 403],
   ])("%s %s is answered %i", async (method, path, expected) => {
     expect((await as("system:node:n1", NODE, path, method)).status).toBe(expected);
   });
@@ -287,11 +361,11 @@ describe("nodes", () => {
       403,
     ],
     [
-      "a token for its Pod's account",
+      "a token that is bound to no Pod",
       "POST",
       "/api/v1/namespaces/default/serviceaccounts/default/token",
       { spec: {} },
-      201,
+      403,
     ],
     [
       "a token of a strange account",
@@ -318,6 +392,13 @@ describe("nodes", () => {
       ...(body ? { body } : {}),
     });
     expect(status).toBe(expected);
+  });
+
+  test("learn in whose words they may not read another Node", async () => {
+    const { value } = await as("system:node:n1", NODE, "/api/v1/nodes/n2");
+    expect(value.message).toBe(
+      `nodes "n2" is forbidden: User "system:node:n1" cannot get resource "nodes" in API group "" at the cluster scope: node 'n1' cannot read 'n2', only its own Node object`,
+    );
   });
 
   test("a name alone makes no node", async () => {

@@ -2,10 +2,13 @@
  * Node authorizer: what a kubelet may do: its own Node, its own Pods, and what those Pods refer to.
  *
  * Other users are not its business (no opinion). That a node writes only its own objects is checked
- * here by name where the path tells it, and by admission/node-restriction.ts where the body does.
+ * by admission/node-restriction.ts, which sees them; reads are decided here alone, so a rule that lets
+ * a write through must never let a read through.
  * https://kubernetes.io/docs/reference/access-authn-authz/node/
  */
-import type { Pod } from "../../machinery/objects/kinds.ts";
+import { type FieldSelector, parseFieldSelector } from "../../machinery/objects/field-selectors.ts";
+import type { PersistentVolume, Pod } from "../../machinery/objects/kinds.ts";
+import { SelectorError } from "../../machinery/objects/selectors.ts";
 import {
   type Attributes,
   type Authorizer,
@@ -15,6 +18,7 @@ import {
   noOpinion,
   type User,
 } from "./contract.ts";
+import { accountOf, claimsOf, configMapsOf, isMirror, secretsOf, volumeSecretsOf } from "./pod-references.ts";
 
 const PREFIX = "system:node:";
 
@@ -29,33 +33,58 @@ type Rule = (asked: Attributes, node: string, objects: CachedObjects) => true | 
 const READ = ["get", "list", "watch"];
 const always: Rule = () => true;
 
-const ownName: Rule = ({ name }, node) => name === node || `can only access node "${node}"`;
+const ownNode: Rule = ({ name }, node) =>
+  name === node || `node '${node}' cannot read ${name ? `'${name}'` : "all nodes"}, only its own Node object`;
 
 /** A list or watch must say that it wants the node's own Pods; a single Pod must be one of them. */
 const ownPods: Rule = (asked, node, objects) => {
-  if (asked.verb === "get") {
-    const pod = objects.get("pods", asked.namespace, asked.name) as Pod | undefined;
-    return !pod || pod.spec?.nodeName === node || `can only read pods bound to node "${node}"`;
+  if (asked.verb !== "get") {
+    const own = selectorOf(asked).some(
+      ({ field, operator, value }) => field === "spec.nodeName" && operator === "=" && value === node,
+    );
+    if (own) return true;
+    if (!asked.name) return "can only list/watch pods with spec.nodeName field selector";
   }
-  const wanted = `spec.nodeName=${node}`;
-  const terms = (asked.fieldSelector ?? "").split(",").map((term) => term.replace("==", "="));
-  return terms.includes(wanted) || "can only list/watch pods with spec.nodeName field selector";
+  const pod = objects.get("pods", asked.namespace, asked.name) as Pod | undefined;
+  return pod?.spec?.nodeName === node || unrelated(node);
 };
 
 /** Only what a Pod of the node refers to, by name. */
 const referred =
-  (refers: (pod: Pod, name: string) => boolean): Rule =>
-  (asked, node, objects) => {
-    if (!asked.name) return "no single object was named";
-    for (const pod of objects.podsOn(node))
-      if (pod.metadata.namespace === asked.namespace && refers(pod as unknown as Pod, asked.name)) return true;
-    return `no relationship found between node '${node}' and this object`;
+  (names: (pod: Pod) => Iterable<string | undefined>): Rule =>
+  ({ namespace, name }, node, objects) => {
+    if (!namespace) return "can only read namespaced object of this type";
+    if (!name) return "No Object name found";
+    return refers(podsOf(node, objects), namespace, name, names) || unrelated(node);
   };
+
+const ownSecrets: Rule = (asked, node, objects) => {
+  const direct = referred(secretsOf)(asked, node, objects);
+  if (direct === true || !asked.name || !asked.namespace) return direct;
+  for (const volume of volumesOf(node, objects))
+    for (const { namespace, name } of volumeSecretsOf(volume))
+      if (namespace === asked.namespace && name === asked.name) return true;
+  return direct;
+};
+
+const ownVolumes: Rule = ({ name }, node, objects) => {
+  if (!name) return "No Object name found";
+  for (const { metadata } of volumesOf(node, objects)) if (metadata.name === name) return true;
+  return unrelated(node);
+};
+
+const ownAttachments: Rule = ({ name }, node, objects) => {
+  const attachment = objects.get("volumeattachments.storage.k8s.io", "", name);
+  return (attachment?.["spec"] as { nodeName?: string } | undefined)?.nodeName === node || unrelated(node);
+};
 
 const ownLease: Rule = ({ namespace, name, verb }, node) => {
   if (namespace !== "kube-node-lease") return 'can only access leases in the "kube-node-lease" system namespace';
-  return verb === "create" || name === node || `can only access node lease with the same name as the requesting node`;
+  return verb === "create" || name === node || "can only access node lease with the same name as the requesting node";
 };
+
+const ownCsiNode: Rule = ({ name, verb }, node) =>
+  verb === "create" || name === node || "can only access CSINode with the same name as the requesting node";
 
 /** "group/resource/subresource" ► verbs ► rule. Anything else is refused. */
 const rules: Readonly<Record<string, readonly (readonly [readonly string[], Rule])[]>> = {
@@ -63,29 +92,28 @@ const rules: Readonly<Record<string, readonly (readonly [readonly string[], Rule
     [READ, ownPods],
     [["create", "delete"], always],
   ],
-  "/pods/status": [[["get", "patch", "update"], always]],
+  "/pods/status": [[["patch", "update"], always]],
   "/pods/eviction": [[["create"], always]],
-  "/secrets": [[READ, referred(refersToSecret)]],
-  "/configmaps": [[READ, referred(refersToConfigMap)]],
-  "/serviceaccounts": [[["get"], referred((pod, name) => accountOf(pod) === name)]],
-  "/serviceaccounts/token": [[["create"], referred((pod, name) => accountOf(pod) === name)]],
-  "/persistentvolumeclaims": [[["get"], referred(refersToClaim)]],
-  "/persistentvolumes": [[["get"], always]],
+  "/secrets": [[READ, ownSecrets]],
+  "/configmaps": [[READ, referred(configMapsOf)]],
+  "/serviceaccounts": [[["get"], referred((pod) => [accountOf(pod)])]],
+  "/serviceaccounts/token": [[["create"], referred((pod) => [accountOf(pod)])]],
+  "/persistentvolumeclaims": [[["get"], referred(claimsOf)]],
+  "/persistentvolumeclaims/status": [[["patch", "update"], referred(claimsOf)]],
+  "/persistentvolumes": [[["get"], ownVolumes]],
   "/nodes": [
-    [READ, always],
-    [["create"], always],
-    [["patch", "update"], ownName],
+    [READ, ownNode],
+    [["create", "patch", "update"], always],
   ],
-  "/nodes/status": [[["get", "patch", "update"], ownName]],
+  "/nodes/status": [[["patch", "update"], always]],
   "/services": [[READ, always]],
   "/endpoints": [[["get"], always]],
-  "/namespaces": [[READ, always]],
   "/events": [[["create", "patch", "update"], always]],
-  "events.k8s.io/events": [[["create", "patch", "update"], always]],
   "coordination.k8s.io/leases": [[["create", "get", "update", "patch", "delete"], ownLease]],
-  "discovery.k8s.io/endpointslices": [[READ, always]],
   "node.k8s.io/runtimeclasses": [[READ, always]],
   "storage.k8s.io/csidrivers": [[READ, always]],
+  "storage.k8s.io/csinodes": [[["create", "get", "update", "patch", "delete"], ownCsiNode]],
+  "storage.k8s.io/volumeattachments": [[["get"], ownAttachments]],
   "authentication.k8s.io/tokenreviews": [[["create"], always]],
   "authorization.k8s.io/subjectaccessreviews": [[["create"], always]],
   "authorization.k8s.io/localsubjectaccessreviews": [[["create"], always]],
@@ -101,45 +129,51 @@ export function createNodeAuthorizer(objects: CachedObjects): Authorizer {
     if (!asked.isResource) return paths.has(asked.path) ? allow() : noOpinion;
     const { group, resource, subresource, verb } = asked;
     const key = `${group}/${resource}${subresource ? `/${subresource}` : ""}`;
-    const rule = rules[key]?.find(([verbs]) => verbs.includes(verb))?.[1];
+    const rule = Object.hasOwn(rules, key) ? rules[key]?.find(([verbs]) => verbs.includes(verb))?.[1] : undefined;
     if (!rule) return noOpinion;
     const answer = rule(asked, node, objects);
     return answer === true ? allow() : { kind: "noOpinion", reason: answer };
   };
 }
 
-function accountOf({ spec }: Pod): string {
-  return spec?.serviceAccountName || "default";
+const unrelated = (node: string): string => `no relationship found between node '${node}' and this object`;
+
+/** The node's Pods, without mirror Pods: a node makes those itself, so what they name is not for it to read. */
+function* podsOf(node: string, objects: CachedObjects): Generator<Pod> {
+  for (const one of objects.podsOn(node)) {
+    const pod = one as unknown as Pod;
+    if (!isMirror(pod)) yield pod;
+  }
 }
 
-function refersToClaim({ spec }: Pod, name: string): boolean {
-  return spec?.volumes?.some((volume) => volume.persistentVolumeClaim?.claimName === name) ?? false;
+function refers(
+  pods: Iterable<Pod>,
+  namespace: string,
+  name: string,
+  names: (pod: Pod) => Iterable<string | undefined>,
+): boolean {
+  for (const pod of pods) {
+    if (pod.metadata.namespace !== namespace) continue;
+    for (const one of names(pod)) if (one === name) return true;
+  }
+  return false;
 }
 
-function refersToConfigMap(pod: Pod, name: string): boolean {
-  const volumes = pod.spec?.volumes?.some(
-    ({ configMap, projected }) =>
-      configMap?.name === name || projected?.sources?.some((source) => source.configMap?.name === name),
-  );
-  return volumes || containersOf(pod).some((container) => refersInEnvironment(container, "configMap", name));
+/** The volumes whose claims the node's Pods use. */
+function* volumesOf(node: string, objects: CachedObjects): Generator<PersistentVolume> {
+  for (const one of objects.list("persistentvolumes")) {
+    const volume = one as unknown as PersistentVolume;
+    const { namespace, name } = volume.spec?.claimRef ?? {};
+    if (namespace && name && refers(podsOf(node, objects), namespace, name, claimsOf)) yield volume;
+  }
 }
 
-function refersToSecret(pod: Pod, name: string): boolean {
-  if (pod.spec?.imagePullSecrets?.some((secret) => secret.name === name)) return true;
-  const volumes = pod.spec?.volumes?.some(
-    ({ secret, projected }) =>
-      secret?.secretName === name || projected?.sources?.some((source) => source.secret?.name === name),
-  );
-  return volumes || containersOf(pod).some((container) => refersInEnvironment(container, "secret", name));
-}
-
-type Environment = Pick<NonNullable<Pod["spec"]>["containers"][number], "env" | "envFrom">;
-
-function containersOf({ spec }: Pod): readonly Environment[] {
-  return [...(spec?.containers ?? []), ...(spec?.initContainers ?? []), ...(spec?.ephemeralContainers ?? [])];
-}
-
-function refersInEnvironment({ env, envFrom }: Environment, kind: "configMap" | "secret", name: string): boolean {
-  const whole = envFrom?.some((source) => source[`${kind}Ref`]?.name === name);
-  return whole || (env?.some(({ valueFrom }) => valueFrom?.[`${kind}KeyRef`]?.name === name) ?? false);
+/** What cannot be read selects nothing here; the request itself fails later. */
+function selectorOf({ fieldSelector = "" }: Attributes): FieldSelector {
+  try {
+    return parseFieldSelector(fieldSelector);
+  } catch (error) {
+    if (error instanceof SelectorError) return [];
+    throw error;
+  }
 }

@@ -4,6 +4,8 @@
  * Pure, and ignorant of which resources exist; the same rules as Kubernetes' RequestInfo, so that
  * authorization sees the same verb, resource and name. Looking the resource up: route.ts.
  */
+import { exactValue, parseFieldSelector } from "../../machinery/objects/field-selectors.ts";
+import { SelectorError } from "../../machinery/objects/selectors.ts";
 import { badRequest } from "../../machinery/objects/status.ts";
 
 export interface RequestInfo {
@@ -102,11 +104,17 @@ function collectionVerb(verb: string, name: string, query: URLSearchParams): str
   return verb === "delete" ? "deletecollection" : verb;
 }
 
-/** A list or watch of a single name is authorized as that name. */
+/** A list or watch of a single name is authorized as that name: read by the very rules by which it selects. */
 function nameFromSelector(verb: string, query: URLSearchParams): string {
   if (verb !== "list" && verb !== "watch") return "";
-  const term = (query.get("fieldSelector") ?? "").split(",").find((one) => /^metadata\.name==?[^=]/.test(one));
-  return term ? term.replace(/^metadata\.name==?/, "") : "";
+  const text = query.get("fieldSelector");
+  if (!text) return "";
+  try {
+    return exactValue(parseFieldSelector(text), "metadata.name") ?? "";
+  } catch (error) {
+    if (error instanceof SelectorError) return "";
+    throw error;
+  }
 }
 
 export function isTrue(value: string | null): boolean {

@@ -9,6 +9,7 @@ import { wireTime } from "../../machinery/process/clock.ts";
 import type { Binding } from "../auth/tokens.ts";
 import { DEFAULT_AUDIENCES } from "../auth/tokens.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
+import { admitSubresource } from "./admit-subresource.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
 import { writeOptions } from "./options.ts";
@@ -27,7 +28,7 @@ interface TokenRequestSpec {
 
 export const requestToken: Step = async (exchange) => {
   const { record, info, server, warnings, cache, row } = exchange;
-  const { fieldValidation } = writeOptions(record.query, "CreateOptions");
+  const { dryRun, fieldValidation } = writeOptions(record.query, "CreateOptions");
   const request = decodeObject(
     server,
     readBody(server, record) ?? { value: {}, duplicates: [] },
@@ -36,6 +37,7 @@ export const requestToken: Step = async (exchange) => {
     warnings,
   );
   const { namespace, name } = info;
+  await admitSubresource(exchange, { subresource: "token", name, object: request, dryRun });
   const account = await cache.get({ namespace, name });
   if (!account) throw notFound(qualified(row), name);
 
