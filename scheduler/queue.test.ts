@@ -36,6 +36,13 @@ describe("which Pod is next", () => {
     expect(takeAll()).toEqual(["urgent", "old", "new"]);
   });
 
+  test("of many alike, the one that came first", () => {
+    const { queue, takeAll } = start();
+    const names = Array.from({ length: 50 }, (_, n) => `p${n}`);
+    for (const name of names) queue.put(pod(name));
+    expect(takeAll()).toEqual(names);
+  });
+
   test("a new one before an old one that did not fit again and again", async () => {
     const { clock, queue, takeAll } = start();
     queue.put(pod("big"));
@@ -117,6 +124,19 @@ describe("a Pod that did not fit", () => {
     queue.refused("p", [helps ? "node-added" : "volumes"]);
     await clock.advance(1_000);
     expect(takeAll()).toEqual(helps ? ["p"] : []);
+  });
+
+  test("is not woken by what happened before its last try", async () => {
+    const { clock, queue, takeAll } = start();
+    queue.put(pod("p"));
+    takeAll();
+    queue.wake(["node-added"], "9");
+    queue.retry("p");
+    await clock.advance(1_000);
+    takeAll();
+    queue.refused("p", ["node-added"]);
+    await clock.advance(60_000);
+    expect(takeAll()).toEqual([]);
   });
 
   test.each([

@@ -137,6 +137,13 @@ describe("a term is about the Pods of", () => {
   });
 });
 
+test("a term that selects namespaces is not about its own", () => {
+  const selecting = term(app("db"), ZONE, { namespaceSelector: { matchLabels: { team: "red" } } });
+  expect(fits(near(selecting), [[named("db", "db"), "a"]], namespaces({ default: {}, data: { team: "red" } }))).toEqual(
+    [],
+  );
+});
+
 test.each<readonly [PodSample, readonly Placed[], string]>([
   [near(term(app("db"))), [], "4 node(s) didn't match pod affinity rules"],
   [apart(term(app("db"), "all")), [[named("db", "db"), "a"]], "4 node(s) didn't match pod anti-affinity rules"],
