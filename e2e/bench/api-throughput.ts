@@ -9,7 +9,7 @@ import { systemClock as clock } from "../../machinery/process/clock.ts";
 import { availableStores, type Subject, type Subjects, startSubjects } from "./api-subjects.ts";
 import type { Measurement } from "./bench.ts";
 import type { Target } from "./http-connection.ts";
-import type { Load, WatchLoad } from "./load-process.ts";
+import type { ClientKind, Load, WatchLoad } from "./load-process.ts";
 import { type Measured, percentile, rateOf } from "./measured.ts";
 import { type Kind, NAME_MARK, nameOf, objectOf, pathOf } from "./objects.ts";
 import { type Aim, atLeast, median, type Row, type Section } from "./report.ts";
@@ -30,14 +30,14 @@ interface Lengths {
 }
 
 const FULL: Lengths = {
-  warmups: 2,
+  warmups: 4,
   rounds: 5,
   seconds: 1,
   requests: 2_000,
   listSizes: [1_000, 10_000],
   watchEvents: 500,
 };
-const QUICK: Lengths = { warmups: 1, rounds: 3, seconds: 0.5, requests: 1_000, listSizes: [1_000], watchEvents: 200 };
+const QUICK: Lengths = { warmups: 5, rounds: 3, seconds: 0.5, requests: 1_000, listSizes: [1_000], watchEvents: 200 };
 
 export const apiThroughput: Measurement = {
   name: "api",
@@ -52,10 +52,14 @@ export const apiThroughput: Measurement = {
         sections.push({ title: `${title}  (${CONNECTIONS} in flight)`, rows: await rows });
       };
       if (profile) await profileCreates(subjects, profile, say);
-      await add("creates of Pods", creates(subjects, "pods", lengths));
-      await add("creates of ConfigMaps", creates(subjects, "configmaps", lengths));
-      await add("gets of Pods", gets(subjects, lengths));
-      for (const size of lengths.listSizes) await add(`lists of ${size} Pods`, lists(subjects, size, lengths));
+      for (const kind of ["pods", "configmaps"] as const) {
+        await add(`creates of ${kind}`, creates(subjects, { kind, purpose: "create", client: "bytes" }, lengths));
+        const https = { ...subjects, all: subjects.all.filter(({ transport }) => transport === "https") };
+        const node = creates(https, { kind, purpose: "node", client: "node" }, lengths);
+        await add(`creates of ${kind} by Node's own client, which costs more than the no-op server`, node);
+      }
+      await add("gets of pods", gets(subjects, lengths));
+      for (const size of lengths.listSizes) await add(`lists of ${size} pods`, lists(subjects, size, lengths));
       say("watch events");
       sections.push({ title: `watch events to ${WATCHERS} watchers`, rows: await watches(subjects, lengths) });
       return sections;
@@ -117,8 +121,16 @@ function beside(what: string, results: readonly Result[], aim?: (subject: Subjec
 const targetOf = ({ server, transport }: Subject): Target =>
   ({ ...server.target, transport: transport as Target["transport"] }) satisfies Target;
 
-async function creates(subjects: Subjects, kind: Kind, lengths: Lengths, purpose = "create"): Promise<Row[]> {
+interface Creates {
+  readonly kind: Kind;
+  /** Names of one purpose are never used by another. */
+  readonly purpose: string;
+  readonly client: ClientKind;
+}
+
+async function creates(subjects: Subjects, { kind, purpose, client }: Creates, lengths: Lengths): Promise<Row[]> {
   const { seconds, requests } = lengths;
+  for (const { child } of subjects.servers) await child.call("prepare", purpose);
   const results = await inTurns(subjects.all, lengths, (subject, round) => {
     const series = `${purpose}-${kind}-${subject.transport}`;
     const first = round * requests;
@@ -134,9 +146,10 @@ async function creates(subjects: Subjects, kind: Kind, lengths: Lengths, purpose
       } satisfies DirectLoad);
     return subjects.load.call("load", {
       target: targetOf(subject),
+      client,
       connections: CONNECTIONS,
       method: "POST",
-      path: pathOf(kind),
+      path: pathOf(kind, series),
       body: JSON.stringify(objectOf(kind, NAME_MARK, series)),
       names: { series, digits: NAME_DIGITS, first },
       ...limits,
@@ -192,9 +205,10 @@ function reads(
       workers: CONNECTIONS,
       ...limits,
     } satisfies DirectLoad);
-  const served = operation === "get" ? pathOf("pods", NAME_MARK) : listPath(series);
+  const served = operation === "get" ? pathOf("pods", series, NAME_MARK) : pathOf("pods", series);
   return subjects.load.call("load", {
     target: targetOf(subject),
+    client: "bytes",
     connections: operation === "get" ? CONNECTIONS : 4,
     method: "GET",
     path: server.kind === "noop" ? `/kept/${series}` : served,
@@ -202,8 +216,6 @@ function reads(
     ...limits,
   } satisfies Load);
 }
-
-const listPath = (series: string) => `${pathOf("pods")}?labelSelector=series%3D${series}`;
 
 /** So many Pods on every server; resolves with the bytes of one of them and of the list of all. */
 async function keepPods({ servers, load }: Subjects, series: string, count: number) {
@@ -222,10 +234,19 @@ async function keepPods({ servers, load }: Subjects, series: string, count: numb
   const bytesOf = async (path: string) => {
     const target: Target = { ...server.target, transport: "unix" };
     const names = { series, digits: NAME_DIGITS, first: 0 };
-    const once = { target, connections: 1, method: "GET", path, names, seconds: 60, requests: 1 } as const;
+    const once = {
+      target,
+      client: "bytes",
+      connections: 1,
+      method: "GET",
+      path,
+      names,
+      seconds: 60,
+      requests: 1,
+    } as const;
     return (await load.call<Measured>("load", once satisfies Load)).bytes;
   };
-  return { one: await bytesOf(pathOf("pods", nameOf(series, 0))), all: await bytesOf(listPath(series)) };
+  return { one: await bytesOf(pathOf("pods", series, nameOf(series, 0))), all: await bytesOf(pathOf("pods", series)) };
 }
 
 /** Pods are written through the direct transport as fast as the server takes them; time runs until all have heard. */
@@ -260,8 +281,8 @@ async function watchRound({ load }: Subjects, subject: Subject, round: number, r
   };
   if (transport === "direct") return server.child.call("directWatch", { ...writes, watchers: WATCHERS });
   const noop = server.kind === "noop";
-  const from = noop ? "" : await server.child.call<string>("resourceVersion");
-  const path = `${pathOf("pods")}?watch=1&resourceVersion=${from}`;
+  const from = noop ? "" : await server.child.call<string>("resourceVersion", series);
+  const path = `${pathOf("pods", series)}?watch=1&resourceVersion=${from}`;
   await load.call("openWatches", { target: targetOf(subject), watchers: WATCHERS, path } satisfies WatchLoad);
   try {
     const begin = await server.child.call<number>("now");
@@ -281,9 +302,10 @@ async function profileCreates(subjects: Subjects, directory: string, say: (text:
     for (const transport of ["https", "direct"] as const) {
       const file = join(directory, `creates-${server.kind}-${transport}.cpuprofile`);
       const only: Subjects = { ...subjects, all: [{ server, transport }] };
-      await creates(only, "pods", { ...QUICK, warmups: 3, rounds: 0 }, "warm");
+      const pods = { kind: "pods", client: "bytes" } as const;
+      await creates(only, { ...pods, purpose: "warm" }, { ...QUICK, warmups: 10, rounds: 0 });
       await server.child.call("startProfile");
-      await creates(only, "pods", { ...QUICK, warmups: 0, rounds: 5 }, "profile");
+      await creates(only, { ...pods, purpose: "profile" }, { ...QUICK, warmups: 0, rounds: 5 });
       await server.child.call("stopProfile", file);
       say(`  wrote ${file}`);
     }

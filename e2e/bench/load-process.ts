@@ -5,12 +5,14 @@
  */
 import { systemClock as clock } from "../../machinery/process/clock.ts";
 import { answerCommands } from "./child.ts";
-import { type HttpConnection, openConnection, type Target } from "./http-connection.ts";
+import { type Answer, type HttpConnection, openConnection, type Target } from "./http-connection.ts";
 import type { Measured } from "./measured.ts";
+import { nodeClient } from "./node-client.ts";
 import { NAME_MARK } from "./objects.ts";
 
 export interface Load {
   readonly target: Target;
+  readonly client: ClientKind;
   readonly connections: number;
   readonly method: "GET" | "POST";
   /** May hold NAME_MARK. */
@@ -22,23 +24,25 @@ export interface Load {
   readonly requests: number;
 }
 
+/** Ready-made bytes, which cost the client next to nothing, or Node's own client. */
+export type ClientKind = "bytes" | "node";
+
 export interface WatchLoad {
   readonly target: Target;
   readonly watchers: number;
   readonly path: string;
 }
 
-async function load({ target, connections, seconds, requests, ...spec }: Load): Promise<Measured> {
-  const make = template(spec);
-  const open = await Promise.all(Array.from({ length: connections }, () => openConnection(target)));
+async function load({ seconds, requests, ...spec }: Load): Promise<Measured> {
+  const senders = spec.client === "bytes" ? await byteSenders(spec) : nodeSenders(spec);
   const latencies: number[] = [];
   let [sent, bytes] = [0, 0];
   const start = clock.monotonic();
   const until = start + seconds * 1000;
 
-  const work = async (connection: HttpConnection): Promise<void> => {
+  const work = async (send: Sender): Promise<void> => {
     for (let now = clock.monotonic(); sent < requests && now < until; ) {
-      const answer = await connection.send(make(sent++));
+      const answer = await send(sent++);
       if (answer.status >= 300) throw new Error(`${spec.method} ${spec.path}: ${answer.status} ${answer.start}`);
       bytes += answer.bytes;
       const done = clock.monotonic();
@@ -48,10 +52,10 @@ async function load({ target, connections, seconds, requests, ...spec }: Load): 
   };
   const stop = lookNowAndThen();
   try {
-    await Promise.all(open.map(work));
+    await Promise.all(senders.all.map(work));
   } finally {
     stop();
-    for (const connection of open) connection.close();
+    senders.close();
   }
   return { count: latencies.length, seconds: (clock.monotonic() - start) / 1000, bytes, latencies };
 }
@@ -77,11 +81,43 @@ function lookNowAndThen(): () => void {
   };
 }
 
+/** Sends the request of this number. */
+type Sender = (number: number) => Promise<Answer>;
+
+interface Senders {
+  /** One a connection. */
+  readonly all: readonly Sender[];
+  close(): void;
+}
+
+type LoadSpec = Omit<Load, "seconds" | "requests">;
+
+async function byteSenders(spec: LoadSpec): Promise<Senders> {
+  const make = template(spec);
+  const open = await Promise.all(Array.from({ length: spec.connections }, () => openConnection(spec.target)));
+  return {
+    all: open.map((connection) => (number) => connection.send(make(number))),
+    close() {
+      for (const connection of open) connection.close();
+    },
+  };
+}
+
+function nodeSenders({ target, connections, method, path, body, names }: LoadSpec): Senders {
+  const client = nodeClient(target, connections);
+  const send: Sender = (number) => {
+    const put = (text: string) => text.replaceAll(NAME_MARK, numbered(names, number));
+    return client.send({ method, path: put(path), body: body === undefined ? undefined : put(body) });
+  };
+  return { all: Array.from({ length: connections }, () => send), close: () => client.close() };
+}
+
+const numbered = ({ series, digits, first, cycle }: Load["names"], number: number): string =>
+  `${series}-${String(first + (cycle ? number % cycle : number)).padStart(digits, "0")}`;
+
 /** Request number ► its bytes: one copy of a prepared buffer with the name written into it. */
-function template({ method, path, body, names }: Pick<Load, "method" | "path" | "body" | "names">) {
-  const nameOf = (number: number) =>
-    `${names.series}-${String(names.first + (names.cycle ? number % names.cycle : number)).padStart(names.digits, "0")}`;
-  const placeholder = nameOf(0);
+function template({ method, path, body, names }: LoadSpec) {
+  const placeholder = numbered(names, 0);
   const put = (text: string) => text.replaceAll(NAME_MARK, placeholder);
   const head = [
     `${method} ${put(path)} HTTP/1.1`,
@@ -96,7 +132,7 @@ function template({ method, path, body, names }: Pick<Load, "method" | "path" | 
   for (let at = bytes.indexOf(placeholder); at >= 0; at = bytes.indexOf(placeholder, at + 1)) places.push(at);
   return (number: number): Buffer => {
     const request = Buffer.from(bytes);
-    const name = nameOf(number);
+    const name = numbered(names, number);
     for (const at of places) request.write(name, at, "latin1");
     return request;
   };

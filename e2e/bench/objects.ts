@@ -6,7 +6,8 @@
 
 export type Kind = "pods" | "configmaps";
 
-export const NAMESPACE = "bench";
+/** What is listed lies apart, so that a list reads nothing else. */
+export const namespaceOf = (series: string): string => (series.startsWith("list-") ? series : "bench");
 
 const NAME_DIGITS = 8;
 
@@ -17,8 +18,8 @@ export const NAME_MARK = "@name@";
 export const nameOf = (series: string, number: number): string =>
   `${series}-${String(number).padStart(NAME_DIGITS, "0")}`;
 
-export const pathOf = (kind: Kind, name?: string): string =>
-  `/api/v1/namespaces/${NAMESPACE}/${kind}${name === undefined ? "" : `/${name}`}`;
+export const pathOf = (kind: Kind, series: string, name?: string): string =>
+  `/api/v1/namespaces/${namespaceOf(series)}/${kind}${name === undefined ? "" : `/${name}`}`;
 
 export function objectOf(kind: Kind, name: string, series: string): Record<string, unknown> {
   return kind === "pods" ? pod(name, series) : configMap(name, series);
@@ -28,7 +29,7 @@ function configMap(name: string, series: string): Record<string, unknown> {
   return {
     kind: "ConfigMap",
     apiVersion: "v1",
-    metadata: { name, namespace: NAMESPACE, labels: { app: "web", series } },
+    metadata: { name, namespace: namespaceOf(series), labels: { app: "web", series } },
     data: { "app.conf": "listen = 8080\nworkers = 4\nlog = stdout\n".repeat(8), mode: "production" },
   };
 }
@@ -39,7 +40,7 @@ function pod(name: string, series: string): Record<string, unknown> {
     apiVersion: "v1",
     metadata: {
       name,
-      namespace: NAMESPACE,
+      namespace: namespaceOf(series),
       labels: { app: "web", "pod-template-hash": "5c7f9d8b6c", series },
       annotations: { "example.com/team": "storefront" },
       ownerReferences: [

@@ -21,7 +21,7 @@ import { answerCommands } from "./child.ts";
 import type { Target } from "./http-connection.ts";
 import type { Measured } from "./measured.ts";
 import { type NoopServer, startNoop } from "./noop-server.ts";
-import { type Kind, NAMESPACE, nameOf, objectOf, pathOf } from "./objects.ts";
+import { type Kind, nameOf, namespaceOf, objectOf, pathOf } from "./objects.ts";
 
 export interface ServerOptions {
   readonly kind: "noop" | "memory" | "embedded" | "etcd";
@@ -64,19 +64,20 @@ async function start({ kind, home, etcd }: ServerOptions): Promise<Omit<Target, 
     port = noop.port;
   } else {
     direct = directTransport({ handler, user: "bench", groups: ["system:masters"] });
-    await prepareNamespace(direct);
   }
   const client = clientOf((await readIfThere(paths.adminKubeconfig)) ?? "");
   if (!client) throw new Error("the home has no administrator's kubeconfig");
   return { port, socket, authority: pki.authority.certificate, ...client };
 }
 
-async function prepareNamespace(transport: Transport): Promise<void> {
-  const client = createClient(transport);
-  const metadata = { name: NAMESPACE };
+/** A namespace with what Pods need in it, for a series of objects. */
+async function prepare(series: string): Promise<void> {
+  const client = createClient(direct as Transport);
+  const namespace = namespaceOf(series);
+  const metadata = { name: namespace };
   if (await client.find("namespaces", metadata)) return;
   await client.create("namespaces", { metadata });
-  await client.create("serviceaccounts", { metadata: { name: "default", namespace: NAMESPACE } });
+  await client.create("serviceaccounts", { metadata: { name: "default", namespace } });
 }
 
 /** The same load as that of load-process.ts, without bytes. */
@@ -85,14 +86,14 @@ async function directLoad(load: DirectLoad): Promise<Measured> {
   const transport = direct as Transport;
   const latencies: number[] = [];
   let sent = 0;
+  await prepare(series);
   const begin = clock.monotonic();
   const until = begin + seconds * 1000;
   const one = (number: number) => {
     const name = nameOf(series, first + (cycle ? number % cycle : number));
     if (operation === "create")
-      return transport.request({ method: "POST", path: pathOf(kind), body: objectOf(kind, name, series) });
-    const query = operation === "list" ? { labelSelector: `series=${series}` } : {};
-    return transport.request({ method: "GET", path: pathOf(kind, operation === "get" ? name : undefined), query });
+      return transport.request({ method: "POST", path: pathOf(kind, series), body: objectOf(kind, name, series) });
+    return transport.request({ method: "GET", path: pathOf(kind, series, operation === "get" ? name : undefined) });
   };
   const work = async () => {
     for (let now = clock.monotonic(); sent < requests && now < until; ) {
@@ -110,13 +111,18 @@ async function directLoad(load: DirectLoad): Promise<Measured> {
 async function directWatch(load: DirectLoad & { readonly watchers: number }): Promise<number> {
   const transport = direct as Transport;
   const stop = new AbortController();
-  const from = await resourceVersion();
+  const from = await resourceVersion(load.series);
   let waiting = load.watchers;
   const all = Promise.withResolvers<void>();
   const watch = async () => {
     let events = 0;
     const query = { watch: "1", resourceVersion: from };
-    for await (const batch of transport.watch({ method: "GET", path: pathOf("pods"), query, signal: stop.signal })) {
+    for await (const batch of transport.watch({
+      method: "GET",
+      path: pathOf("pods", load.series),
+      query,
+      signal: stop.signal,
+    })) {
       events += batch.length;
       if (events >= load.requests) break;
     }
@@ -132,8 +138,9 @@ async function directWatch(load: DirectLoad & { readonly watchers: number }): Pr
   return seconds;
 }
 
-async function resourceVersion(): Promise<string> {
-  const list = await (direct as Transport).request({ method: "GET", path: pathOf("pods"), query: { limit: "1" } });
+async function resourceVersion(series: string): Promise<string> {
+  const path = pathOf("pods", series);
+  const list = await (direct as Transport).request({ method: "GET", path, query: { limit: "1" } });
   return (list as { metadata: { resourceVersion: string } }).metadata.resourceVersion;
 }
 
@@ -164,6 +171,7 @@ async function stopProfile(file: string): Promise<void> {
 answerCommands(
   {
     start,
+    prepare,
     directLoad,
     directWatch,
     resourceVersion,
