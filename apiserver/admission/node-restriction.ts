@@ -5,12 +5,13 @@
  * Which requests reach this at all is decided by auth/node-authorizer.ts.
  * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction
  */
+
+import { equalJson } from "../../machinery/objects/json-value.ts";
 import type { Node, PersistentVolumeClaim, Pod } from "../../machinery/objects/kinds.ts";
 import { notFound } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { nodeNameOf } from "../auth/node-authorizer.ts";
 import { claimsOf, configMapsOf, isMirror, MIRROR, secretsOf } from "../auth/pod-references.ts";
-import { equalJson } from "../request/json-value.ts";
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from "./contract.ts";
 import { forbiddenChanges } from "./node-labels.ts";
 import { refused } from "./refused.ts";

@@ -5,6 +5,7 @@
  */
 
 import { withCondition } from "../../machinery/objects/conditions.ts";
+import { cloneJson } from "../../machinery/objects/json-value.ts";
 import type { Pod, PodCondition } from "../../machinery/objects/kinds.ts";
 import { badRequest, conflict } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
@@ -14,7 +15,6 @@ import { admitSubresource } from "./admit-subresource.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { changeObject, checkPreconditions } from "./commit.ts";
 import type { ResourceExchange, Step } from "./contract.ts";
-import { cloneJson } from "./json-value.ts";
 import { writeOptions } from "./options.ts";
 import { respondSuccess } from "./respond.ts";
 

@@ -5,6 +5,7 @@
  * Unknown and repeated fields are refused, told or dropped as fieldValidation says.
  */
 import type { RequestBody, RequestRecord } from "../../machinery/client/transport/contract.ts";
+import { cloneJson } from "../../machinery/objects/json-value.ts";
 import { ApiError, badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { limits } from "../../machinery/process/limits.ts";
@@ -15,7 +16,6 @@ import { readJson } from "../schema/json.ts";
 import { JsonSyntaxError } from "../schema/json-reader.ts";
 import { PROTOBUF_BODY, type ProtobufReader } from "../schema/protobuf-reader.ts";
 import { DecodeError } from "../schema/scalars.ts";
-import { cloneJson } from "./json-value.ts";
 import type { FieldValidation } from "./options.ts";
 
 export interface Expected {

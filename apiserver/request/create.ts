@@ -60,7 +60,7 @@ async function store(
   prefix: string,
   dryRun: boolean,
 ): Promise<Outcome> {
-  const { server, row, cache } = exchange;
+  const { record, server, row, cache } = exchange;
   const { metadata } = object;
   for (let attempt = 1; ; attempt++) {
     const name = metadata.name ?? "";
@@ -68,6 +68,8 @@ async function store(
     if (dryRun) {
       if (!(await cache.get(key))) return { status: 201, object };
     } else {
+      // a client that is gone may be followed by another, which does not expect this object any more
+      if (record.signal.aborted) throw new ApiError("Timeout", "the client went away before its object was stored");
       const also = await server.allocate(row, object, undefined);
       const outcome = await cache.write({
         type: "put",

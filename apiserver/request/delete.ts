@@ -4,6 +4,8 @@
  * What holds it: finalizers (orphan and foregroundDeletion among them, by propagation policy), a grace
  * period, or the kind's own hold. Whoever removes the last hold deletes it: see update.ts.
  */
+
+import { cloneJson } from "../../machinery/objects/json-value.ts";
 import { badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
@@ -11,7 +13,6 @@ import type { CachedObject } from "../cache/contract.ts";
 import { readBody } from "./body.ts";
 import { type Committed, changeObject, checkPreconditions, type Next } from "./commit.ts";
 import type { ResourceExchange, Step } from "./contract.ts";
-import { cloneJson } from "./json-value.ts";
 import { dryRunOf, invalidOption } from "./options.ts";
 import { respondObject, respondSuccess, respondValue } from "./respond.ts";
 import { selectionOf } from "./selection.ts";

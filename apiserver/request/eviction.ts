@@ -4,6 +4,8 @@
  * A budget's status.disruptionsAllowed is what its controller found; each eviction takes one from it in
  * the way of all writes, so that several cannot share the last one.
  */
+
+import { cloneJson } from "../../machinery/objects/json-value.ts";
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import { fromLabelSelector, matches } from "../../machinery/objects/selectors.ts";
 import { ApiError, badRequest, notFound } from "../../machinery/objects/status.ts";
@@ -13,7 +15,6 @@ import { decodeObject, readBody } from "./body.ts";
 import { changeObject } from "./commit.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
 import { deleteObject, deleteOptions } from "./delete.ts";
-import { cloneJson } from "./json-value.ts";
 import { writeOptions } from "./options.ts";
 import { respondSuccess } from "./respond.ts";
 

@@ -3,12 +3,13 @@
  *
  * Only spec.finalizers is taken from the request. The last one's removal deletes the namespace.
  */
+
+import { cloneJson, equalJson } from "../../machinery/objects/json-value.ts";
 import { badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { changeObject } from "./commit.ts";
 import type { Step } from "./contract.ts";
-import { cloneJson, equalJson } from "./json-value.ts";
 import { placeAtName, readyToGo } from "./metadata.ts";
 import { writeOptions } from "./options.ts";
 import { respondObject } from "./respond.ts";

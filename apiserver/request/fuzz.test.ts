@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Pipeline, startPipeline } from "../../e2e/harness/pipeline.ts";
-import { cloneJson } from "./json-value.ts";
+import { cloneJson } from "../../machinery/objects/json-value.ts";
 
 let pipeline: Pipeline;
 beforeAll(async () => {

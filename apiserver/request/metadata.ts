@@ -1,11 +1,12 @@
 /**
  * Metadata: what of an object's metadata is the server's, and what the request's path fixes.
  */
+
+import { equalJson } from "../../machinery/objects/json-value.ts";
 import { badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import { type Clock, wireTime } from "../../machinery/process/clock.ts";
 import type { ResourceRow } from "../resources/contract.ts";
-import { equalJson } from "./json-value.ts";
 
 /** The namespace of the path is the object's; another one in the body is an error. */
 export function placeInNamespace(row: ResourceRow, object: KubeObject, namespace: string): void {

@@ -5,6 +5,7 @@
  * resourceVersion conflicts. Server-side apply is not built and answered with 415.
  */
 import { applyJsonPatch, PatchError, type PatchOperation } from "../../machinery/objects/json-patch.ts";
+import { cloneJson } from "../../machinery/objects/json-value.ts";
 import { applyMergePatch } from "../../machinery/objects/merge-patch.ts";
 import { ApiError, badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
@@ -13,7 +14,6 @@ import { applyStrategicMergePatch } from "../schema/strategic-merge.ts";
 import { decodeObject, mediaType, type ReadValue, readJsonText, textOf } from "./body.ts";
 import { changeObject } from "./commit.ts";
 import type { ResourceExchange, Step } from "./contract.ts";
-import { cloneJson } from "./json-value.ts";
 import { placeAtName, placeInNamespace } from "./metadata.ts";
 import { writeOptions } from "./options.ts";
 import { respondObject } from "./respond.ts";

@@ -3,6 +3,8 @@
  *
  * Where a kind keeps its numbers stands in its row (ScaleFields); a write is a write of the object.
  */
+
+import { cloneJson } from "../../machinery/objects/json-value.ts";
 import { formatLabelSelector } from "../../machinery/objects/selectors.ts";
 import { badRequest, notFound } from "../../machinery/objects/status.ts";
 import type { KubeObject, LabelSelector, StoredObject } from "../../machinery/objects/wire.ts";
@@ -11,7 +13,6 @@ import { FieldErrors } from "../resources/field-errors.ts";
 import { decodeObject, type ReadValue, readBody } from "./body.ts";
 import { changeObject } from "./commit.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
-import { cloneJson } from "./json-value.ts";
 import { writeOptions } from "./options.ts";
 import { readPatch } from "./patch.ts";
 import { respondValue } from "./respond.ts";

@@ -4,6 +4,8 @@
  * An update that changes nothing writes nothing. The last finalizer's removal from an object that is
  * marked for deletion deletes it.
  */
+
+import { cloneJson, equalJson } from "../../machinery/objects/json-value.ts";
 import { ApiError, badRequest, conflict } from "../../machinery/objects/status.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { CachedObject } from "../cache/contract.ts";
@@ -12,7 +14,6 @@ import { decodeObject, readBody } from "./body.ts";
 import { changeObject, MODIFIED, type Next } from "./commit.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
 import { createObject } from "./create.ts";
-import { cloneJson, equalJson } from "./json-value.ts";
 import { countGeneration, keepForUpdate, placeAtName, placeInNamespace, readyToGo } from "./metadata.ts";
 import { writeOptions } from "./options.ts";
 import { respondObject } from "./respond.ts";

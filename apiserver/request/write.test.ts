@@ -57,6 +57,18 @@ describe("create", () => {
     expect((await send("GET", `${CONFIGMAPS}/dry`)).status).toBe(404);
   });
 
+  test("stores nothing for a client that has gone away", async () => {
+    const signal = AbortSignal.abort(new Error("the client went away"));
+    const { status } = await pipeline.send({
+      method: "POST",
+      path: CONFIGMAPS,
+      body: { metadata: { name: "late" } },
+      signal,
+    });
+    expect(status).toBe(504);
+    expect((await send("GET", `${CONFIGMAPS}/late`)).status).toBe(404);
+  });
+
   test("answers as a Table when asked", async () => {
     const headers = { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" };
     const { value } = await send("POST", CONFIGMAPS, { metadata: { name: "tabled" } }, headers);

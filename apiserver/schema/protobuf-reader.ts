@@ -5,6 +5,7 @@
  * has to be decoded (decode.ts). Go writes every field that is no pointer, zero or not, so zeros are
  * dropped as `omitempty` would, except in fields where a zero is a statement.
  */
+import { parseJson } from "../../machinery/objects/json.ts";
 import { badRequest } from "../../machinery/objects/status.ts";
 import type { FieldType, Schema } from "./contract.ts";
 import { type Numbers, readNumbers } from "./protobuf-numbers.ts";
@@ -207,7 +208,7 @@ function rawJson(bytes: Buffer): unknown {
   const [field] = fieldsOf(bytes);
   if (!field) return undefined;
   try {
-    return JSON.parse(bufferOf(field[1]).toString());
+    return parseJson(bufferOf(field[1]).toString());
   } catch (error) {
     throw malformed(error instanceof Error ? error.message : String(error));
   }

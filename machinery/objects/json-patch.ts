@@ -5,7 +5,8 @@
  * the first operation that does not apply throws a PatchError, worded as Kubernetes' library does.
  * Merge patches are in merge-patch.ts, strategic ones in apiserver/schema.
  */
-import { isDeepStrictEqual } from "node:util";
+import { isBigInteger } from "./json.ts";
+import { cloneJson, equalJson } from "./json-value.ts";
 
 export class PatchError extends Error {
   override readonly name = "PatchError";
@@ -26,7 +27,7 @@ interface Place {
 
 export function applyJsonPatch(document: unknown, operations: readonly PatchOperation[]): unknown {
   // The document hangs in a box, so that the root is a place like any other.
-  const box = { root: structuredClone(document) };
+  const box = { root: cloneJson(document) };
   for (const operation of operations) {
     const apply = Object.hasOwn(appliers, operation.op) ? appliers[operation.op] : undefined;
     if (!apply) throw new PatchError(`Unexpected kind: ${operation.op}`);
@@ -38,7 +39,7 @@ export function applyJsonPatch(document: unknown, operations: readonly PatchOper
 const appliers: Readonly<Record<string, (box: Record<string, unknown>, operation: PatchOperation) => void>> = {
   add(box, { path, value }) {
     const place = locate(box, path) ?? missing(`add operation does not apply: doc is missing path: ${quoted(path)}`);
-    insert(place, path, structuredClone(value ?? null));
+    insert(place, path, cloneJson(value ?? null));
   },
 
   remove(box, { path }) {
@@ -49,7 +50,7 @@ const appliers: Readonly<Record<string, (box: Record<string, unknown>, operation
   replace(box, { path, value }) {
     const place = locate(box, path) ?? missing(`replace operation does not apply: doc is missing path: ${path}`);
     if (read(place) === undefined) missing(`replace operation does not apply: doc is missing key: ${path}`);
-    write(place, structuredClone(value ?? null));
+    write(place, cloneJson(value ?? null));
   },
 
   move(box, { path, from = "" }) {
@@ -67,13 +68,13 @@ const appliers: Readonly<Record<string, (box: Record<string, unknown>, operation
     if (value === undefined) missing(`copy operation does not apply: doc is missing from path: ${from}`);
     const place =
       locate(box, path) ?? missing(`copy operation does not apply: doc is missing destination path: ${path}`);
-    insert(place, path, structuredClone(value));
+    insert(place, path, cloneJson(value));
   },
 
   test(box, { path, value }) {
     const place = locate(box, path);
     const found = place && read(place);
-    if (!isDeepStrictEqual(found ?? null, value ?? null)) {
+    if (!equalJson(found ?? null, value ?? null)) {
       throw new PatchError(`testing value ${path} failed: test failed`);
     }
   },
@@ -149,7 +150,8 @@ function indexOf(key: string, length: number): number | undefined {
   return index >= 0 && index < length ? index : undefined;
 }
 
-const isContainer = (value: unknown): value is Container => typeof value === "object" && value !== null;
+const isContainer = (value: unknown): value is Container =>
+  typeof value === "object" && value !== null && !isBigInteger(value);
 const unescapeKey = (key: string): string => key.replaceAll("~1", "/").replaceAll("~0", "~");
 const quoted = (text: string): string => JSON.stringify(text);
 

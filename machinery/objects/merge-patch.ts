@@ -3,11 +3,13 @@
  *
  * Neither argument is changed. JSON Patch is in json-patch.ts, strategic merge in apiserver/schema.
  */
+import { isBigInteger } from "./json.ts";
+import { cloneJson } from "./json-value.ts";
 
 type Json = Record<string, unknown>;
 
 export function applyMergePatch(document: unknown, patch: unknown): unknown {
-  if (!isObject(patch)) return structuredClone(patch);
+  if (!isObject(patch)) return cloneJson(patch);
   const merged: Json = isObject(document) ? { ...document } : {};
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete merged[key];
@@ -34,11 +36,12 @@ function same(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b))
     return a.length === b.length && a.every((one, index) => same(one, b[index]));
   if (isObject(a) && isObject(b)) return createMergePatch(a, b) === undefined;
+  if (isBigInteger(a) && isBigInteger(b)) return a.rawJSON === b.rawJSON;
   return a === b;
 }
 
 const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+  typeof value === "object" && value !== null && !Array.isArray(value) && !isBigInteger(value);
 
 /** "__proto__" is a key like any other in JSON. */
 function define(target: Json, key: string, value: unknown): void {

@@ -4,6 +4,7 @@
  * The component's identity travels as the peer, so it is authorized like any other client.
  * What comes back is shared with the server's cache and frozen: it must never be changed.
  */
+import { parseJson } from "../../objects/json.ts";
 import { ApiError, type Status } from "../../objects/status.ts";
 import type {
   ClientRequest,
@@ -103,7 +104,7 @@ async function decoded({ body, headers }: ResponseRecord): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of chunksOf(body)) chunks.push(chunk);
   const text = Buffer.concat(chunks).toString("utf8");
-  return String(headers["content-type"] ?? "").includes("json") ? JSON.parse(text) : text;
+  return String(headers["content-type"] ?? "").includes("json") ? parseJson(text) : text;
 }
 
 async function* chunksOf(body: ResponseBody): AsyncIterable<Uint8Array> {

@@ -4,9 +4,11 @@
  * Nothing is kept without bound: an answer has a largest size, a watch keeps one unfinished line.
  * Only a GET on a kept-alive connection that the server had closed meanwhile is sent again.
  */
+
 import type { ClientRequest as HttpRequest, IncomingMessage, RequestOptions } from "node:http";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import { parseJson } from "../../objects/json.ts";
 import { ApiError, reasons, type Status } from "../../objects/status.ts";
 import { limits } from "../../process/limits.ts";
 import type { ClientRequest, Transport } from "./contract.ts";
@@ -166,7 +168,7 @@ async function decoded(response: IncomingMessage): Promise<unknown> {
   const bytes = await bytesOf(response);
   if (bytes.length === 0) return undefined;
   const type = response.headers["content-type"] ?? "";
-  if (type.includes("json")) return JSON.parse(bytes.toString("utf8"));
+  if (type.includes("json")) return parseJson(bytes.toString("utf8"));
   return type.includes("protobuf") ? bytes : bytes.toString("utf8");
 }
 

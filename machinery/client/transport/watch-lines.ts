@@ -3,6 +3,7 @@
  *
  * One chunk gives one batch at most; only an unfinished line is kept, up to a limit.
  */
+import { parseJson } from "../../objects/json.ts";
 import { ApiError } from "../../objects/status.ts";
 import { limits } from "../../process/limits.ts";
 import type { WatchEvent } from "./contract.ts";
@@ -17,7 +18,7 @@ export async function* decodeWatch(chunks: AsyncIterable<Uint8Array>): AsyncGene
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       const line = Buffer.concat([...kept, chunk.subarray(start, end)]).toString("utf8");
-      if (line.trim()) batch.push(JSON.parse(line) as WatchEvent);
+      if (line.trim()) batch.push(parseJson(line) as WatchEvent);
       kept = [];
       keptBytes = 0;
       start = end + 1;

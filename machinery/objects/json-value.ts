@@ -1,10 +1,10 @@
 /**
  * JSON values: copies that may be changed, and equality by content.
  *
- * Written out because they stand in the path of every write. Integers beyond 2^53 (bigint, or
- * machinery/objects/json.ts) are values and are kept as they are. Null and absent are different here.
+ * Written out because they stand in the path of every write. Integers beyond 2^53 (json.ts) are values and are
+ * kept as they are. Null and absent are different here.
  */
-import { isBigInteger } from "../../machinery/objects/json.ts";
+import { isBigInteger } from "./json.ts";
 
 /** A deep copy, never frozen. Fields that are undefined are left out, as JSON would. */
 export function cloneJson<T>(value: T): T {
