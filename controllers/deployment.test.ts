@@ -33,6 +33,23 @@ const imageOf = (set: ReplicaSet) => set.spec?.template?.spec?.containers[0]?.im
 const condition = (object: Deployment, type: string) => object.status?.conditions?.find((one) => one.type === type);
 
 describe("a Deployment", () => {
+  it("notes every change of its spec at once, though nothing else follows from it, and after a restart", async () => {
+    await cluster.create("deployments", web("a:1"));
+    await cluster.settled();
+    const observed = async () => {
+      const { metadata, status } = await deployment();
+      return [metadata.generation, status?.observedGeneration];
+    };
+    await patchSpec({ revisionHistoryLimit: 3 });
+    await expect.poll(observed, { interval: 5, timeout: 500 }).toEqual([2, 2]);
+    await patchSpec({ paused: true });
+    await expect.poll(observed, { interval: 5, timeout: 500 }).toEqual([3, 3]);
+    await cluster.stop();
+    await patchSpec({ paused: false, progressDeadlineSeconds: 100 });
+    await cluster.restart();
+    await expect.poll(observed, { interval: 5, timeout: 500 }).toEqual([4, 4]);
+  });
+
   it("becomes available, and says so as Kubernetes does", async () => {
     await cluster.create("deployments", web("a:1"));
     await cluster.settled();
