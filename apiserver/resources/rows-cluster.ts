@@ -26,6 +26,7 @@ const certificates = group("certificates.k8s.io", "v1");
 const admission = group("admissionregistration.k8s.io", "v1");
 const flowControl = group("flowcontrol.apiserver.k8s.io", "v1");
 const devices = group("resource.k8s.io", "v1");
+const extensions = group("apiextensions.k8s.io", "v1");
 
 /** Created and answered, never stored. */
 const review: RowParts = { cluster: true, verbs: ["create"], virtual: true };
@@ -156,4 +157,13 @@ export const clusterRows: readonly ResourceRow[] = [
   devices("ResourceClaim", "resourceclaims", { status: true, storedOnly: true }),
   devices("ResourceClaimTemplate", "resourceclaimtemplates", { storedOnly: true }),
   devices("ResourceSlice", "resourceslices", stored),
+
+  // Read only: none can be made yet. kubectl asks for them to tell an unknown kind from a defined one.
+  extensions("CustomResourceDefinition", "customresourcedefinitions", {
+    cluster: true,
+    verbs: ["get", "list", "watch"],
+    short: ["crd", "crds"],
+    categories: ["api-extensions"],
+    storedOnly: true,
+  }),
 ];

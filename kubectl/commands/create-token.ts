@@ -43,6 +43,6 @@ export const createToken = defineCommand({
     });
     const token = answer.status?.token;
     if (!token) throw new CommandError("failed to create token: no token in server response");
-    run.out(`${token}\n`);
+    run.out(run.io.stdout.isTTY ? `${token}\n` : token);
   },
 });
