@@ -6,11 +6,14 @@
 import { badRequest } from "../../machinery/objects/status.ts";
 
 export interface Continuation {
-  /** resourceVersion of the list's first page; -1: whatever is now, inconsistent on purpose. */
+  /** resourceVersion of the list's first page, or INCONSISTENT. */
   readonly resourceVersion: number;
   /** The last key that was handed out, under the list's own prefix. */
   readonly after: string;
 }
+
+/** Goes on in whatever there is now. */
+export const INCONSISTENT = -1;
 
 const VERSION = "meta.k8s.io/v1";
 

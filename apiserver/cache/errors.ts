@@ -32,11 +32,17 @@ export async function asApi<T>(call: Promise<T>): Promise<T> {
 
 export const isCompacted = (error: unknown): boolean => error instanceof StoreError && error.code === "compacted";
 
-export const tooOldToContinue = (): ApiError =>
+/** The client may begin anew, or go on from the same place in what there is now: `token` says so. */
+export const tooOldToContinue = (token: string): ApiError =>
   new ApiError(
     "Expired",
-    "The provided continue parameter is too old to display a consistent list result. You must start a new list " +
-      "without the continue parameter.",
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list " +
+      "without the continue parameter, or use the continue token in this response to retrieve the remainder of the " +
+      "results. Continuing with the provided token results in an inconsistent list - objects that were created, " +
+      "modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+    undefined,
+    undefined,
+    { continue: token },
   );
 
 export const tooOldToWatch = (asked: Revision, oldest: Revision): ApiError =>

@@ -8,7 +8,7 @@
 import { breather } from "../../machinery/loop/breathe.ts";
 import { ApiError } from "../../machinery/objects/status.ts";
 import type { Revision } from "../store/contract.ts";
-import { encodeContinue } from "./continue-token.ts";
+import { encodeContinue, INCONSISTENT } from "./continue-token.ts";
 import type { ListPage, ListQuery } from "./contract.ts";
 import { asApi, tooOldToContinue } from "./errors.ts";
 import { type ListMeaning, listMeaning } from "./list-options.ts";
@@ -57,7 +57,10 @@ export async function list(resource: Resource, query: ListQuery): Promise<ListPa
   const cached = view.revision === undefined ? !view.lagging : resource.objects.changedAt <= view.revision;
   const found = cached
     ? await fromCache(resource, scan, view.revision ?? source.freshness.seen)
-    : await fromStore(resource, scan, view.revision, meaning.kind === "continue");
+    : await fromStore(resource, scan, view.revision).catch((error: unknown) => {
+        const expired = meaning.kind === "continue" && error instanceof ApiError && error.code === 410;
+        throw expired ? tooOldToContinue(encodeContinue({ ...meaning, resourceVersion: INCONSISTENT })) : error;
+      });
   const resourceVersion = found.revision + source.offset;
   const last = found.items.at(-1);
   return createListPage(description, {
@@ -115,7 +118,6 @@ async function fromStore(
   resource: Resource,
   { prefix, after, limit, selects }: Scan,
   revision: Revision | undefined,
-  continued: boolean,
 ): Promise<Found> {
   const { store, clock } = resource.source;
   const page = (from: string | undefined, size: number, at: Revision | undefined) =>
@@ -126,9 +128,7 @@ async function fromStore(
         ...(from === undefined ? {} : { after: from }),
         ...(at === undefined ? {} : { revision: at }),
       }),
-    ).catch((error: unknown) => {
-      throw continued && error instanceof ApiError && error.code === 410 ? tooOldToContinue() : error;
-    });
+    );
 
   if (!selects) {
     const { entries, remaining, revision: at } = await page(after, limit, revision);

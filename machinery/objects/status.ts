@@ -65,9 +65,18 @@ export class ApiError extends Error {
   readonly reason: string;
   readonly code: number;
   readonly details: StatusDetails | undefined;
+  /** The Status' own metadata: where an expired list may go on. */
+  readonly metadata: Status["metadata"];
 
-  constructor(reason: Reason | (string & {}), message: string, details?: StatusDetails, code?: number) {
+  constructor(
+    reason: Reason | (string & {}),
+    message: string,
+    details?: StatusDetails,
+    code?: number,
+    metadata: Status["metadata"] = {},
+  ) {
     super(message);
+    this.metadata = metadata;
     this.reason = reason;
     this.code = code ?? reasons[reason as Reason] ?? 500;
     this.details = details;
@@ -81,7 +90,7 @@ export class ApiError extends Error {
     return {
       kind: "Status",
       apiVersion: "v1",
-      metadata: {},
+      metadata: this.metadata,
       status: "Failure",
       message: this.message,
       reason: this.reason,
@@ -98,6 +107,7 @@ export class ApiError extends Error {
       status.message ?? `the server answered ${code}`,
       status.details,
       code,
+      status.metadata,
     );
   }
 }
