@@ -50,11 +50,14 @@ export async function listWatch<T extends StoredObject>(options: ListWatchOption
   let revision: string | undefined;
   let unreachable = false;
 
+  const reached = (now: boolean) => {
+    if (now && unreachable) company.answered();
+    unreachable = !now;
+  };
   const progress = (next: string | undefined) => {
     if (next) revision = next;
     backoff.reset();
-    if (unreachable) company.answered();
-    unreachable = false;
+    reached(true);
   };
 
   while (!signal.aborted) {
@@ -80,7 +83,7 @@ export async function listWatch<T extends StoredObject>(options: ListWatchOption
         error: (error as Error).message,
         waitMs: Math.round(wait),
       });
-      unreachable = isUnreachable(error);
+      reached(!isUnreachable(error));
       const waited = unreachable ? company.wait(wait, signal) : clock.sleep(wait, signal);
       await waited.catch(() => undefined); // only the signal makes it fail, and ends the loop
     }

@@ -102,6 +102,22 @@ describe("informer", () => {
     stop();
   });
 
+  it("wakes the informers that wait for the same server when one of them is answered again", async () => {
+    const { server, informers, clock, stop } = start();
+    const seen = Array.from({ length: 20 }, (_, i) => informers.of("configmaps", { namespace: `n${i}` }));
+    server.down = true;
+    await clock.advance(100);
+    server.cut();
+    await clock.advance(60_000);
+    server.down = false;
+    server.put("a");
+    const missing = () => seen.filter((informer) => informer.list().length === 0).length;
+    while (missing() === seen.length) await clock.advance(10);
+    await clock.advance(200);
+    expect(missing()).toBe(0);
+    stop();
+  });
+
   it("waits longer and longer while the server is away, and recovers", async () => {
     const { server, changes, clock, stop } = start();
     server.down = true;

@@ -96,6 +96,15 @@ describe("leader election", () => {
     expect((await lease()).spec).toMatchObject({ holderIdentity: "two", leaseTransitions: 1 });
   });
 
+  it("asks a server that was away again soon, and one that has another leader at its leisure", async () => {
+    const late = candidate("late");
+    late.cut = true;
+    await clock.advance(1_000);
+    late.cut = false;
+    await clock.advance(500);
+    expect(isLeading(late)).toBe(true);
+  });
+
   it("stops a leader that cannot renew before another one starts", async () => {
     const one = candidate("one");
     await clock.advance(10);

@@ -1,7 +1,10 @@
 /** The loop and the events recorder against the real API server. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Pipeline, startPipeline } from "../../e2e/harness/pipeline.ts";
+import type { Client } from "../client/client.ts";
+import { createClient } from "../client/create-client.ts";
 import { createInformers, type Informers } from "../client/shared-informers.ts";
+import type { Transport } from "../client/transport/contract.ts";
 import { conflict } from "../objects/status.ts";
 import { silent } from "../process/logging.ts";
 import { again, type Controller, defineController, done, enqueueSelf } from "./controller.ts";
@@ -94,6 +97,40 @@ describe("the loop", () => {
     await create("c");
     await expect.poll(() => calls).toBe(4);
     expect(loop.stats()["flaky"]).toMatchObject({ conflicts: 1, failed: 1, reconciled: 4 });
+  });
+
+  it("lets a paced key rest for the work it makes, not for the time that answers take", async () => {
+    const calls = { waits: 0, works: 0 };
+    const slow: Transport = {
+      ...pipeline.transport(),
+      async request(request) {
+        await new Promise((resolve) => setTimeout(resolve, 40));
+        return pipeline.transport().request(request);
+      },
+    };
+    const paced = (name: "waits" | "works", reconcile: (client: Client) => Promise<unknown>) =>
+      defineController({
+        name,
+        paced: true,
+        watches: { configmaps: ({ type }) => (type === "added" ? [name] : []) },
+        async reconcile(_key, { client }) {
+          await reconcile(client);
+          return ++calls[name] < 5 ? again(0) : done;
+        },
+      });
+    const work = async () => {
+      const until = pipeline.clock.monotonic() + 40;
+      while (pipeline.clock.monotonic() < until);
+    };
+    const controllers = [paced("waits", (client) => client.list("secrets")), paced("works", work)];
+    const { clock } = pipeline;
+    runLoop({ controllers, client: createClient(slow), informers, events, clock, log: silent, signal: stop.signal });
+    const started = clock.monotonic();
+    await create("c");
+    await expect.poll(() => calls.waits, { interval: 5 }).toBe(5);
+    expect(calls.works).toBeLessThan(5);
+    await expect.poll(() => calls.works, { interval: 5, timeout: 5_000 }).toBe(5);
+    expect(clock.monotonic() - started).toBeGreaterThan(4 * 160);
   });
 
   it("sends with each write what caused it", async () => {

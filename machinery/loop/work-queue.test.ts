@@ -77,6 +77,9 @@ describe("work queue", () => {
     }
     expect(waits.slice(0, 4)).toEqual([5, 10, 20, 40]);
     expect(Math.max(...waits)).toBe(60_000);
+    const item = await take(queue);
+    expect(queue.retry(item, 1_000)).toBe(1_000);
+    await clock.advance(1_000);
     queue.finish(await take(queue));
     expect(queue.failures("a")).toBe(0);
     queue.add("a");
