@@ -60,8 +60,10 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
   const cache = createWatchCache({ store, clock, log });
   const tunnels = createTunnels({ clock, log });
   let starting = true;
-  const check = () => (starting ? "not finished" : undefined);
-  const checks: HealthCheck[] = [{ name: "poststarthook/bootstrap", live: false, check }];
+  const checks: HealthCheck[] = [
+    { name: "store", live: false, check: () => whyUnanswered(store) },
+    { name: "poststarthook/bootstrap", live: false, check: () => (starting ? "not finished" : undefined) },
+  ];
 
   const { handler, addresses } = assembleServer({
     clock,
@@ -117,3 +119,13 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
 
 /** Wait between attempts to start over a store that fails. */
 const RETRY_MS = 1_000;
+
+/** Asks the store itself, not the cache: undefined when it answers. */
+async function whyUnanswered(store: Pick<Store, "revision">): Promise<string | undefined> {
+  try {
+    await store.revision();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

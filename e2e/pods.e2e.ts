@@ -32,7 +32,11 @@ const ENVIRONMENT = pod(
   {
     containers: [
       {
-        command: ["sh", "-c", 'echo "$COLOUR $PASSWORD $POD_NAME $GREETING $colour"; echo $(cat /limits/memory); sleep 86400'],
+        command: [
+          "sh",
+          "-c",
+          'echo "$COLOUR $PASSWORD $POD_NAME $GREETING $colour"; echo $(cat /limits/memory); sleep 86400',
+        ],
         resources: { limits: { memory: "64Mi" } },
         envFrom: [{ configMapRef: { name: "settings" } }],
         env: [

@@ -85,7 +85,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     metrics: createMetrics(),
     checks: [
       { name: "ping", live: true, check: () => undefined },
-      { name: "store", live: false, check: () => cache.trouble() },
+      { name: "watch-cache", live: false, check: () => cache.trouble() },
       { name: "shutdown", live: false, check: () => (stopping.aborted ? "process is shutting down" : undefined) },
       ...options.checks,
     ],

@@ -11,7 +11,6 @@ export interface Asked {
   readonly path: string;
   /** Text is sent as it stands, anything else as JSON. */
   readonly body?: unknown;
-  /** A name without a value takes a header away. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Without the administrator's certificate. */
   readonly anonymous?: true;
@@ -43,7 +42,12 @@ export async function asker(kubeconfig: string): Promise<Ask> {
       const sent = request(new URL(path, access.server), {
         method,
         agent: anonymous ? agents.anonymous : agents.known,
-        headers: { ...(payload === undefined ? {} : { "content-type": "application/json" }), ...headers },
+        headers: {
+          ...(payload === undefined
+            ? {}
+            : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) }),
+          ...headers,
+        },
         timeout: 30_000,
       });
       sent.on("timeout", () => sent.destroy(new Error(`no answer to ${method} ${path}`)));

@@ -4,6 +4,7 @@
  * `write` is one transaction, on disk before it resolves (data by fdatasync, then the root page by a
  * synchronous write): with overlapping sync LMDB would answer before that. Readers get copies.
  */
+import { statfsSync } from "node:fs";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { StoreError } from "../contract.ts";
 import { claim, release } from "./owner.ts";
@@ -80,7 +81,7 @@ export async function openEnvironment(directory: string): Promise<Environment> {
           }
         });
       } catch (error) {
-        throw translate(await reasonOf(error));
+        throw translate(await reasonOf(error), directory);
       }
     },
     async close() {
@@ -105,9 +106,19 @@ async function reasonOf(error: unknown): Promise<unknown> {
 }
 
 const FULL = /MDB_MAP_FULL|no space left|ENOSPC|quota/i;
+/** LMDB's word for a write that came out short, as on a disk where its pages do not fit any more. */
+const SHORT = /input\/output error|EIO/i;
+/** Less than a commit may need. */
+const NO_ROOM_BYTES = 1024 * 1024;
 
-function translate(error: unknown): StoreError {
+function translate(error: unknown, directory: string): StoreError {
   const message = error instanceof Error ? error.message : String(error);
-  if (FULL.test(message)) return new StoreError("full", `the disk of the store is full (${message})`, { cause: error });
+  if (FULL.test(message) || (SHORT.test(message) && freeBytes(directory) < NO_ROOM_BYTES))
+    return new StoreError("full", `the disk of the store is full (${message})`, { cause: error });
   return new StoreError("unavailable", `the store cannot be written: ${message}`, { cause: error });
+}
+
+function freeBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
 }
