@@ -5,7 +5,7 @@
  * bridge and the nftables tables have fixed names.
  */
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,7 +64,13 @@ export async function startCluster(...flags: string[]): Promise<Cluster> {
 
   const pidOf = (name: string) =>
     (JSON.parse(readFileSync(join(paths.run, `${name}.pid`), "utf8")) as { pid: number }).pid;
-  await k8ts("up", "--port", String(port), "--no-sample", ...flags);
+  try {
+    await k8ts("up", "--port", String(port), "--no-sample", ...flags);
+  } catch (error) {
+    await k8ts("down", "--purge").catch(() => undefined); // nothing may be there yet
+    rmSync(home, { recursive: true, force: true });
+    throw error;
+  }
   return {
     paths,
     port,
