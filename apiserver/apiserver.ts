@@ -185,8 +185,11 @@ async function listen(
   pki: Pki,
   listening: Listening[],
 ): Promise<void> {
-  const { listenTls, listenUnix } = await import("./request/http.ts");
-  const common = { handler, clock, log };
+  const [{ listenTls, listenUnix }, { createInFlight }] = await Promise.all([
+    import("./request/http.ts"),
+    import("./request/in-flight.ts"),
+  ]);
+  const common = { handler, clock, log, inFlight: createInFlight() };
   listening.push(
     await listenTls({
       ...common,

@@ -24,13 +24,27 @@ import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import { failure } from "./failure.ts";
+import { announcedBytes, bodyOf, NO_BODY } from "./http-body.ts";
 import { writeResponse, writeUpgradeRefusal } from "./http-response.ts";
+import type { Arriving, InFlight } from "./in-flight.ts";
 
 export interface ListenOptions {
   readonly handler: Handler;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Shared by all listeners of a server. */
+  readonly inFlight: InFlight;
+  readonly bounds?: HttpBounds;
 }
+
+export interface HttpBounds {
+  /** For a request to arrive whole; how often that is looked at. */
+  readonly requestMs: number;
+  readonly lookMs: number;
+  readonly connections: number;
+}
+
+const BOUNDS: HttpBounds = { requestMs: limits.requestBodyMs, lookMs: 5_000, connections: limits.connections };
 
 export interface TlsOptions extends ListenOptions {
   readonly host: string;
@@ -73,10 +87,11 @@ export async function listenTls(options: TlsOptions): Promise<Listening> {
       minVersion: "TLSv1.2",
       ALPNProtocols: ["http/1.1"],
       handshakeTimeout: limits.requestBodyMs,
-      ...TIMES,
+      ...serverOptions(options),
     },
     application(options, peerOf),
   );
+  limited(server, options);
   const upgraded = serveUpgrades(server, options, peerOf);
   await listening(server, () => server.listen({ host: options.host, port: options.port }), options);
   return handle(server, upgraded, options);
@@ -86,7 +101,8 @@ export async function listenTls(options: TlsOptions): Promise<Listening> {
 export async function listenUnix(options: UnixOptions): Promise<Listening> {
   const peerOf = ({ headers }: IncomingMessage): Peer =>
     headers.authorization === undefined ? options.peer : { kind: "anonymous" };
-  const server = createHttpServer(TIMES, application(options, peerOf));
+  const server = createHttpServer(serverOptions(options), application(options, peerOf));
+  limited(server, options);
   const upgraded = serveUpgrades(server, options, peerOf);
   await rm(options.path, { force: true });
   await listening(server, () => server.listen(options.path), { host: options.path, port: 0 });
@@ -94,14 +110,28 @@ export async function listenUnix(options: UnixOptions): Promise<Listening> {
   return handle(server, upgraded, options);
 }
 
-const TIMES = {
-  requestTimeout: limits.requestBodyMs,
-  headersTimeout: limits.requestBodyMs,
-  connectionsCheckingInterval: 5_000,
-  keepAliveTimeout: limits.keepAliveMs,
-  // "Upgrade: h2c" and the like are offers that may be passed over.
-  shouldUpgradeCallback: ({ headers }: IncomingMessage) => UPGRADES.has((headers.upgrade ?? "").toLowerCase()),
-};
+function serverOptions({ bounds = BOUNDS }: ListenOptions) {
+  return {
+    requestTimeout: bounds.requestMs,
+    headersTimeout: bounds.requestMs,
+    connectionsCheckingInterval: bounds.lookMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    maxHeaderSize: limits.requestHeaderBytes,
+    // "Upgrade: h2c" and the like are offers that may be passed over.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) => UPGRADES.has((headers.upgrade ?? "").toLowerCase()),
+  };
+}
+
+/** Bounds what a server holds beyond single requests. */
+function limited(server: Server, { bounds = BOUNDS, log }: ListenOptions): void {
+  // Node drops what comes after this number unsaid, perhaps an identity: one more than is taken, so that it shows.
+  server.maxHeadersCount = limits.requestHeaders + 1;
+  server.maxConnections = bounds.connections;
+  server.on("drop", () => {
+    log.warn("too many connections, idle ones are closed", { limit: bounds.connections });
+    server.closeIdleConnections();
+  });
+}
 
 const IDLE_LOOK_MS = 20;
 
@@ -109,11 +139,10 @@ const UPGRADES: ReadonlySet<string> = new Set(["websocket", "spdy/3.1"]);
 
 function application(options: ListenOptions, peerOf: (request: IncomingMessage) => Peer) {
   const app = express();
-  const bound = { ...options, handler: bounded(options.handler) };
   app.disable("x-powered-by");
   app.disable("etag");
   app.use((request, response) => {
-    serve(bound, peerOf, request, response).catch((error: unknown) => {
+    serve(options, peerOf, request, response).catch((error: unknown) => {
       // The answer had begun: all that is left is to say so by cutting the connection.
       options.log.debug("answer cut short", { error, path: request.url });
       response.destroy();
@@ -123,7 +152,7 @@ function application(options: ListenOptions, peerOf: (request: IncomingMessage) 
 }
 
 async function serve(
-  { handler, clock, log }: ListenOptions,
+  { handler, clock, log, inFlight }: ListenOptions,
   peerOf: (request: IncomingMessage) => Peer,
   request: IncomingMessage,
   response: ServerResponse,
@@ -132,33 +161,34 @@ async function serve(
   response.on("close", () => {
     if (!response.writableFinished) gone.abort(new Error("the client went away"));
   });
-  let body: RequestBody;
-  let peer: Peer;
+  let answer: ResponseRecord;
+  let leave: (() => void) | undefined;
   try {
-    peer = peerOf(request);
-    body = await bodyOf(request);
+    const peer = peerOf(request);
+    leave = inFlight.enter(arriving(request, peer, announcedBytes(request)));
+    if (leave) answer = await handler(recordOf(request, await bodyOf(request), peer, false, gone.signal));
+    else answer = tooMany;
   } catch (error) {
     if (gone.signal.aborted) return;
-    response.setHeader("connection", "close");
-    return writeResponse(failure(error, log), request, response, clock);
+    answer = failure(error, log);
+  } finally {
+    leave?.();
   }
-  const record = recordOf(request, body, peer, false, gone.signal);
-  return writeResponse(await handler(record), request, response, clock);
+  // What is left of a body that nobody reads would be taken for the next request.
+  if (!request.complete) response.setHeader("connection", "close");
+  return writeResponse(answer, request, response, clock);
 }
 
-/** Turns requests away while too many are being answered. What is being streamed no longer counts. */
-function bounded(handler: Handler): Handler {
-  let running = 0;
-  return async (record) => {
-    if (running >= limits.requestsInFlight) return tooMany;
-    running++;
-    try {
-      return await handler(record);
-    } finally {
-      running--;
-    }
-  };
+function arriving({ method = "GET", url = "/", rawHeaders }: IncomingMessage, peer: Peer, bytes: number): Arriving {
+  if (rawHeaders.length > 2 * limits.requestHeaders)
+    throw new ApiError("BadRequest", `too many headers: limit is ${limits.requestHeaders}`, undefined, 431);
+  return { peer, method, path: pathOf(url), bytes };
 }
+
+const pathOf = (url: string): string => {
+  const mark = url.indexOf("?");
+  return mark < 0 ? url : url.slice(0, mark);
+};
 
 const tooMany: ResponseRecord = {
   status: 429,
@@ -177,7 +207,7 @@ function recordOf(
   const mark = url.indexOf("?");
   return {
     method,
-    path: mark < 0 ? url : url.slice(0, mark),
+    path: pathOf(url),
     query: new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1)),
     headers: request.headers as Record<string, string | undefined>,
     body,
@@ -186,35 +216,6 @@ function recordOf(
     signal,
   };
 }
-
-const NO_BODY: RequestBody = { kind: "none" };
-
-async function bodyOf(request: IncomingMessage): Promise<RequestBody> {
-  const { "content-length": length, "transfer-encoding": encoding } = request.headers;
-  if (length === undefined && encoding === undefined) return NO_BODY;
-  if (Number(length ?? 0) > limits.requestBodyBytes) throw tooLarge();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  await new Promise<void>((resolve, reject) => {
-    request.on("data", (chunk: Uint8Array) => {
-      size += chunk.length;
-      if (size > limits.requestBodyBytes) {
-        request.removeAllListeners("data").resume();
-        reject(tooLarge());
-      } else chunks.push(chunk);
-    });
-    request.on("end", resolve);
-    request.on("error", reject);
-    request.on("close", () => {
-      if (!request.complete) reject(new ApiError("BadRequest", "the body ended before it was whole"));
-    });
-  });
-  if (size === 0) return NO_BODY;
-  return { kind: "bytes", bytes: chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks) };
-}
-
-const tooLarge = (): ApiError =>
-  new ApiError("RequestEntityTooLarge", `Request entity too large: limit is ${limits.requestBodyBytes}`);
 
 /** A certificate that our authority did not sign is a wrong identity, not a missing one. */
 function tlsPeer(socket: TLSSocket): Peer {
@@ -228,7 +229,7 @@ function tlsPeer(socket: TLSSocket): Peer {
 /** Answers the connections that have left HTTP: the server no longer knows them. */
 function serveUpgrades(
   server: Server,
-  { handler, log }: ListenOptions,
+  { handler, log, inFlight }: ListenOptions,
   peerOf: (request: IncomingMessage) => Peer,
 ): ReadonlySet<Duplex> {
   const open = new Set<Duplex>();
@@ -241,8 +242,10 @@ function serveUpgrades(
     });
     socket.on("error", (error) => log.debug("upgraded connection failed", { error }));
     const answer = async () => {
-      const record = recordOf(request, NO_BODY, peerOf(request), true, gone.signal);
-      const response = await handler(record);
+      const peer = peerOf(request);
+      const leave = inFlight.enter(arriving(request, peer, 0));
+      const record = recordOf(request, NO_BODY, peer, true, gone.signal);
+      const response = leave ? await handler(record).finally(leave) : tooMany;
       if (response.body.kind === "upgrade") response.body.accept(socket, head);
       else await writeUpgradeRefusal(response, socket);
     };

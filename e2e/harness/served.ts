@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { listenTls } from "../../apiserver/request/http.ts";
+import { createInFlight } from "../../apiserver/request/in-flight.ts";
 import { kubectl } from "../../kubectl/kubectl.ts";
 import { createAuthority, issue } from "../../machinery/pki/certificates.ts";
 import { writePrivate } from "../../machinery/pki/files.ts";
@@ -51,6 +52,7 @@ export async function serve({ handler }: Pick<Pipeline, "handler">): Promise<Ser
   const admin = { commonName: "kubernetes-admin", organizations: ["system:masters"] };
   const client = await issue(clock, authority, { ...admin, use: "client" });
   const server = await listenTls({
+    inFlight: createInFlight(),
     handler,
     clock,
     log: silent,

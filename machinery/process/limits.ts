@@ -12,8 +12,22 @@ export const limits = {
   requestBodyBytes: 3 * MB,
   /** How long a client may take to send a body. */
   requestBodyMs: 30_000,
-  /** Requests that an API server answers at a time; more are told to come back (429). */
+  /**
+   * Requests that an API server answers at a time; more are told to come back (429). On top of them, kept for
+   * the cluster's own components, and for heartbeats and administrators.
+   */
   requestsInFlight: 800,
+  requestsInFlightSystem: 150,
+  requestsInFlightVital: 50,
+  /** What the bodies of those requests may take in memory, by the same shares. */
+  bodiesInFlightBytes: 96 * MB,
+  bodiesInFlightSystemBytes: 24 * MB,
+  bodiesInFlightVitalBytes: 8 * MB,
+  /** A request's line and headers together; more is 431. */
+  requestHeaderBytes: 64 * KB,
+  requestHeaders: 500,
+  /** Open connections, watches and streams among them. At the limit idle ones are closed and new ones dropped. */
+  connections: 20_000,
   /** How long an idle connection is kept for its next request. */
   keepAliveMs: 120_000,
   /** How long a server that stops waits for open requests. */
