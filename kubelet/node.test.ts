@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Pipeline, startPipeline } from "../e2e/harness/pipeline.ts";
 import type { Client } from "../machinery/client/client.ts";
+import { createClient } from "../machinery/client/create-client.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
+import { ApiError } from "../machinery/objects/status.ts";
 import { type FakeClock, fakeClock } from "../machinery/process/fake-clock.ts";
 import { silent } from "../machinery/process/logging.ts";
 import { createNodeKeeper, type NodeKeeper } from "./node.ts";
@@ -50,6 +52,7 @@ describe("a node that is kept", () => {
   let keeper: NodeKeeper;
   let health: Health;
   const stop = () => stopping.abort();
+  let down: boolean;
   let stopping: AbortController;
   let running: Promise<void>;
 
@@ -60,7 +63,15 @@ describe("a node that is kept", () => {
     health = easy;
     stopping = new AbortController();
     const { signal } = stopping;
-    const client = pipeline.client("system:node:node-1", ["system:nodes", "system:authenticated"]);
+    const inner = pipeline.transport("system:node:node-1", ["system:nodes", "system:authenticated"]);
+    down = false;
+    const client = createClient({
+      ...inner,
+      request: async (request) => {
+        if (down) throw new ApiError("ServiceUnavailable", "down");
+        return inner.request(request);
+      },
+    });
     await admin.create("namespaces", { metadata: { name: "kube-node-lease" } }).catch(() => undefined);
     const events = createEvents({ client, clock, log: silent, signal }).recorder("kubelet");
     const settings = {
@@ -119,6 +130,16 @@ describe("a node that is kept", () => {
     expect(metadata.labels?.["theirs"]).toBe("1");
     expect(spec?.unschedulable).toBe(true);
     expect(await condition("Ready")).toMatchObject({ status: "False", reason: "KubeletNotReady", message: "broken" });
+  });
+
+  it("writes soon what it could not write while the server was away", async () => {
+    down = true;
+    health = { ...easy, notReady: ["broken"] };
+    await keeper.update().catch(() => undefined);
+    await clock.advance(1_000);
+    down = false;
+    await clock.advance(2_000);
+    expect(await condition("Ready")).toMatchObject({ status: "False" });
   });
 
   it("writes its status when it changed, and every five minutes", async () => {

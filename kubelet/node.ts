@@ -47,6 +47,8 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
   let reportedAt = Number.NEGATIVE_INFINITY;
   let updating: Promise<void> | undefined;
   let again = false;
+  /** Aborted, and replaced, when a status could not be written. */
+  let failed = new AbortController();
   let lease: Lease | undefined;
 
   async function registerOnce(): Promise<Node> {
@@ -108,22 +110,31 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
         again = false;
         await writeStatus();
       } while (again && !signal.aborted);
-    })().finally(() => {
-      updating = undefined;
-    });
+    })()
+      .catch((error: unknown) => {
+        failed.abort();
+        failed = new AbortController();
+        throw error;
+      })
+      .finally(() => {
+        updating = undefined;
+      });
     return updating;
   }
 
+  /** Looks from time to time; a status that could not be written, whoever tried, is tried again soon. */
   async function keepStatus(): Promise<void> {
-    while (!signal.aborted) {
+    for (let delay = STATUS_LOOK_MS, retry = RETRY_MS; !signal.aborted; ) {
       try {
         await update();
+        [delay, retry] = [STATUS_LOOK_MS, RETRY_MS];
       } catch (error) {
         if (signal.aborted) return;
         log.warn("the node's status could not be written", { object: `nodes/${name}`, error });
         if (isNotFound(error)) node = await register();
+        [delay, retry] = [retry, Math.min(retry * 2, RETRY_MAX_MS)];
       }
-      await clock.sleep(STATUS_LOOK_MS, signal).catch(() => undefined);
+      await clock.sleep(delay, AbortSignal.any([signal, failed.signal])).catch(() => undefined);
     }
   }
 
