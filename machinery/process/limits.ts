@@ -44,6 +44,10 @@ export const limits = {
   commitAttempts: 16,
   /** How often another name is generated when the one for generateName is taken. */
   generateNameAttempts: 8,
+  /** How long a call of an etcd server may take. */
+  storeCallMs: 10_000,
+  /** How long a request may take that is no watch or stream, unless it asks for less; as in Kubernetes. */
+  requestMs: 60_000,
   /** Default and largest number of items that one store page brings. */
   listPageItems: 500,
   /** Events that wait for one watcher before it is cut off. */

@@ -18,6 +18,7 @@ import {
   type IWatchResponse,
 } from "etcd3";
 import type { Clock } from "../../../machinery/process/clock.ts";
+import { limits } from "../../../machinery/process/limits.ts";
 import { StoreError, type StoreErrorCode } from "../contract.ts";
 
 export type { IEvent, IKeyValue, IRequestOp } from "etcd3";
@@ -43,19 +44,19 @@ export interface ConnectionOptions {
   readonly endpoints: readonly string[];
   readonly credentials?: EtcdCredentials;
   readonly clock: Clock;
+  /** How long a call may take, a dead server included. */
+  readonly callMs?: number;
 }
 
-/** How long a call may take, a dead server included. */
-const CALL_MS = 10_000;
-
-export function connect({ endpoints, credentials, clock }: ConnectionOptions): Connection {
+export function connect(options: ConnectionOptions): Connection {
+  const { endpoints, credentials, clock, callMs = limits.storeCallMs } = options;
   const clients = endpoints.map((endpoint) => clientOf(endpoint, credentials));
   let current = 0;
 
   const timed = <T>(call: Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
-      const late = new StoreError("unavailable", `etcd did not answer within ${CALL_MS / 1000} s`);
-      const timer = clock.after(CALL_MS, () => reject(late), { background: true });
+      const late = new StoreError("unavailable", `etcd did not answer within ${callMs / 1000} s`);
+      const timer = clock.after(callMs, () => reject(late), { background: true });
       call.finally(() => timer.cancel()).then(resolve, reject);
     });
 

@@ -11,6 +11,8 @@ import { systemClock } from "../../../machinery/process/clock.ts";
 
 export interface EtcdServer {
   readonly endpoint: string;
+  /** SIGSTOP: it hangs; SIGCONT: it goes on. */
+  signal(name: "SIGSTOP" | "SIGCONT"): void;
   /** Kills it as a crash would. */
   kill(): Promise<void>;
   /** Starts it again on the same address and data. */
@@ -52,6 +54,7 @@ export async function startEtcd(): Promise<EtcdServer> {
     endpoint,
     start,
     kill,
+    signal: (name) => void child?.kill(name),
     async stop() {
       await kill();
       rmSync(directory, { recursive: true, force: true });

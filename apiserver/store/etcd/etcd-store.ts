@@ -30,6 +30,8 @@ export interface EtcdStoreOptions {
   readonly prefix?: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** How long a call may take, a dead server included. */
+  readonly callMs?: number;
   readonly historyMs?: number;
   readonly historyBytes?: number;
 }
