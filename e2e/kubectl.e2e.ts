@@ -198,6 +198,12 @@ const equal: readonly string[] = [
   `patch deployment web --type=json -p [{"op":"remove","path":"/spec/nothing"}]`,
   `apply -f ${web}`,
   `diff -f ${web}`,
+  "create namespace default",
+  "create configmap web-page",
+  "create deployment web --image=nginx:1.22",
+  "create serviceaccount default",
+  "label deployment web nothing-",
+  "annotate deployment web nothing-",
   "delete pod nobody",
   "frobnicate",
 ];

@@ -114,7 +114,9 @@ function withNamespace(object: KubeObject, namespace: string | undefined): KubeO
   return { ...object, metadata: { ...object.metadata, namespace } };
 }
 
+/** kubectl puts words of its own before the server's, but not for Namespaces. */
 function failed(error: unknown, type: ResourceType): unknown {
+  if (type.kind === "Namespace") return error;
   if (!isMap(error) || (error as { reason?: unknown }).reason !== "Invalid") {
     const prefix = `failed to create ${type.singular || type.kind.toLowerCase()}: `;
     return error instanceof Error && (error as { reason?: unknown }).reason !== undefined

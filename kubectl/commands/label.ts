@@ -122,7 +122,9 @@ async function change(
   }
   for (const [key, value] of changes) {
     const there = current[key];
-    if (value === null && there === undefined) run.out(`${kind.noun} ${JSON.stringify(key)} not found.\n`);
+    // of annotations nothing is said
+    if (value === null && there === undefined && kind.verb === "label")
+      run.out(`${kind.noun} ${JSON.stringify(key)} not found.\n`);
     if (value !== null && there !== undefined && there !== value && !run.flags.overwrite) {
       throw new CommandError(`'${key}' already has a value (${there}), and --overwrite is false`);
     }
