@@ -113,7 +113,10 @@ async function loadServer() {
       "cluster-cidr": { type: "string", default: "10.42.0.0/16", value: "CIDR", help: "range of all Pod addresses" },
     },
     async run(flags, { ready, signal, ...context }) {
-      const server = await api.startApiserver(flags, context);
+      const server = await api.startApiserver(flags, { ...context, signal }).catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      });
+      if (!server) return;
       const { clock, log } = context;
       const as = (user: string) => directTransport({ handler: server.handler, user, groups: ["system:authenticated"] });
       // Others may share an etcd; an embedded store has one server only.

@@ -1,5 +1,4 @@
 /** An etcd that hangs: stopped, neither dead nor answering. Requests end, and all is well when it goes on. */
-import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Pipeline, startPipeline } from "../e2e/harness/pipeline.ts";
 import { systemClock } from "../machinery/process/clock.ts";
@@ -46,6 +45,11 @@ describe.skipIf(!hasEtcd())("an etcd that hangs", () => {
       expect(answer.status).toBeGreaterThanOrEqual(500);
       expect(answer).toMatchObject({ kind: "Status", message: expect.stringContaining("etcd") });
     }
+    expect(await statusOf("GET", `${PATH}/kept?timeout=50ms`)).toMatchObject({
+      status: 504,
+      message: "Timeout: request did not complete within requested timeout - context deadline exceeded",
+    });
+    expect((await statusOf("GET", `${PATH}/kept?timeout=soon`)).status).toBe(400);
     expect((await statusOf("GET", `${PATH}/kept?resourceVersion=0`)).status).toBe(200);
     expect((await statusOf("GET", `${PATH}?resourceVersion=0`)).status).toBe(200);
     expect((await pipeline.send({ path: "/readyz" })).status).toBe(500);

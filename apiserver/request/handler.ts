@@ -11,6 +11,7 @@ import { impersonate } from "../auth/authenticate.ts";
 import { type Attributes, allow, MASTERS, type User } from "../auth/contract.ts";
 import { forbidden } from "../auth/forbidden.ts";
 import type { Exchange, Server } from "./contract.ts";
+import { withDeadline } from "./deadline.ts";
 import { endpointOf } from "./endpoints.ts";
 import { failure } from "./failure.ts";
 import { HISTORY_PREFIX, history } from "./history.ts";
@@ -27,8 +28,10 @@ export function createHandler(server: Server): Handler {
     let response: ResponseRecord;
     try {
       if (server.stopping.aborted) throw new ApiError("ServiceUnavailable", "the server is shutting down");
-      info = infoOf(record);
-      response = withWarnings(await answer(server, record, info, warnings), warnings);
+      const asked = infoOf(record);
+      info = asked;
+      const work = () => answer(server, record, asked, warnings);
+      response = withWarnings(await withDeadline(server.clock, record, asked, work), warnings);
     } catch (error) {
       response = withWarnings(failure(error, server.log), warnings);
     }
