@@ -21,7 +21,7 @@ import {
 import type { ProcessSpec } from "./process-table.ts";
 
 /** Back-off between restarts: doubles from the first to the last, and starts again after a good while. */
-const BACKOFF_MS = { first: 200, last: 30_000, forgetAfter: 60_000 };
+const BACKOFF_MS = { first: 200, last: 30_000, forgetAfter: 10_000 };
 /** How often an adopted process, which is no child of ours, is looked at. */
 const ADOPTED_POLL_MS = 500;
 
