@@ -15,19 +15,23 @@ export function announcedBytes({ headers }: IncomingMessage): number {
   return Math.min(Number(length ?? 0), limits.requestBodyBytes);
 }
 
+/** So many bytes that are too much are taken and dropped, so that a client that writes first and reads then hears why. */
+const DROPPED_BYTES = 8 * limits.requestBodyBytes;
+
 export async function bodyOf(request: IncomingMessage): Promise<RequestBody> {
   const { "content-length": length, "transfer-encoding": encoding } = request.headers;
   if (length === undefined && encoding === undefined) return NO_BODY;
-  if (Number(length ?? 0) > limits.requestBodyBytes) throw tooLarge();
+  if (Number(length ?? 0) > DROPPED_BYTES) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;
   await new Promise<void>((resolve, reject) => {
     request.on("data", (chunk: Uint8Array) => {
       size += chunk.length;
-      if (size > limits.requestBodyBytes) {
-        request.removeAllListeners("data").resume();
-        reject(tooLarge());
-      } else chunks.push(chunk);
+      if (size <= limits.requestBodyBytes) return void chunks.push(chunk);
+      chunks.length = 0;
+      if (size <= DROPPED_BYTES) return;
+      request.removeAllListeners("data").resume();
+      reject(tooLarge());
     });
     request.on("end", resolve);
     request.on("error", reject);
@@ -35,6 +39,7 @@ export async function bodyOf(request: IncomingMessage): Promise<RequestBody> {
       if (!request.complete) reject(new ApiError("BadRequest", "the body ended before it was whole"));
     });
   });
+  if (size > limits.requestBodyBytes) throw tooLarge();
   if (size === 0) return NO_BODY;
   return { kind: "bytes", bytes: chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks) };
 }
