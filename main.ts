@@ -121,7 +121,7 @@ async function loadServer() {
       const as = (user: string) => directTransport({ handler: server.handler, user, groups: ["system:authenticated"] });
       // Others may share an etcd; an embedded store has one server only.
       const leadership = flags.store === "etcd" ? "renew" : "hold";
-      const common = { clock, signal, leadership, ...(leadership === "hold" ? { identity: "server" } : {}) } as const;
+      const common = { clock, signal, leadership } as const;
       const running = [
         controllers.runControllers({
           ...common,

@@ -5,7 +5,6 @@
  * lease without renewing it; as a process of their own, over https with ordinary leader election.
  * A lost leadership abandons everything they knew and starts over as a candidate.
  */
-import { hostname } from "node:os";
 import type { Client } from "../machinery/client/client.ts";
 import { connectAs } from "../machinery/client/connect.ts";
 import { createClient } from "../machinery/client/create-client.ts";
@@ -14,8 +13,8 @@ import type { Transport } from "../machinery/client/transport/contract.ts";
 import { createBackoff } from "../machinery/loop/backoff.ts";
 import type { Controller } from "../machinery/loop/controller.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
-import { electLeader, type Leadership, LeadershipLost } from "../machinery/loop/leader-election.ts";
-import { processIdentity } from "../machinery/loop/process-identity.ts";
+import type { Leadership } from "../machinery/loop/leader-election.ts";
+import { keepLeading, type LeadershipMode } from "../machinery/loop/leadership.ts";
 import { type ControllerStats, type Loop, runLoop } from "../machinery/loop/run.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import { defineComponent } from "../machinery/process/component.ts";
@@ -37,7 +36,6 @@ import { taintEvictionController } from "./taint-eviction.ts";
 import { ttlAfterFinished } from "./ttl-after-finished.ts";
 
 export const CONTROLLERS_USER = "system:kube-controller-manager";
-const LEASE = "kube-controller-manager";
 
 export const controllerDefaults = {
   clusterCidr: "10.42.0.0/16",
@@ -50,11 +48,7 @@ export interface ControllersOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /**
-   * "renew": one leader among several processes. "hold": this process is alone with its API server; it takes the
-   * lease once, writes nothing while idle, and yields when another takes it. "none": no lease at all (tests).
-   */
-  readonly leadership: "renew" | "hold" | "none";
+  readonly leadership: LeadershipMode;
   /** Who holds the lease. By default this process; where the lease is held, the same name at each start. */
   readonly identity?: string;
   /** PEM, published to every namespace; without it nothing is. */
@@ -74,22 +68,10 @@ export interface RunningControllers {
 
 /** Runs until the signal aborts; resolves when every controller has stopped. */
 export async function runControllers(options: ControllersOptions): Promise<void> {
-  const { transport, clock, log, signal, leadership } = options;
+  const { transport, clock, log, signal, leadership, identity } = options;
   const client = createClient(transport);
-  if (leadership === "none") return lead(options, { client, signal });
-  const identity =
-    options.identity ?? (leadership === "hold" ? `${hostname().toLowerCase()}_server` : processIdentity(clock));
-  const backoff = createBackoff(clock, 100, 5_000);
-  while (!signal.aborted) {
-    try {
-      const election = { client, clock, log, signal, name: LEASE, identity, renew: leadership === "renew" };
-      await electLeader(election, (leading) => lead(options, leading));
-    } catch (error) {
-      if (signal.aborted) return;
-      log.warn("the controllers do not lead any more", { error });
-      if (!(error instanceof LeadershipLost)) await clock.sleep(backoff.next(), signal).catch(() => undefined); // only the signal ends it early
-    }
-  }
+  const election = { client, clock, log, signal, leadership, identity, lease: "kube-controller-manager" };
+  await keepLeading(election, (leading) => lead(options, leading));
 }
 
 /** Everything that runs under one leadership; a new one begins with fresh caches and no memory. */

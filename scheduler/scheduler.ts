@@ -7,10 +7,9 @@
 import type { Client } from "../machinery/client/client.ts";
 import { connect } from "../machinery/client/connect.ts";
 import { createInformers } from "../machinery/client/shared-informers.ts";
-import { createBackoff } from "../machinery/loop/backoff.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
-import { electLeader, type Leadership, LeadershipLost } from "../machinery/loop/leader-election.ts";
-import { processIdentity } from "../machinery/loop/process-identity.ts";
+import type { Leadership } from "../machinery/loop/leader-election.ts";
+import { keepLeading, type LeadershipMode } from "../machinery/loop/leadership.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import { defineComponent } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
@@ -23,8 +22,7 @@ export interface SchedulerOptions {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly schedulerName?: string;
-  /** "renew": one of several. "hold": alone with its API server, writes nothing while idle. "none": no lease. */
-  readonly leadership: "renew" | "hold" | "none";
+  readonly leadership: LeadershipMode;
   /** Who holds the lease; must be the same at each start where it is held without renewing. */
   readonly identity?: string;
 }
@@ -34,21 +32,9 @@ const DEFAULT_SCHEDULER = "default-scheduler";
 
 /** Resolves when the signal aborts. */
 export async function runScheduler(options: SchedulerOptions): Promise<void> {
-  const { client, clock, log, signal, leadership, schedulerName = DEFAULT_SCHEDULER } = options;
-  if (leadership === "none") return lead(options, { client, signal });
-  const name = schedulerName === DEFAULT_SCHEDULER ? "kube-scheduler" : schedulerName;
-  const identity = options.identity ?? processIdentity(clock);
-  const backoff = createBackoff(clock, 100, 5_000);
-  while (!signal.aborted) {
-    try {
-      const election = { client, clock, log, signal, name, identity, renew: leadership === "renew" };
-      await electLeader(election, (leading) => lead(options, leading));
-    } catch (error) {
-      if (signal.aborted) return;
-      log.warn("the scheduler does not lead any more", { error });
-      if (!(error instanceof LeadershipLost)) await clock.sleep(backoff.next(), signal).catch(() => undefined); // only the signal ends it early
-    }
-  }
+  const { client, clock, log, signal, leadership, identity, schedulerName = DEFAULT_SCHEDULER } = options;
+  const lease = schedulerName === DEFAULT_SCHEDULER ? "kube-scheduler" : schedulerName;
+  await keepLeading({ client, clock, log, signal, leadership, identity, lease }, (leading) => lead(options, leading));
 }
 
 async function lead(
