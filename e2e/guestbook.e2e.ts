@@ -1,10 +1,7 @@
 /** The guestbook's life on every form of the cluster, driven by real kubectl and by ours. */
-import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Cluster, canRunContainers, eventually, startCluster } from "./harness/cluster.ts";
+import { createEtcd, type Etcd, hasEtcd } from "./harness/etcd.ts";
 import * as guestbook from "./harness/guestbook.ts";
 import { type ImageName, imageArchive } from "./harness/images.ts";
 import { type Kubectl, ours, realKubectls } from "./harness/kubectls.ts";
@@ -49,15 +46,15 @@ const forms: readonly Form[] = [
 
 for (const form of forms) {
   const runs = !form.containers || canRunContainers;
-  describe.skipIf(!runs || (form.etcd && !existsSync("/usr/bin/etcd")))(`guestbook: ${form.name}`, () => {
+  describe.skipIf(!runs || (form.etcd && !hasEtcd))(`guestbook: ${form.name}`, () => {
     let cluster: Cluster;
     let scene: guestbook.Scene;
     let before: readonly string[] = [];
-    let stopEtcd = () => {};
+    let etcd: Etcd | undefined;
 
     beforeAll(async () => {
-      const etcd = form.etcd ? await startEtcd() : undefined;
-      if (etcd) stopEtcd = etcd.stop;
+      etcd = form.etcd && (await createEtcd());
+      await etcd?.start();
       before = form.containers ? machineState("/nowhere") : [];
       cluster = await startCluster(...form.flags(etcd?.url ?? ""));
       scene = { cluster, kubectl: form.kubectl };
@@ -67,7 +64,7 @@ for (const form of forms) {
     });
     afterAll(async () => {
       await cluster?.down();
-      stopEtcd();
+      await etcd?.remove();
     });
 
     test("apply, and all Pods are Ready", () => guestbook.apply(scene));
@@ -95,27 +92,4 @@ for (const form of forms) {
       await eventually("nothing new on the machine", async () => expect(left()).toEqual([]), 5_000);
     });
   });
-}
-
-/** A real etcd on free ports, with its data in a temporary directory. */
-async function startEtcd(): Promise<{ url: string; stop: () => void }> {
-  const [client, peer] = [32379, 32380].map((port) => `http://127.0.0.1:${port + (process.pid % 1000)}`);
-  const data = mkdtempSync(join(tmpdir(), "etcd-"));
-  const args = [
-    "--data-dir",
-    data,
-    "--listen-client-urls",
-    client,
-    "--advertise-client-urls",
-    client,
-    "--listen-peer-urls",
-    peer,
-    "--initial-advertise-peer-urls",
-    peer,
-    "--initial-cluster",
-    `default=${peer}`,
-  ];
-  const child = spawn("etcd", args as string[], { stdio: "ignore" });
-  await eventually("etcd to answer", async () => expect((await fetch(`${client}/health`)).ok).toBe(true), 20_000);
-  return { url: client as string, stop: () => child.kill() };
 }

@@ -35,7 +35,12 @@ export async function debianRoot(name: string, packages: readonly string[]): Pro
     mkdirSync(directory, { recursive: true });
   }
   for (const merged of ["bin", "sbin", "lib", "lib64"]) symlinkSync(`usr/${merged}`, join(made, merged));
-  await download([...packages, "busybox-static"], debs);
+  const all = [...packages, "busybox-static"];
+  // apt's lists may be missing or name versions that are gone.
+  await download(all, debs).catch(async () => {
+    await run("apt-get", ["-o", "DPkg::Lock::Timeout=120", "update", "-qq"]);
+    await download(all, debs);
+  });
   for (const file of readdirSync(debs)) {
     await run("sh", [
       "-c",
