@@ -178,7 +178,7 @@ describe("escalation", () => {
     });
     expect((await as("eve", [], bindings, "POST", binding("cluster-admin"))).status).toBe(403);
     expect((await as("eve", [], bindings, "POST", binding("view"))).status).toBe(201);
-    expect((await as("eve", [], bindings, "POST", binding("nothing"))).status).toBe(403);
+    expect((await as("eve", [], bindings, "POST", binding("nothing"))).status).toBe(404);
   });
 });
 

@@ -5,6 +5,7 @@
  * look-ups. A binding to a role that does not exist grants nothing.
  */
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding } from "../../machinery/objects/kinds.ts";
+import { fromLabelSelector, matches } from "../../machinery/objects/selectors.ts";
 import { type Attributes, type Authorizer, allow, type CachedObjects, noOpinion, type User } from "./contract.ts";
 import { ruleAllows } from "./rules.ts";
 
@@ -32,6 +33,8 @@ export interface Rbac {
   readonly authorize: Authorizer;
   /** All rules that a user has in a namespace ("" for cluster-wide ones alone). */
   rulesFor(user: User, namespace: string): readonly PolicyRule[];
+  /** All rules that a cluster role grants, those that it gathers from others included. */
+  rulesOf(role: ClusterRole): readonly PolicyRule[];
 }
 
 export function createRbac(objects: CachedObjects): Rbac {
@@ -50,6 +53,7 @@ export function createRbac(objects: CachedObjects): Rbac {
   return {
     authorize,
     rulesFor: (user, namespace) => [...grantsOf(index(), user, namespace)].flatMap(({ rules }) => rules),
+    rulesOf: (role) => rulesOf(role, [...objects.list(CLUSTER_ROLES)] as unknown as ClusterRole[]),
   };
 }
 
@@ -88,14 +92,9 @@ function rulesOf(
   all: readonly ClusterRole[],
   seen: ReadonlySet<ClusterRole> = new Set(),
 ): readonly PolicyRule[] {
-  const selectors = role.aggregationRule?.clusterRoleSelectors ?? [];
+  const selectors = (role.aggregationRule?.clusterRoleSelectors ?? []).map(fromLabelSelector);
   if (selectors.length === 0 || seen.has(role)) return role.rules ?? [];
-  const matches = (labels: Readonly<Record<string, string>>) =>
-    selectors.some(({ matchLabels = {} }) => {
-      const wanted = Object.entries(matchLabels);
-      return wanted.length > 0 && wanted.every(([key, value]) => labels[key] === value);
-    });
-  const parts = all.filter((one) => one !== role && matches(one.metadata.labels ?? {}));
+  const parts = all.filter((one) => one !== role && selectors.some((each) => matches(each, one.metadata.labels)));
   const deeper = new Set(seen).add(role);
   return [...(role.rules ?? []), ...parts.flatMap((one) => rulesOf(one, all, deeper))];
 }
