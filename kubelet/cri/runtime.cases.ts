@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { systemClock } from "../../machinery/process/clock.ts";
 import { imageTar } from "../images/build.ts";
 import type { Runtime } from "./contract.ts";
@@ -211,8 +211,12 @@ export function runtimeCases(name: string, open: () => Promise<RuntimeFixture>):
         const pod = await runPod({ annotations });
         const { logPath } = await until(await runContainer(pod, { command }), "CONTAINER_EXITED");
         expect(logPath).toBe(join(pod.config.logDirectory ?? "", "main/0.log"));
-        const [line = ""] = readFileSync(logPath, "utf8").split("\n");
-        expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(Z|[+-]\d\d:\d\d) stdout F \S/);
+        // Copied beside the container's end: on a busy machine a moment later.
+        const written = () => {
+          const [line = ""] = readFileSync(logPath, "utf8").split("\n");
+          expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(Z|[+-]\d\d:\d\d) stdout F \S/);
+        };
+        await vi.waitFor(written, { timeout: 5_000 });
       });
 
       test("a list is narrowed by pod, state and labels", async () => {
