@@ -197,6 +197,8 @@ export const bootstrapRoles: readonly BootstrapRole[] = [
     name: "system:node-proxier",
     rules: [
       rule("list watch", "core", "endpoints services"),
+      // The proxy also serves host ports, which Kubernetes leaves to a CNI plugin.
+      rule("list watch", "core", "pods"),
       rule(READ, "core", "nodes"),
       rule("list watch", "discovery.k8s.io", "endpointslices"),
       events,

@@ -1,11 +1,11 @@
 /**
- * Rules: what nftables should hold for a set of Services and EndpointSlices. Pure.
+ * Rules: what nftables should hold for Services, their EndpointSlices and host ports. Pure.
  *
  * A packet's destination (address, protocol, port) is looked up in one map, so that its cost does
  * not grow with the number of Services. Each service port has a chain of its own that picks an
- * endpoint. How rules reach the kernel: nft.ts; which change leads to which command: diff.ts.
+ * endpoint. Which change leads to which commands: script.ts; how they reach the kernel: service-proxy.ts.
  */
-import type { EndpointSlice, Service, ServicePort } from "../../machinery/objects/kinds.ts";
+import type { EndpointSlice, Pod, Service, ServicePort } from "../../machinery/objects/kinds.ts";
 
 export interface Rules {
   /** Chain ► its rules. */
@@ -33,7 +33,13 @@ interface Target {
 /** Bit of the packet mark that asks for masquerading: see nft.ts. */
 export const MASQUERADE_MARK = "0x00004000";
 
-export function rulesOf(services: readonly Service[], slices: readonly EndpointSlice[], options: RuleOptions): Rules {
+/** `pods` are those of this node, for their host ports. A Service's node port goes before a Pod's host port. */
+export function rulesOf(
+  services: readonly Service[],
+  slices: readonly EndpointSlice[],
+  pods: readonly Pod[],
+  options: RuleOptions,
+): Rules {
   const build = newRules();
   const byService = Map.groupBy(
     slices,
@@ -44,6 +50,7 @@ export function rulesOf(services: readonly Service[], slices: readonly EndpointS
     const own = byService.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [];
     for (const port of service.spec?.ports ?? []) addPort(build, service, port, targetsOf(own, port, options), options);
   }
+  for (const pod of pods) addHostPorts(build, pod);
   return build;
 }
 
@@ -114,6 +121,28 @@ function addPort(
     : (["goto no-endpoints", "refused", "refused-node-ports"] as const);
   for (const address of outside) build.elements[ips].set(`${address} . ${protocol} . ${port.port}`, verdict);
   if (port.nodePort) build.elements[ports].set(`${protocol} . ${port.nodePort}`, verdict);
+}
+
+/** A Pod's hostPort: the node's address, or the one that it names, leads to the Pod. */
+function addHostPorts({ chains, elements }: Build, { metadata, spec, status }: Pod): void {
+  const address = status?.podIP;
+  const ended = status?.phase === "Succeeded" || status?.phase === "Failed";
+  if (!address || address.includes(":") || ended || spec?.hostNetwork) return;
+  for (const { hostPort, hostIP, containerPort, protocol = "TCP" } of (spec?.containers ?? []).flatMap(
+    ({ ports }) => ports ?? [],
+  )) {
+    if (!hostPort || hostIP?.includes(":")) continue;
+    const kind = protocol.toLowerCase();
+    const one = hostIP && hostIP !== "0.0.0.0";
+    const [set, key] = one
+      ? (["services", `${hostIP} . ${kind} . ${hostPort}`] as const)
+      : (["node-ports", `${kind} . ${hostPort}`] as const);
+    if (elements[set].has(key)) continue;
+    const chain = `host-${kind}-${hostPort}-${hash(metadata.uid)}`;
+    chains.set(chain, [`meta l4proto ${kind} dnat ip to ${address}:${containerPort}`]);
+    elements[set].set(key, `goto ${chain}`);
+    elements.hairpins.set(`${address} . ${address}`, "");
+  }
 }
 
 /** With affinity each endpoint has a chain that remembers the client; without, one rule picks at random. */

@@ -1,5 +1,5 @@
 /**
- * Service proxy: keeps nftables equal to the Services and their endpoints.
+ * Service proxy: keeps nftables equal to the Services, their endpoints and the host ports of this node.
  *
  * Changes are gathered for a moment and applied as one transaction; a failed one is followed by a
  * whole new table. What it wrote stays when it ends, so that Services answer while it restarts.
@@ -29,18 +29,19 @@ export async function runServiceProxy(options: ServiceProxyOptions): Promise<voi
   const { informers, clock, log, signal } = options;
   const services = informers.of("services");
   const slices = informers.of("endpointslices");
+  const pods = informers.of("pods", { fieldSelector: `spec.nodeName=${options.nodeName}` });
   let wake = Promise.withResolvers<void>();
   const onChange = () => wake.resolve();
-  const stop = [services.subscribe(onChange), slices.subscribe(onChange)];
+  const stop = [services, slices, pods].map((informer) => informer.subscribe(onChange));
   signal.addEventListener("abort", onChange, { once: true });
 
   let applied: Rules | undefined;
   let delay = RETRY_MS.first;
   try {
-    await Promise.all([services.synced(signal), slices.synced(signal)]);
+    await Promise.all([services, slices, pods].map((informer) => informer.synced(signal)));
     while (!signal.aborted) {
       wake = Promise.withResolvers();
-      const wanted = rulesOf(services.list(), slices.list(), options);
+      const wanted = rulesOf(services.list(), slices.list(), pods.list(), options);
       try {
         const script = applied ? change(applied, wanted) : replaceAll(wanted);
         if (script) await nft(script);
