@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { endsOf, realKubectls } from "../e2e/harness/kubectls.ts";
 import { createClient } from "../machinery/client/create-client.ts";
 import { unixTransport } from "../machinery/client/transport/unix.ts";
+import { issue } from "../machinery/pki/certificates.ts";
 import { clientOf } from "../machinery/pki/kubeconfig.ts";
 import { systemClock } from "../machinery/process/clock.ts";
 import { homePaths } from "../machinery/process/home.ts";
@@ -121,6 +122,53 @@ describe("identities", () => {
     expect(await whoami({ cert: client?.certificate, key: client?.key })).toBe("Unauthorized");
     await stranger.close();
     await rm(other, { recursive: true });
+  });
+
+  describe("by a certificate that", () => {
+    const clockAt = (days: number) => ({ ...systemClock, now: () => systemClock.now() + days * 86_400_000 });
+    const admin = { commonName: "kubernetes-admin", organizations: ["system:masters"], use: "client" } as const;
+    const made = async (days: number, change: object = {}) => {
+      const { certificate, key } = await issue(clockAt(days), server.pki.authority, { ...admin, ...change });
+      return whoami({ cert: certificate, key });
+    };
+    test("is good are its name", async () => {
+      expect(await made(0)).toMatchObject({ username: "kubernetes-admin" });
+    });
+    test.each([
+      ["has ended", -366, {}],
+      ["has not begun", 2, {}],
+      ["is a server's", 0, { use: "server" }],
+      ["names nobody", 0, { commonName: "" }],
+    ])("%s are 401", async (_what, days, change) => {
+      expect(await made(days, change)).toBe("Unauthorized");
+    });
+  });
+
+  test("end with the certificate, also on a connection that lives on", async () => {
+    let ahead = 0;
+    const clock = { ...systemClock, now: () => systemClock.now() + ahead };
+    const one = await startApiserver(flagsOf(), { clock, log: silent, home });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const options = { ...(await identity()), agent, port: one.port };
+    expect(await whoami(options)).toMatchObject({ username: "kubernetes-admin" });
+    ahead = 366 * 86_400_000;
+    expect(await whoami(options)).toBe("Unauthorized");
+    agent.destroy();
+    await one.close();
+  });
+
+  test("that are impersonated keep their commas", async () => {
+    const headers = {
+      "content-type": "application/json",
+      "impersonate-user": "bob",
+      "impersonate-group": ["devs", "ops, all"],
+      "impersonate-extra-scopes": ["a,b", "c"],
+    };
+    expect(await whoami({ ...(await identity()), headers })).toEqual({
+      username: "bob",
+      groups: ["devs", "ops, all", "system:authenticated"],
+      extra: { scopes: ["a,b", "c"] },
+    });
   });
 });
 

@@ -37,7 +37,14 @@ describe("anonymous clients", () => {
     ["/metrics", 403],
     ["/openapi/v2", 403],
     ["/k8ts/v1/history/api/v1/namespaces/default", 403],
+    ["/k8ts/v1/history/metrics", 403],
+    ["/k8ts/v1/history/healthz", 403],
+    ["/k8ts/v1/tunnel", 403],
+    ["/readyz/store", 403],
+    ["/openid/v1/jwks", 403],
     ["/nothing", 403],
+    ["//metrics", 403],
+    ["/api//v1/namespaces/default/secrets", 403],
   ])("%s is answered %i", async (path, expected) => {
     const { status, value } = await pipeline.send({ path, peer: { kind: "anonymous" } });
     expect(status).toBe(expected);
@@ -196,12 +203,12 @@ describe("impersonation", () => {
   test("acts as another", async () => {
     const { value } = await call("root", {
       "impersonate-user": "bob",
-      "impersonate-group": "devs, ops",
+      "impersonate-group": "devs\nops, all",
       "impersonate-extra-scopes": "a",
     });
     expect(value.status.userInfo).toEqual({
       username: "bob",
-      groups: ["devs", "ops", "system:authenticated"],
+      groups: ["devs", "ops, all", "system:authenticated"],
       extra: { scopes: ["a"] },
     });
   });

@@ -6,7 +6,8 @@
  * Impersonation (Impersonate-User and so on) comes on top and is authorized like any verb.
  */
 import type { RequestRecord } from "../../machinery/client/transport/contract.ts";
-import { ApiError } from "../../machinery/objects/status.ts";
+import { TOKEN_PROTOCOL } from "../../machinery/client/transport/contract.ts";
+import { ApiError, badRequest } from "../../machinery/objects/status.ts";
 import {
   type Attributes,
   AUTHENTICATED,
@@ -20,16 +21,32 @@ import { forbidden } from "./forbidden.ts";
 import { DEFAULT_AUDIENCES, type Tokens, unauthorized } from "./tokens.ts";
 
 export function createAuthenticate(tokens: Tokens, objects: CachedObjects): (request: RequestRecord) => User {
-  return ({ peer, headers }) => {
+  return (request) => {
+    const { peer } = request;
     if (peer.kind !== "anonymous") return { name: peer.user, groups: withAuthenticated(peer.groups) };
-    const { authorization } = headers;
-    if (authorization === undefined) return anonymous;
-    const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+    const token = bearerToken(request);
     if (token === undefined) return anonymous;
     const verified = tokens.verify(token, DEFAULT_AUDIENCES, objects);
     if (!verified) throw unauthorized();
     return verified.user;
   };
+}
+
+/** In the header, or among the sub-protocols of a WebSocket, since browsers can set nothing else. */
+function bearerToken({ headers, upgrade }: RequestRecord): string | undefined {
+  const { authorization, "sec-websocket-protocol": protocols } = headers;
+  const given = authorization && /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+  return given || (upgrade && protocols ? tokenProtocol(protocols) : undefined);
+}
+
+/** The token has to come with the protocol that is meant, or the client would wait for an answer to it. */
+function tokenProtocol(header: string): string | undefined {
+  const protocols = header.split(",").map((one) => one.trim());
+  const [token, ...more] = protocols.filter((one) => one.startsWith(TOKEN_PROTOCOL));
+  if (token === undefined) return undefined;
+  if (more.length > 0) throw badRequest("multiple base64.bearer.authorization tokens specified");
+  if (protocols.length === 1) throw badRequest("missing additional subprotocol");
+  return Buffer.from(token.slice(TOKEN_PROTOCOL.length), "base64url").toString("utf8");
 }
 
 function withAuthenticated(groups: readonly string[]): readonly string[] {
@@ -47,7 +64,7 @@ export function impersonate(user: User, headers: RequestRecord["headers"], autho
   const name = headers[USER];
   const groups = listOf(headers[GROUP]);
   const extra = Object.entries(headers).filter(([key]) => key.startsWith(EXTRA));
-  if (name === undefined) {
+  if (!name) {
     if (groups.length > 0 || headers[UID] !== undefined || extra.length > 0)
       throw new ApiError("BadRequest", "requested impersonation of groups, uid or extra without a user");
     return user;
@@ -106,9 +123,5 @@ function check(authorize: Authorizer, user: User, what: Partial<Attributes> & { 
   if (decision.kind !== "allow") throw forbidden(asked, decision.reason);
 }
 
-function listOf(header: string | undefined): string[] {
-  return (header ?? "")
-    .split(",")
-    .map((one) => one.trim())
-    .filter((one) => one !== "");
-}
+/** Several headers of one name come as lines: see http.ts. A comma is part of a value. */
+const listOf = (header: string | undefined): string[] => (header === undefined ? [] : header.split("\n"));

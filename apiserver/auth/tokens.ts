@@ -7,7 +7,6 @@
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { ApiError } from "../../machinery/objects/status.ts";
-import type { StoredObject } from "../../machinery/objects/wire.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import { AUTHENTICATED, type CachedObjects, type User } from "./contract.ts";
 
@@ -91,7 +90,7 @@ export function createTokens(clock: Clock, privateKeyPem: string): Tokens {
       if (claims.exp <= seconds || claims.nbf > seconds + 60) throw unauthorized("service account token has expired");
       const shared = claims.aud.filter((one) => audiences.includes(one));
       if (shared.length === 0) throw unauthorized("token audiences are invalid for the target audiences");
-      checkBinding(claims["kubernetes.io"], objects);
+      checkBinding(claims["kubernetes.io"], objects, clock.now());
       return { user: userOf(claims), audiences: shared };
     },
   };
@@ -109,15 +108,22 @@ function signedClaims(token: string, kid: string, key: KeyObject): Claims | unde
   return claims?.iss === ISSUER ? claims : undefined;
 }
 
-function checkBinding({ namespace, serviceaccount, pod, secret }: Binding, objects: CachedObjects): void {
-  const same = (object: StoredObject | undefined, { uid }: Reference) => object?.metadata.uid === uid;
-  if (!same(objects.get("serviceaccounts", namespace, serviceaccount.name), serviceaccount))
-    throw unauthorized("service account token has been invalidated");
-  if (pod && !same(objects.get("pods", namespace, pod.name), pod))
-    throw unauthorized("service account token has been invalidated");
-  if (secret && !same(objects.get("secrets", namespace, secret.name), secret))
-    throw unauthorized("service account token has been invalidated");
+/** What is being deleted may end its work: a Pod that terminates still needs its token for a while. */
+const DELETION_LEEWAY_MS = 60_000;
+
+function checkBinding({ namespace, serviceaccount, pod, secret }: Binding, objects: CachedObjects, now: number): void {
+  const good = (resource: string, { name, uid }: Reference) => {
+    const metadata = objects.get(resource, namespace, name)?.metadata;
+    if (metadata?.uid !== uid) return false;
+    const { deletionTimestamp } = metadata;
+    return deletionTimestamp === undefined || now <= Date.parse(String(deletionTimestamp)) + DELETION_LEEWAY_MS;
+  };
+  if (!good("serviceaccounts", serviceaccount)) throw invalidated();
+  if (pod && !good("pods", pod)) throw invalidated();
+  if (secret && !good("secrets", secret)) throw invalidated();
 }
+
+const invalidated = (): ApiError => unauthorized("service account token has been invalidated");
 
 function userOf({ sub, jti, "kubernetes.io": binding }: Claims): User {
   const { namespace, serviceaccount, pod, node } = binding;

@@ -74,7 +74,8 @@ function isMaster({ peer }: RequestRecord): boolean {
   return peer.kind !== "anonymous" && peer.groups.includes(MASTERS);
 }
 
-const HEALTH = /^\/(healthz|livez|readyz|version)(\/|$)/;
+/** What everybody may see anyway: system:public-info-viewer. */
+const HEALTH = /^\/(healthz|livez|readyz|version\/?)$/;
 
 const unready = (): ApiError =>
   new ApiError("ServiceUnavailable", "the server is starting, please try again later", { retryAfterSeconds: 1 });
@@ -82,10 +83,10 @@ const unready = (): ApiError =>
 /** The history of an object is read as the object itself is: same path, same permission. */
 function infoOf({ method, path, query }: RequestRecord): RequestInfo {
   if (!path.startsWith(HISTORY_PREFIX)) return parsePath(method, path, query);
-  if (method !== "GET") throw methodNotAllowed();
   const info = parsePath(method, path.slice(HISTORY_PREFIX.length - 1), query);
-  if (info.verb !== "get" || info.subresource) throw nothingThere();
-  return info;
+  const isObject = method === "GET" && info.isResource && info.verb === "get" && !info.subresource;
+  // Anything else is a path of its own, at which there is nothing for those who may ask.
+  return isObject ? info : parsePath(method, path, query);
 }
 
 export function attributesOf(user: User, info: RequestInfo, query: URLSearchParams): Attributes {

@@ -69,13 +69,13 @@ export interface Listening {
 }
 
 export async function listenTls(options: TlsOptions): Promise<Listening> {
-  const peers = new WeakMap<Socket, Peer>();
+  const peers = new WeakMap<Socket, TlsPeer>();
   const peerOf = ({ socket }: IncomingMessage): Peer => {
-    const known = peers.get(socket);
-    if (known) return known;
-    const peer = tlsPeer(socket as TLSSocket);
-    peers.set(socket, peer);
-    return peer;
+    const known = peers.get(socket) ?? tlsPeer(socket as TLSSocket);
+    peers.set(socket, known);
+    // A connection may outlive the certificate with which it began.
+    if (options.clock.now() > known.until) throw new ApiError("Unauthorized", "Unauthorized");
+    return known.peer;
   };
   const server = createHttpsServer(
     {
@@ -209,7 +209,7 @@ function recordOf(
     method,
     path: pathOf(url),
     query: new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1)),
-    headers: request.headers as Record<string, string | undefined>,
+    headers: headersOf(request),
     body,
     peer,
     upgrade,
@@ -217,13 +217,27 @@ function recordOf(
   };
 }
 
+/** As Node joins them, but values of impersonation stay apart: a group's name may have a comma. */
+function headersOf(request: IncomingMessage): RequestRecord["headers"] {
+  const headers = request.headers as Record<string, string | undefined>;
+  if (headers["impersonate-user"] === undefined) return headers;
+  const lines = Object.entries(request.headersDistinct).filter(([name]) => name.startsWith("impersonate-"));
+  return { ...headers, ...Object.fromEntries(lines.map(([name, values]) => [name, values?.join("\n")])) };
+}
+
 /** A certificate that our authority did not sign is a wrong identity, not a missing one. */
-function tlsPeer(socket: TLSSocket): Peer {
+function tlsPeer(socket: TLSSocket): TlsPeer {
   const certificate = socket.getPeerX509Certificate();
-  if (!certificate) return { kind: "anonymous" };
+  if (!certificate) return { peer: { kind: "anonymous" }, until: Number.POSITIVE_INFINITY };
   const subject = subjectOf(certificate);
   if (!socket.authorized || subject.user === "") throw new ApiError("Unauthorized", "Unauthorized");
-  return { kind: "certificate", ...subject };
+  return { peer: { kind: "certificate", ...subject }, until: Date.parse(certificate.validTo) };
+}
+
+interface TlsPeer {
+  readonly peer: Peer;
+  /** When its certificate ends, in ms. */
+  readonly until: number;
 }
 
 /** Answers the connections that have left HTTP: the server no longer knows them. */

@@ -24,13 +24,8 @@ export const podLog: Step = async (exchange) => {
 
 /** exec, attach and port-forward: a connection that leaves HTTP. */
 export const podSession: Step = async (exchange) => {
-  const { attributes, info, record, server } = exchange;
-  if (attributes.verb === "get") {
-    // A WebSocket begins with a GET, but what it does is no reading.
-    const asked = { ...attributes, verb: "create" };
-    const decision = server.authorize(asked);
-    if (decision.kind !== "allow") throw forbidden(asked, decision.reason);
-  }
+  const { info, record } = exchange;
+  mayCreate(exchange);
   if (!record.upgrade) throw badRequest("Upgrade request required");
   const pod = await podOf(exchange);
   const subresource = info.subresource as PodSubresource;
@@ -44,10 +39,19 @@ export const podSession: Step = async (exchange) => {
 export const nodeProxy: Step = async (exchange) => {
   const { info, record, cache, row, server } = exchange;
   if (!(await cache.get({ name: info.name }))) throw notFound(qualified(row), info.name);
+  if (record.upgrade) mayCreate(exchange);
   const query = record.query.toString();
-  const path = `/${info.rest}${query ? `?${query}` : ""}`;
+  const path = `/${info.rest.split("/").map(encodeURIComponent).join("/")}${query ? `?${query}` : ""}`;
   return proxyToNode(tunnelsOf(server), { node: info.name, path }, record);
 };
+
+/** A WebSocket begins with a GET, but what it does is no reading. */
+function mayCreate({ attributes, server }: ResourceExchange): void {
+  if (attributes.verb !== "get") return;
+  const asked = { ...attributes, verb: "create" };
+  const decision = server.authorize(asked);
+  if (decision.kind !== "allow") throw forbidden(asked, decision.reason);
+}
 
 async function podOf({ cache, info, row }: ResourceExchange): Promise<Pod> {
   const item = await cache.get({ namespace: info.namespace, name: info.name });

@@ -11,7 +11,7 @@ import type { RequestRecord, ResponseRecord } from "../../machinery/client/trans
 export interface Tunnels {
   /**
    * Answers an upgrade request of an agent that was authenticated as this node. A later tunnel of
-   * the same node takes over for new streams; the earlier one lives on until its streams are done.
+   * the same node takes over for new streams; the earlier one lives on while it has streams, but only one of them.
    */
   accept(nodeName: string, request: RequestRecord): ResponseRecord;
   /**

@@ -6,7 +6,7 @@
  */
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { RequestRecord, ResponseRecord } from "../../machinery/client/transport/contract.ts";
+import { type RequestRecord, type ResponseRecord, TOKEN_PROTOCOL } from "../../machinery/client/transport/contract.ts";
 import { ApiError, badRequest, type Reason, reasons } from "../../machinery/objects/status.ts";
 import type { ProxyToNode } from "./contract.ts";
 
@@ -70,8 +70,19 @@ function forwarded({ headers }: RequestRecord): Record<string, string> {
   const kept = Object.entries(headers).filter(
     ([name]) => !DROPPED.has(name) && !DROPPED_PREFIXES.some((prefix) => name.startsWith(prefix)),
   );
-  return Object.fromEntries(kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+  const all = Object.fromEntries(kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+  const offered = all[PROTOCOLS];
+  return offered?.includes(TOKEN_PROTOCOL) ? { ...all, [PROTOCOLS]: withoutToken(offered) } : all;
 }
+
+const PROTOCOLS = "sec-websocket-protocol";
+
+const withoutToken = (offered: string): string =>
+  offered
+    .split(",")
+    .map((one) => one.trim())
+    .filter((one) => !one.startsWith(TOKEN_PROTOCOL))
+    .join(", ");
 
 function bytesOf({ body, upgrade }: RequestRecord): Uint8Array | undefined {
   if (upgrade || body.kind === "none") return undefined;

@@ -190,6 +190,38 @@ test("a later tunnel takes over, and streams of the earlier one live on", async 
   second.close();
 });
 
+test("a later tunnel ends the earlier ones that carry nothing, and all but the last that do", async () => {
+  const { tunnels, attach } = await cluster((_request, response) => void response.write("begun"));
+  const closed = (agent: { signal: AbortSignal }) =>
+    new Promise<void>((resolve) => agent.signal.addEventListener("abort", () => resolve(), { once: true }));
+  const idle = await attach();
+  const ended = closed(idle);
+  const first = await attach();
+  await ended;
+  const ask = () => proxyToNode(tunnels, { node: "n1", path: "/x" }, record("/log"));
+  const slow = await ask();
+  const agents = [await attach()];
+  expect(first.signal.aborted).toBe(false);
+  const other = await ask();
+  agents.push(await attach());
+  await closed(first);
+  expect(agents.map(({ signal }) => signal.aborted)).toEqual([false, false]);
+  await expect(read(slow)).rejects.toThrow();
+  for (const agent of agents) agent.close();
+  await expect(read(other)).rejects.toThrow();
+});
+
+test("a token among a WebSocket's protocols does not travel on", async () => {
+  const { attach, dialTarget } = await cluster((_request, response) => void response.end());
+  await attach();
+  const ws = await dialWebSocket(dialTarget("/exec/default/web/c?output=1&command=x"), [
+    `base64url.bearer.authorization.k8s.io.${Buffer.from("secret").toString("base64url")}`,
+    "v5.channel.k8s.io",
+  ]);
+  expect(ws.protocol).toBe("v5.channel.k8s.io");
+  ws.terminate();
+});
+
 test("a tunnel cut in the middle of an answer fails the reader", async () => {
   const { tunnels, attach } = await cluster((_request, response) => void response.write("half"));
   const agent = await attach();

@@ -28,7 +28,10 @@ export function createTunnels({ clock, log }: TunnelsOptions): Tunnels {
   const find = (node: string) => muxes.get(node)?.findLast(({ signal }) => !signal.aborted);
 
   const add = (node: string, mux: Mux) => {
-    muxes.set(node, [...(muxes.get(node) ?? []), mux]);
+    const earlier = muxes.get(node) ?? [];
+    const busy = earlier.filter(({ size }) => size > 0).slice(1 - limits.tunnelsPerNode);
+    muxes.set(node, [...earlier, mux]);
+    for (const one of earlier) if (!busy.includes(one)) one.close("a later tunnel of this node took over");
     log.info("tunnel open", { object: `nodes/${node}` });
     mux.signal.addEventListener("abort", () => {
       const rest = (muxes.get(node) ?? []).filter((other) => other !== mux);

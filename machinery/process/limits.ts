@@ -87,6 +87,8 @@ export const limits = {
   correlatedEvents: 4_096,
   /** Streams that one tunnel or SPDY connection carries at a time. */
   tunnelStreams: 1_000,
+  /** Tunnels of one node: the one for new streams, and earlier ones that still carry some. */
+  tunnelsPerNode: 2,
   /** Bytes that one end may send on a tunnel or SPDY stream before the other has read. */
   streamWindowBytes: 256 * KB,
   /** Largest frame or message of the streaming protocols. */

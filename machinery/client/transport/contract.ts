@@ -13,6 +13,9 @@ import type { StoredObject } from "../../objects/wire.ts";
 export const CAUSE_REVISION_HEADER = "k8ts-cause-revision";
 export const CAUSE_CONTROLLER_HEADER = "k8ts-cause-controller";
 
+/** A WebSocket sub-protocol that carries a bearer token in base64url. It never travels on to a node. */
+export const TOKEN_PROTOCOL = "base64url.bearer.authorization.k8s.io.";
+
 /** Who is at the other end, as far as the transport itself can tell; bearer tokens stand in the headers. */
 export type Peer =
   | { readonly kind: "anonymous" }
@@ -31,7 +34,7 @@ export interface RequestRecord {
   /** Percent-encoded, without query: "/api/v1/namespaces/default/pods". */
   readonly path: string;
   readonly query: URLSearchParams;
-  /** Lower-case names. */
+  /** Lower-case names. Several impersonate- headers of one name are lines of one value. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: RequestBody;
   readonly peer: Peer;
