@@ -77,8 +77,11 @@ export interface ListPage {
   readonly items: readonly CachedObject[];
   /** The list object; its items are the frozen ones. */
   value(): { kind: string; apiVersion: string; metadata: Record<string, unknown>; items: readonly StoredObject[] };
-  /** The list as JSON in slices of some 64 KB, from the items' cached bytes. */
-  encoded(): Iterable<Uint8Array>;
+  /**
+   * The list as JSON in slices of some 64 KB, from the items' cached bytes. Who asks for the next slice by
+   * `next(true)` is done with the one before: its memory is used again.
+   */
+  encoded(): Iterable<Uint8Array, unknown, boolean | undefined>;
 }
 
 export interface WatchQuery {

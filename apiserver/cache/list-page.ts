@@ -38,15 +38,20 @@ export function createListPage(description: ResourceDescription, parts: PagePart
   };
 }
 
-function* slices(head: string, items: readonly Version[], tail: string): Generator<Uint8Array> {
+/** A reader that is done with a slice asks for the next with `next(true)`: then that gets its memory. */
+function* slices(
+  head: string,
+  items: readonly Version[],
+  tail: string,
+): Generator<Uint8Array, void, boolean | undefined> {
   let slice = Buffer.allocUnsafe(Math.max(SLICE_BYTES, head.length * 4));
   let at = slice.write(head, 0);
   let first = true;
   for (const item of items) {
     const needed = item.jsonLength + 1;
     if (at + needed > slice.length) {
-      yield slice.subarray(0, at);
-      slice = Buffer.allocUnsafe(Math.max(SLICE_BYTES, needed));
+      const free = yield slice.subarray(0, at);
+      if (!free || needed > slice.length) slice = Buffer.allocUnsafe(Math.max(SLICE_BYTES, needed));
       at = 0;
     }
     if (!first) slice[at++] = 0x2c; // ","

@@ -33,6 +33,16 @@ describe.each(storeKinds)("watch cache over %s: list", (kind) => {
     expect(JSON.parse(joined(page.encoded()))).toEqual(page.value());
   });
 
+  test("in slices that are handed back says the same", async () => {
+    const { pods } = await start();
+    for (let n = 0; n < 200; n++) await create(pods, `p${n}`, { note: `${n} `.repeat(50 + 3 * n) });
+    const page = await pods.list({ selection: {} });
+    const iterator = page.encoded()[Symbol.iterator]();
+    const copies: Buffer[] = [];
+    for (let next = iterator.next(); !next.done; next = iterator.next(true)) copies.push(Buffer.from(next.value));
+    expect(Buffer.concat(copies).toString()).toBe(joined(page.encoded()));
+  });
+
   test("in pages shows one revision, though everything changes meanwhile", async () => {
     const { pods } = await start();
     for (let n = 10; n < 35; n++) await create(pods, `p${n}`);
