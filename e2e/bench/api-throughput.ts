@@ -15,7 +15,9 @@ import { type Kind, NAME_MARK, nameOf, objectOf, pathOf } from "./objects.ts";
 import { type Aim, atLeast, median, type Row, type Section } from "./report.ts";
 import type { DirectLoad } from "./server-process.ts";
 
+/** Requests in flight. */
 const CONNECTIONS = 32;
+const LIST_CONNECTIONS = 4;
 const WATCHERS = 100;
 const NAME_DIGITS = 8;
 
@@ -49,17 +51,21 @@ export const apiThroughput: Measurement = {
       const sections: Section[] = [];
       const add = async (title: string, rows: Promise<Row[]>) => {
         say(title);
-        sections.push({ title: `${title}  (${CONNECTIONS} in flight)`, rows: await rows });
+        sections.push({ title, rows: await rows });
       };
       if (profile) await profileCreates(subjects, profile, say);
       for (const kind of ["pods", "configmaps"] as const) {
-        await add(`creates of ${kind}`, creates(subjects, { kind, purpose: "create", client: "bytes" }, lengths));
+        await add(
+          `creates of ${kind}, ${CONNECTIONS} in flight`,
+          creates(subjects, { kind, purpose: "create", client: "bytes" }, lengths),
+        );
         const https = { ...subjects, all: subjects.all.filter(({ transport }) => transport === "https") };
         const node = creates(https, { kind, purpose: "node", client: "node" }, lengths);
         await add(`creates of ${kind} by Node's own client, which costs more than the no-op server`, node);
       }
-      await add("gets of pods", gets(subjects, lengths));
-      for (const size of lengths.listSizes) await add(`lists of ${size} pods`, lists(subjects, size, lengths));
+      await add(`gets of pods, ${CONNECTIONS} in flight`, gets(subjects, lengths));
+      for (const size of lengths.listSizes)
+        await add(`lists of ${size} pods, ${LIST_CONNECTIONS} in flight`, lists(subjects, size, lengths));
       say("watch events");
       sections.push({ title: `watch events to ${WATCHERS} watchers`, rows: await watches(subjects, lengths) });
       return sections;
@@ -194,6 +200,7 @@ function reads(
 ): Promise<Measured> {
   const { server, transport } = subject;
   const { series, first, cycle } = names;
+  const connections = operation === "get" ? CONNECTIONS : LIST_CONNECTIONS;
   const limits = { seconds, requests: requests * 5 };
   if (transport === "direct")
     return server.child.call("directLoad", {
@@ -202,14 +209,14 @@ function reads(
       series,
       first,
       ...(cycle ? { cycle } : {}),
-      workers: CONNECTIONS,
+      workers: connections,
       ...limits,
     } satisfies DirectLoad);
   const served = operation === "get" ? pathOf("pods", series, NAME_MARK) : pathOf("pods", series);
   return subjects.load.call("load", {
     target: targetOf(subject),
     client: "bytes",
-    connections: operation === "get" ? CONNECTIONS : 4,
+    connections,
     method: "GET",
     path: server.kind === "noop" ? `/kept/${series}` : served,
     names,
