@@ -15,6 +15,7 @@ import type { Logger } from "../../machinery/process/logging.ts";
 import type { NodeNetwork } from "../network-contract.ts";
 import { addressAt, type Cidr, parseCidr } from "./cidr.ts";
 import { letDockerForward } from "./docker.ts";
+import { hasLink } from "./links.ts";
 import { environment, nft } from "./nft.ts";
 
 const run = promisify(execFile);
@@ -53,7 +54,7 @@ async function allowForwarding(log: Logger): Promise<void> {
 
 async function ensureBridge(range: Cidr, serviceCIDR: string): Promise<void> {
   const gateway = addressAt(range, 1);
-  if (!existsSync(`/sys/class/net/${BRIDGE}`)) await ip("link", "add", BRIDGE, "type", "bridge");
+  if (!hasLink(BRIDGE)) await ip("link", "add", BRIDGE, "type", "bridge");
   const { stdout } = await run("ip", ["-4", "-o", "addr", "show", "dev", BRIDGE], { env: environment() });
   for (const [, old] of stdout.matchAll(/inet (\S+)/g)) {
     if (old !== `${gateway}/${range.bits}`) await ip("addr", "del", old as string, "dev", BRIDGE);

@@ -5,20 +5,19 @@
  * the marked rules in DOCKER-USER, the CNI files under the home directory.
  */
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { HomePaths } from "../../machinery/process/home.ts";
 import { BRIDGE, TABLE } from "./bridge-network.ts";
 import { forgetDockerForward } from "./docker.ts";
+import { hasLink, portsOf } from "./links.ts";
 import { environment, nft } from "./nft.ts";
 
 const run = promisify(execFile);
 
 export async function sweepNetwork(paths: HomePaths): Promise<void> {
-  const ports = `/sys/class/net/${BRIDGE}/brif`;
-  if (existsSync(ports)) {
-    for (const port of readdirSync(ports)) await deleteLink(port);
+  if (hasLink(BRIDGE)) {
+    for (const port of await portsOf(BRIDGE)) await deleteLink(port);
     await deleteLink(BRIDGE);
   }
   for (const table of [TABLE, "k8ts-proxy"]) await nft(`add table ip ${table}\ndelete table ip ${table}\n`);
@@ -32,6 +31,6 @@ async function deleteLink(name: string): Promise<void> {
   try {
     await run("ip", ["link", "delete", name], { env: environment() });
   } catch (error) {
-    if (existsSync(`/sys/class/net/${name}`)) throw error;
+    if (hasLink(name)) throw error;
   }
 }
