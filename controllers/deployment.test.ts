@@ -41,13 +41,26 @@ describe("a Deployment", () => {
       return [metadata.generation, status?.observedGeneration];
     };
     await patchSpec({ revisionHistoryLimit: 3 });
-    await expect.poll(observed, { interval: 5, timeout: 500 }).toEqual([2, 2]);
+    await expect.poll(observed, { interval: 5, timeout: 10_000 }).toEqual([2, 2]);
     await patchSpec({ paused: true });
-    await expect.poll(observed, { interval: 5, timeout: 500 }).toEqual([3, 3]);
+    await expect.poll(observed, { interval: 5, timeout: 10_000 }).toEqual([3, 3]);
     await cluster.stop();
     await patchSpec({ paused: false, progressDeadlineSeconds: 100 });
     await cluster.restart();
-    await expect.poll(observed, { interval: 5, timeout: 500 }).toEqual([4, 4]);
+    await expect.poll(observed, { interval: 5, timeout: 10_000 }).toEqual([4, 4]);
+  });
+
+  it("takes an old set up again without changing more of it than its number and annotations", async () => {
+    await cluster.create("deployments", web("a:1"));
+    await cluster.settled();
+    const [before] = await cluster.list("replicasets");
+    await setImage("a:2");
+    await cluster.settled();
+    await setImage("a:1");
+    await cluster.settled();
+    const after = (await cluster.list("replicasets")).find((set) => imageOf(set) === "a:1");
+    expect(after?.metadata.annotations?.["deployment.kubernetes.io/revision"]).toBe("3");
+    expect(after?.spec).toEqual(before?.spec);
   });
 
   it("becomes available, and says so as Kubernetes does", async () => {

@@ -228,8 +228,10 @@ async function syncNewSet(rollout: Rollout, context: Context): Promise<void> {
   const revision = Math.max(0, ...old.map(revisionOf)) + 1;
   const annotations = annotationsOf(deployment, next, revision);
   const minReadySeconds = deployment.spec?.minReadySeconds ?? 0;
-  if (!sameJson(annotations, next.metadata.annotations) || minReadySeconds !== (next.spec?.minReadySeconds ?? 0)) {
-    const changed = { ...next, metadata: { ...next.metadata, annotations }, spec: { ...next.spec!, minReadySeconds } };
+  const { minReadySeconds: before = 0, ...others } = next.spec!;
+  if (!sameJson(annotations, next.metadata.annotations) || minReadySeconds !== before) {
+    const spec = minReadySeconds ? { ...others, minReadySeconds } : others;
+    const changed = { ...next, metadata: { ...next.metadata, annotations }, spec };
     rollout.next = await writeSet(rollout, changed, "update", context);
   }
   await setRevision(rollout, annotations[REVISION] ?? String(revision), context);
