@@ -231,7 +231,7 @@ describe.skipIf(whyNoContainerd())("real Pods", () => {
     const began = performance.now();
     await client.delete("pods", ref("polite"), {});
     await podUntil(client, ref("polite"), (one) => !one);
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(performance.now() - began).toBeLessThan(25_000); // its grace period is 30 s
     await expect.poll(() => existsSync(join(node.directory, "kubelet", "pods", uid)), { timeout: 20_000 }).toBe(false);
     expect(cgroupDirectories(join(containerd.paths.cgroup, "kubepods/besteffort", `pod${uid}`))).toEqual([]);
     expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(uid);
