@@ -182,7 +182,7 @@ export function runtimeCases(name: string, open: () => Promise<RuntimeFixture>):
         expect(nanosToMs(running.startedAt)).toBeGreaterThan(systemClock.now() - 60_000);
         await runtime.stopContainer({ containerId, timeout: 10 });
         const ended = await until(containerId, "CONTAINER_EXITED");
-        expect(Number(ended.finishedAt)).toBeGreaterThan(Number(ended.startedAt));
+        expect(Number(ended.finishedAt)).toBeGreaterThanOrEqual(Number(ended.startedAt));
         await runtime.stopContainer({ containerId, timeout: 10 });
         await runtime.removeContainer({ containerId });
         await fails("NotFound", runtime.containerStatus({ containerId }));
