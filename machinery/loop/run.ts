@@ -138,6 +138,7 @@ async function worker(
       failed(item, error, queue, counters, log);
     }
     const took = clock.monotonic() - started;
+    log.debug("reconciled", { object: item.key, revision: cause.revision, ms: Math.round(took) });
     counters.reconciled++;
     counters.totalMs += took;
     counters.longestMs = Math.max(counters.longestMs, took);
