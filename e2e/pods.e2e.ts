@@ -86,13 +86,13 @@ const INIT = pod("initialized", {
   initContainers: ["first", "second"].map((name) => ({
     name,
     image: "busybox:1.36",
-    command: ["sh", "-c", `sleep 0.5; echo ${name} >> /work/log`],
-    volumeMounts: [{ name: "work", mountPath: "/work" }],
+    command: ["sh", "-c", `sleep 0.5; echo ${name} >> /scratch/log`],
+    volumeMounts: [{ name: "work", mountPath: "/scratch" }],
   })),
   containers: [
     {
-      command: sh(`echo main >> /work/log; cat /work/log; ${SPIN}`),
-      volumeMounts: [{ name: "work", mountPath: "/work" }],
+      command: sh(`echo main >> /scratch/log; cat /scratch/log; ${SPIN}`),
+      volumeMounts: [{ name: "work", mountPath: "/scratch" }],
     },
   ],
   volumes: [{ name: "work", emptyDir: {} }],
@@ -106,8 +106,8 @@ const RESTARTS = manifests(
     restartPolicy: "OnFailure",
     containers: [
       {
-        command: ["sh", "-c", "test -e /work/tried && exit 0; touch /work/tried; exit 1"],
-        volumeMounts: [{ name: "work", mountPath: "/work" }],
+        command: ["sh", "-c", "test -e /scratch/tried && exit 0; touch /scratch/tried; exit 1"],
+        volumeMounts: [{ name: "work", mountPath: "/scratch" }],
       },
     ],
     volumes: [{ name: "work", emptyDir: {} }],

@@ -104,7 +104,7 @@ describe("tidy", () => {
     const wrong = all.filter(
       (file) =>
         file !== "e2e/tidy.test.ts" &&
-        /(^|[^\w.])\/(work\/(main|shared|\.library)|farm)\/|\/tmp\/bash_jobs|registry\.npmjs|\bsubagents?\b/.test(
+        /(^|[^\w.])\/(work|farm)\/|\/tmp\/bash_jobs|registry\.npmjs|\bsubagents?\b/.test(
           readFileSync(join(root, file), "utf8"),
         ),
     );
