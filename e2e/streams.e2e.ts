@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Cluster, canRunContainers, eventually, startCluster } from "./harness/cluster.ts";
 import { imageArchive } from "./harness/images.ts";
 import { endsOf, ours, realKubectls } from "./harness/kubectls.ts";
+import { httpGet } from "./harness/plain-http.ts";
 import { containerStatus, getPod, manifests, pod, ready, sh } from "./harness/pods.ts";
 import { startKubectl, startOnTerminal } from "./harness/running.ts";
 
@@ -189,7 +190,7 @@ describe.skipIf(!canRunContainers)("streams", () => {
         await using session = startKubectl(cluster, kubectl, ["port-forward", "pod/server", ":8080"]);
         const port = await forwardedPort(session);
         const bodies = await Promise.all(
-          Array.from({ length: 4 }, async () => (await fetch(`http://127.0.0.1:${port}/numbers`)).text()),
+          Array.from({ length: 4 }, async () => (await httpGet(`http://127.0.0.1:${port}/numbers`)).body),
         );
         for (const body of bodies) expect(body.length).toBe(1_288_895);
       });
@@ -199,7 +200,7 @@ describe.skipIf(!canRunContainers)("streams", () => {
         await session.until(/-> 9\n/);
         const ports = [...session.stdout.matchAll(/127\.0\.0\.1:(\d+) ->/g)].map((match) => Number(match[1]));
         await closedByOther(ports[1] ?? 0);
-        expect((await fetch(`http://127.0.0.1:${ports[0]}/numbers`)).status).toBe(200);
+        expect((await httpGet(`http://127.0.0.1:${ports[0]}/numbers`)).status).toBe(200);
       });
     });
 

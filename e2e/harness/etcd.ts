@@ -1,10 +1,10 @@
 /** Etcd: a real etcd server of a test's own, that can be killed and started again on the same data and ports. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually, freePort } from "./cluster.ts";
+import { httpGet } from "./plain-http.ts";
 
 export interface Etcd {
   readonly url: string;
@@ -45,7 +45,7 @@ export async function createEtcd(): Promise<Etcd> {
     async start() {
       child = spawn("etcd", args, { stdio: "ignore" });
       await eventually("etcd to answer", async () => {
-        if (!(await healthy(`${url}/health`))) throw new Error("not healthy yet");
+        if ((await httpGet(`${url}/health`)).status !== 200) throw new Error("not healthy yet");
       });
     },
     kill,
@@ -54,15 +54,4 @@ export async function createEtcd(): Promise<Etcd> {
       rmSync(data, { recursive: true, force: true });
     },
   };
-}
-
-/** One plain request on a connection of its own: a kept one would break when the server is killed. */
-function healthy(url: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    });
-    request.on("error", reject);
-  });
 }
