@@ -55,8 +55,9 @@ export function connect(options: ConnectionOptions): Connection {
 
   const timed = <T>(call: Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
-      const late = new StoreError("unavailable", `etcd did not answer within ${callMs / 1000} s`);
-      const timer = clock.after(callMs, () => reject(late), { background: true });
+      // made only when it is needed: an error's stack costs more than the rest of this function
+      const late = () => reject(new StoreError("unavailable", `etcd did not answer within ${callMs / 1000} s`));
+      const timer = clock.after(callMs, late, { background: true });
       call.finally(() => timer.cancel()).then(resolve, reject);
     });
 
