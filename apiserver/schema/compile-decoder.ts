@@ -86,6 +86,7 @@ interface Place {
 function compileValue(place: Place, type: FieldType): ValueDecoder {
   switch (type.kind) {
     case "raw":
+    case "deduced":
       return (value) => value;
     case "message":
       return compileReference(place, type);

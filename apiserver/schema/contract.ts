@@ -1,8 +1,8 @@
 /**
  * Schema contract: what the generic code knows about the shape of API objects.
  *
- * One source, built-in models and (later) CustomResourceDefinitions alike; decoding, pruning,
- * strategic merge, OpenAPI and protobuf all read it. How it is derived: load.ts.
+ * One source, built-in models and CustomResourceDefinitions alike; decoding, merging, apply, OpenAPI and
+ * protobuf all read it. How it is derived: load.ts; of custom kinds: ../custom/messages.ts.
  * Descriptions are not part of it: they are large, and only OpenAPI needs them (`Schema.descriptions`).
  */
 
@@ -14,6 +14,8 @@ export type FieldType =
   | { readonly kind: "quantity" | "intOrString" | "time" | "microTime" | "duration" }
   /** Any JSON, with the OpenAPI name of its type: RawExtension, FieldsV1, JSON. */
   | { readonly kind: "raw"; readonly name: string }
+  /** Any JSON, whose structure is taken from the value: what a custom kind keeps without a schema. */
+  | { readonly kind: "deduced" }
   | { readonly kind: "message"; readonly name: string }
   | { readonly kind: "list"; readonly of: FieldType }
   | { readonly kind: "map"; readonly of: FieldType };
@@ -34,6 +36,8 @@ export interface Field {
   readonly enumName?: string;
   /** The default that the published type marks; defaults computed in code stand in apiserver/resources. */
   readonly default?: unknown;
+  /** Null is a value of it. Of built-in types null means absent. */
+  readonly nullable?: boolean;
 }
 
 export interface Message {
@@ -43,6 +47,8 @@ export interface Message {
   readonly fields: ReadonlyMap<string, Field>;
   /** Server-side apply treats it as one value. */
   readonly atomic: boolean;
+  /** Fields that are not listed are kept, as "deduced". */
+  readonly preserveUnknown?: boolean;
 }
 
 export interface GroupVersionKind {
@@ -59,6 +65,11 @@ export interface Schema {
   messages(): Iterable<Message>;
   /** The kind that a message is; undefined for parts of objects and for the kinds of every group. */
   kindOf(message: string): GroupVersionKind | undefined;
+  /**
+   * A custom kind and the messages it consists of, the kind's own first; made on first use. `messages()` leaves
+   * them out. The returned function takes them away again.
+   */
+  add(kind: GroupVersionKind, name: string, messages: () => readonly Message[]): () => void;
   /** Read anew at each call and not kept: some 1.5 MB. */
   descriptions(): Promise<Descriptions>;
 }

@@ -6,7 +6,7 @@
 import { isBigInteger } from "../../machinery/objects/json.ts";
 import type { Field, FieldType } from "./contract.ts";
 
-const SCALARS: Readonly<Record<Exclude<FieldType["kind"], "raw" | "message" | "list" | "map">, string>> = {
+const SCALARS: Readonly<Record<Exclude<FieldType["kind"], "raw" | "deduced" | "message" | "list" | "map">, string>> = {
   string: "string",
   boolean: "bool",
   double: "float64",
@@ -25,6 +25,8 @@ export function goTypeOf(type: FieldType, field: Field): string {
     case "message":
     case "raw":
       return goTypeOfMessage(type.name);
+    case "deduced":
+      return "interface {}";
     case "list":
       return `[]${goTypeOf(type.of, field)}`;
     case "map":

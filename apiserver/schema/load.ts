@@ -6,6 +6,7 @@
  */
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { Descriptions, Field, GroupVersionKind, Message, Schema } from "./contract.ts";
+import { CustomMessages } from "./custom-messages.ts";
 import { type FactMessage, type Facts, META_PACKAGE, readFacts } from "./facts.ts";
 import { readModels, type Texts } from "./models.ts";
 
@@ -28,11 +29,18 @@ export async function loadSchema(options: LoadOptions = {}): Promise<Schema> {
   );
   const names = new Map([...kinds].map(([key, name]) => [name, parseKey(key)]));
 
+  const custom = new CustomMessages();
+  const find = (name: string) => messages.get(name) ?? custom.message(name);
+
   return {
-    message: (name) => messages.get(name),
-    kind: (group, version, kind) => messages.get(kinds.get(keyOf(group, version, kind)) ?? everywhere.get(kind) ?? ""),
+    message: find,
+    kind: (group, version, kind) =>
+      find(
+        kinds.get(keyOf(group, version, kind)) ?? everywhere.get(kind) ?? custom.nameOf(keyOf(group, version, kind)),
+      ),
     messages: () => messages.values(),
-    kindOf: (name) => names.get(name),
+    kindOf: (name) => names.get(name) ?? custom.kindOf(name),
+    add: (kind, name, parts) => custom.add(kind, name, parts),
     descriptions: async () => describe(classes, await models.readTexts()),
   };
 }

@@ -163,5 +163,6 @@ function withSiblings(schema: JsonSchema, siblings: JsonSchema, { bareReferences
 function typeSchema(type: FieldType, dialect: Dialect): JsonSchema {
   if (type.kind === "list") return { type: "array", items: typeSchema(type.of, dialect) };
   if (type.kind === "map") return { type: "object", additionalProperties: typeSchema(type.of, dialect) };
+  if (type.kind === "deduced") return { "x-kubernetes-preserve-unknown-fields": true };
   return INLINE[type.kind] ?? { $ref: `${dialect.definitions}${definitionOf(type)}` };
 }

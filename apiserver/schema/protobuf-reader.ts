@@ -195,6 +195,7 @@ function readValue(walk: Walk, type: FieldType, wire: Wire, depth: number): unkn
     case "message":
       return readMessage(walk, type.name, bufferOf(wire), depth + 1);
     case "raw":
+    case "deduced":
       return rawJson(bufferOf(wire));
     case "list":
     case "map":

@@ -21,7 +21,7 @@ export interface Problem {
   readonly wanted?: string;
 }
 
-export type ScalarKind = Exclude<FieldType["kind"], "raw" | "message" | "list" | "map">;
+export type ScalarKind = Exclude<FieldType["kind"], "raw" | "deduced" | "message" | "list" | "map">;
 type Scalar = string | number | boolean | BigInteger;
 
 const problem = (value: unknown, wanted?: string): Problem => ({
@@ -136,6 +136,7 @@ const ZEROS: Readonly<Record<FieldType["kind"], () => unknown>> = {
   microTime: () => "0001-01-01T00:00:00.000000Z",
   duration: () => "0s",
   raw: () => null,
+  deduced: () => null,
   message: () => ({}),
   list: () => [],
   map: () => ({}),
