@@ -20,6 +20,8 @@ export interface ContainerdLayout {
   readonly runc: string;
   /** FIFOs of the commands that run by exec. */
   readonly exec: string;
+  /** One directory a container whose log is written by a process of ours. */
+  readonly logs: string;
   /** CNI configuration: written by kubelet/network, read by containerd. */
   readonly cni: string;
   /** One directory a registry, with a hosts.toml: mirrors and their certificates. */
@@ -44,6 +46,7 @@ export function containerdLayout(paths: HomePaths): ContainerdLayout {
     config: join(base, "config.toml"),
     runc: join(base, "state", "runc"),
     exec: join(base, "state", "exec"),
+    logs: join(base, "state", "logs"),
     cni: paths.cniConfig,
     registries: join(base, "registries"),
     credentials: join(base, "credentials.json"),

@@ -15,6 +15,7 @@ import { CriError, isCriError } from "../../cri/errors.ts";
 import { imageTar } from "../../images/build.ts";
 import { architectureOf, pauseImage } from "../../images/pause.ts";
 import { ownParent, removeCgroup, underRoot } from "./cgroups.ts";
+import { type ContainerLogs, containerLogs } from "./container-logs.ts";
 import { credentialsFor } from "./credentials.ts";
 import { createEventHub, type Hint } from "./event-hub.ts";
 import { exec, type OciProcess } from "./exec.ts";
@@ -58,10 +59,13 @@ export async function createContainerdRuntime(options: ContainerdRuntimeOptions)
   try {
     const { runtimeVersion } = await send("Version", {}, { timeoutMs: 10_000 });
     await ensurePause();
-    const hub = createEventHub({ clock, log, list: () => listAll(send), hints: (signal) => hints(channel, signal) });
+    const logs = containerLogs(layout, log);
+    const list = () => logs.tend(() => listAll(send));
+    await list();
+    const hub = createEventHub({ clock, log, list, hints: (signal) => hints(channel, signal) });
     rmSync(layout.exec, { recursive: true, force: true }); // what an earlier server left
     const execParts = { channel, tasks: taskMethods(), clock, directory: layout.exec };
-    const special = overrides({ send, layout, version: parseVersion(runtimeVersion), ensurePause });
+    const special = overrides({ send, layout, logs, version: parseVersion(runtimeVersion), ensurePause });
     const pass = (name: CallName) =>
       special[name] ?? ((request: never, given?: CallOptions) => send(name, request, given));
     const unary = Object.fromEntries(callNames.map((name) => [methodOf(name), pass(name)]));
@@ -88,11 +92,12 @@ export async function createContainerdRuntime(options: ContainerdRuntimeOptions)
 interface Parts {
   readonly send: Send;
   readonly layout: ContainerdLayout;
+  readonly logs: ContainerLogs;
   readonly version: Version;
   ensurePause(): Promise<void>;
 }
 
-function overrides({ send, layout, version, ensurePause }: Parts): Overrides {
+function overrides({ send, layout, logs, version, ensurePause }: Parts): Overrides {
   return {
     /** Newer than containerd 1.6; we always configure this driver. */
     RuntimeConfig: async () => ({ linux: { cgroupDriver: "CGROUPFS" } }),
@@ -111,7 +116,9 @@ function overrides({ send, layout, version, ensurePause }: Parts): Overrides {
 
     async RemovePodSandbox(request, options) {
       const { items } = await send("ListPodSandbox", { filter: { id: request.podSandboxId } });
+      const { containers } = await send("ListContainers", { filter: { podSandboxId: request.podSandboxId } });
       await unlessGone(onceMore(() => send("RemovePodSandbox", request, options)));
+      for (const { id } of containers) logs.removed(id);
       for (const sandbox of items) removeCgroup(ownParent(sandbox, layout.cgroup));
       rmSync(shimSocket(layout, request.podSandboxId), { force: true });
       return {};
@@ -119,18 +126,34 @@ function overrides({ send, layout, version, ensurePause }: Parts): Overrides {
 
     async CreateContainer(request, options) {
       refuseNewer(version, { sandbox: request.sandboxConfig, container: request.config });
-      return send(
-        "CreateContainer",
-        { ...request, sandboxConfig: underRoot(request.sandboxConfig, layout.cgroup) },
-        options,
-      );
+      const sandboxConfig = underRoot(request.sandboxConfig, layout.cgroup);
+      return logs.created({ ...request, sandboxConfig }, (ours) => send("CreateContainer", ours, options));
+    },
+
+    StartContainer: (request, options) =>
+      logs.started(request.containerId, () => send("StartContainer", request, options)),
+
+    async ContainerStatus(request, options) {
+      const answer = await send("ContainerStatus", request, options);
+      const logPath = logs.pathOf(answer.status.id);
+      return logPath === undefined ? answer : { ...answer, status: { ...answer.status, logPath } };
+    },
+
+    async ReopenContainerLog(request, options) {
+      const answer = await send("ReopenContainerLog", request, options);
+      logs.reopen(request.containerId);
+      return answer;
     },
 
     /** Its own time limit, not the call's, ends the process. */
     ExecSync: (request, options) => send("ExecSync", request, options),
 
     StopPodSandbox: (request, options) => unlessGone(onceMore(() => send("StopPodSandbox", request, options))),
-    RemoveContainer: (request, options) => unlessGone(send("RemoveContainer", request, options)),
+    async RemoveContainer(request, options) {
+      const answer = await unlessGone(send("RemoveContainer", request, options));
+      logs.removed(request.containerId);
+      return answer;
+    },
     StopContainer: (request, options) => {
       const timeoutMs = calls.StopContainer.timeoutMs + request.timeout * 1000;
       return unlessGone(send("StopContainer", request, { timeoutMs, ...options }));

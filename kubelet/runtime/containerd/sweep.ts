@@ -11,6 +11,7 @@ import type { Clock } from "../../../machinery/process/clock.ts";
 import type { HomePaths } from "../../../machinery/process/home.ts";
 import type { Logger } from "../../../machinery/process/logging.ts";
 import { cgroupDirectories, processesIn, removeTree } from "./cgroups.ts";
+import { logWriters } from "./container-logs.ts";
 import { type ContainerdLayout, containerdLayout, NAMESPACE, SHIM_SOCKETS, shimSocket } from "./layout.ts";
 import { unmountUnder } from "./mounts.ts";
 
@@ -39,6 +40,7 @@ export async function sweepContainerd({ paths, clock, log, graceMs = GRACE_MS }:
   await end(containers, "SIGTERM", clock, graceMs);
   await end(containers, "SIGKILL", clock, KILL_MS);
   await end(daemons, "SIGKILL", clock, KILL_MS);
+  await end(() => logWriters(layout), "SIGKILL", clock, KILL_MS);
   unmountUnder(layout.state);
   unmountUnder(paths.kubelet);
   for (const id of ids) rmSync(shimSocket(layout, id), { force: true });
