@@ -65,6 +65,8 @@ export interface ListQuery {
   readonly resourceVersionMatch?: string | undefined;
   readonly limit?: number | undefined;
   readonly continue?: string | undefined;
+  /** Refused when set: it is for watches. */
+  readonly sendInitialEvents?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -89,8 +91,10 @@ export interface WatchQuery {
   /** Absent: everything there is as ADDED, consistent, then changes. "0": the same, from the cache as it is. */
   readonly resourceVersion?: string | undefined;
   readonly resourceVersionMatch?: string | undefined;
+  /** Has no meaning for a watch; refused with resourceVersionMatch. */
+  readonly continue?: string | undefined;
   readonly allowBookmarks?: boolean | undefined;
-  /** Everything there is, then a bookmark annotated k8s.io/initial-events-end, then changes. */
+  /** True: everything there is, then a bookmark annotated k8s.io/initial-events-end where bookmarks are allowed. */
   readonly sendInitialEvents?: boolean | undefined;
   /** The watch ends by itself then; absent: limits.watchMs. */
   readonly timeoutMs?: number | undefined;

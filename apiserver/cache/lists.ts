@@ -52,7 +52,9 @@ export async function list(resource: Resource, query: ListQuery): Promise<ListPa
   const view = await viewOf(resource, meaning);
   const { prefix, selects } = scope(description.prefix, query.selection);
   const after = view.after === undefined ? undefined : prefix + view.after;
-  const scan: Scan = { prefix, after, limit: query.limit ?? 0, selects };
+  // As in Kubernetes, who takes any state gets all of it.
+  const limit = meaning.kind === "any" ? 0 : (query.limit ?? 0);
+  const scan: Scan = { prefix, after, limit, selects };
   // nothing may change the cache between this look at it and the reading
   const cached = view.revision === undefined ? !view.lagging : resource.objects.changedAt <= view.revision;
   const found = cached

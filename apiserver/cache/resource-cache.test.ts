@@ -138,6 +138,6 @@ describe.each(storeKinds)("watch cache over %s: get", (kind) => {
 
   test("with a resourceVersion that is no number is invalid", async () => {
     const { pods } = await start();
-    await expect(pods.get({ namespace: "default", name: "a" }, "x")).rejects.toMatchObject({ code: 422 });
+    await expect(pods.get({ namespace: "default", name: "a" }, "x")).rejects.toMatchObject({ code: 400 });
   });
 });

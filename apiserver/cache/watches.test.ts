@@ -133,11 +133,46 @@ describe.each(storeKinds)("watch cache over %s: watch", (kind) => {
     await create(cache.resource({ ...podsRow, prefix: storagePrefix("", "secrets") }), "s");
     await clock.advance(60_000);
     await clock.advance(30_000);
-    await until(() => events.length === 2 && events.ended);
+    await until(() => events.length === 3 && events.ended);
+    expect(events[0]?.object.metadata.annotations).toEqual({ "k8s.io/initial-events-end": "true" });
     expect(events.map(({ type, object }) => [type, object.metadata.resourceVersion])).toEqual([
+      ["BOOKMARK", "0"],
       ["BOOKMARK", "1"],
       ["BOOKMARK", "1"],
     ]);
+  });
+
+  test("from a resourceVersion that is not there yet brings what comes after it", async () => {
+    const { pods } = await start();
+    const events = record(await watching(pods, { resourceVersion: "2" }));
+    for (const name of ["a", "b", "c"]) await create(pods, name);
+    await until(() => events.length === 1);
+    expect(events[0]?.object.metadata.name).toBe("c");
+  });
+
+  test("asked for a state that is not there yet says so after 3 s, as an event", async () => {
+    const { pods, clock } = await start();
+    await create(pods, "a");
+    const asked = watching(pods, {
+      resourceVersion: "9",
+      sendInitialEvents: true,
+      resourceVersionMatch: "NotOlderThan",
+    });
+    await clock.advance(3_100);
+    const [event, ...more] = await all(await asked);
+    expect(more).toEqual([]);
+    expect(event).toMatchObject({
+      type: "ERROR",
+      object: {
+        reason: "Timeout",
+        code: 504,
+        message: expect.stringMatching(/^Timeout: Too large resource version: 9, current: [12]$/),
+        details: {
+          retryAfterSeconds: 1,
+          causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
+        },
+      },
+    });
   });
 
   test("that is not read is cut off with nothing kept", async () => {

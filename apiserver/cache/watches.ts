@@ -6,14 +6,15 @@
  */
 import type { WatchItem } from "../../machinery/client/transport/contract.ts";
 import { breather } from "../../machinery/loop/breathe.ts";
+import { ApiError } from "../../machinery/objects/status.ts";
 import type { StoredObject } from "../../machinery/objects/wire.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { Revision } from "../store/contract.ts";
 import { type Change, itemOf, madeItem } from "./change.ts";
 import type { WatchQuery } from "./contract.ts";
 import { tooOldToWatch } from "./errors.ts";
-import { watchVersion } from "./list-options.ts";
-import { mustBeConsistent, notOlderThan, type Resource } from "./source.ts";
+import { type WatchMeaning, watchMeaning } from "./list-options.ts";
+import { mustBeConsistent, notOlderThan, type Resource, type Source } from "./source.ts";
 import type { Version } from "./version.ts";
 import { scope, Watcher } from "./watchers.ts";
 
@@ -27,29 +28,51 @@ type Batches = AsyncIterable<readonly WatchItem[]>;
 export async function watch(resource: Resource, query: WatchQuery): Promise<Batches> {
   const { source, window, objects, description } = resource;
   await source.ready(query.signal);
-  const asked = watchVersion(query);
-  const fromState = query.sendInitialEvents ?? (asked === undefined || asked === 0);
-  if (asked === undefined) await mustBeConsistent(source);
-  else if (query.sendInitialEvents && asked > 0) await notOlderThan(source, asked - source.offset);
+  const meaning = watchMeaning(query);
+  const late = await arrival(source, meaning);
+  if (late) return failed(late);
 
   // from here to `add` nothing may await
   const { seen } = source.freshness;
-  const after = fromState || !asked ? seen : asked - source.offset;
+  const fromState = meaning.kind === "state";
+  const after = meaning.kind === "after" ? meaning.resourceVersion - source.offset : seen;
   const missed = fromState ? undefined : window.since(after);
-  if (!fromState && !missed) return expired(resource, after);
+  if (!fromState && !missed) return failed(tooOldToWatch(after + source.offset, window.floor + source.offset));
   const known = Math.max(after, seen);
   const watcher = new Watcher(query.selection, description.prefix, query.representation, known);
   const { prefix } = scope(description.prefix, query.selection);
   const state = fromState ? objects.range(prefix, undefined, 0).versions : [];
   const past = () => (missed ? replayed(resource, missed, watcher) : existing(resource, state, watcher));
-  return serve(resource, query, watcher, past, known);
+  return serve(resource, { ...query, marked: fromState && meaning.marked }, watcher, past, known);
+}
+
+/** Waits until the cache has what the watch begins with; answers why it does not come. */
+async function arrival(source: Source, meaning: WatchMeaning): Promise<ApiError | undefined> {
+  if (meaning.kind === "now") await mustBeConsistent(source);
+  if (meaning.kind !== "state") return undefined;
+  const { notBefore } = meaning;
+  if (notBefore === undefined) await mustBeConsistent(source);
+  else if (notBefore > 0) return notOlderThan(source, notBefore - source.offset).then(() => undefined, asItIs);
+  return undefined;
+}
+
+function asItIs(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  throw error;
+}
+
+interface Served extends WatchQuery {
+  /** The end of what there is gets a bookmark of its own. */
+  readonly marked: boolean;
 }
 
 /** Enters the watcher at once; it leaves when the iteration ends or the signal aborts. */
-function serve(resource: Resource, query: WatchQuery, watcher: Watcher, past: () => Batches, known: Revision): Batches {
+function serve(resource: Resource, query: Served, watcher: Watcher, past: () => Batches, known: Revision): Batches {
   const { watchers, source, description } = resource;
   const { clock, freshness } = source;
-  const { signal, allowBookmarks = false, timeoutMs = limits.watchMs } = query;
+  const { signal, allowBookmarks = false, marked } = query;
+  // spread, so that watches that began together do not end together
+  const timeoutMs = query.timeoutMs ?? limits.watchMs * (1 + clock.random());
   let timeUp = false;
   let bookmarkDue = false;
 
@@ -86,7 +109,7 @@ function serve(resource: Resource, query: WatchQuery, watcher: Watcher, past: ()
         if (watcher.ended) break;
         yield batch;
       }
-      if (query.sendInitialEvents && allowBookmarks) yield bookmark(known, true);
+      if (marked && allowBookmarks && !watcher.ended) yield bookmark(known, true);
       while (!watcher.ended) {
         const items = watcher.take();
         if (items.length > 0) yield items;
@@ -139,8 +162,7 @@ async function* replayed({ source }: Resource, changes: readonly Change[], watch
 }
 
 /** As Kubernetes: the stream begins with an ERROR and ends. */
-async function* expired({ source, window }: Resource, after: Revision): Batches {
-  const error = tooOldToWatch(after + source.offset, window.floor + source.offset);
+async function* failed(error: ApiError): Batches {
   yield [madeItem("ERROR", error.toStatus() as unknown as StoredObject, undefined)];
 }
 

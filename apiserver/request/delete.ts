@@ -13,9 +13,9 @@ import type { CachedObject } from "../cache/contract.ts";
 import { readBody } from "./body.ts";
 import { type Committed, changeObject, checkPreconditions, type Next } from "./commit.ts";
 import type { ResourceExchange, Step } from "./contract.ts";
+import { listQueryOf } from "./list-query.ts";
 import { dryRunOf, invalidOption } from "./options.ts";
 import { respondObject, respondSuccess, respondValue } from "./respond.ts";
-import { selectionOf } from "./selection.ts";
 import { removal } from "./update.ts";
 
 export const PROPAGATION = ["Orphan", "Background", "Foreground"] as const;
@@ -40,13 +40,9 @@ export const remove: Step = async (exchange) => {
 
 /** Deletes every object that the selectors match; each on its own, so some may be gone when one fails. */
 export const removeCollection: Step = async (exchange) => {
-  const { cache, row, info, record } = exchange;
+  const { cache, record } = exchange;
   const options = deleteOptions(exchange);
-  const page = await cache.list({
-    selection: selectionOf(row, info.namespace, record.query),
-    resourceVersion: record.query.get("resourceVersion") || undefined,
-    signal: record.signal,
-  });
+  const page = await cache.list({ ...listQueryOf(exchange), signal: record.signal });
   const items: KubeObject[] = [];
   for (const { object } of page.items) {
     const { namespace, name } = object.metadata;

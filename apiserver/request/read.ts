@@ -1,12 +1,13 @@
 /**
  * Read: get, list and watch of objects. All come from the watch cache; see apiserver/cache.
  */
-import { notFound } from "../../machinery/objects/status.ts";
+import { badRequest, notFound } from "../../machinery/objects/status.ts";
 import { limits } from "../../machinery/process/limits.ts";
+import type { Selection } from "../cache/contract.ts";
 import { qualified, type Step } from "./contract.ts";
+import { listQueryOf } from "./list-query.ts";
 import { flag, text, wholeNumber } from "./options.ts";
 import { respondList, respondObject } from "./respond.ts";
-import { selectionOf } from "./selection.ts";
 import { watchRepresentation } from "./table.ts";
 
 export const get: Step = async (exchange) => {
@@ -21,16 +22,7 @@ export const get: Step = async (exchange) => {
 };
 
 export const list: Step = async (exchange) => {
-  const { cache, row, info, record } = exchange;
-  const { query, signal } = record;
-  const page = await cache.list({
-    selection: selectionOf(row, info.namespace, query),
-    resourceVersion: text(query, "resourceVersion"),
-    resourceVersionMatch: text(query, "resourceVersionMatch"),
-    limit: wholeNumber(query, "limit"),
-    continue: text(query, "continue"),
-    signal,
-  });
+  const page = await exchange.cache.list({ ...listQueryOf(exchange), signal: exchange.record.signal });
   return respondList(exchange, page);
 };
 
@@ -38,13 +30,11 @@ export const watch: Step = async (exchange) => {
   const { cache, row, info, record, negotiated, server } = exchange;
   const { query, signal } = record;
   const seconds = wholeNumber(query, "timeoutSeconds");
-  const named = info.name ? { name: info.name } : {};
+  const { limit: _, selection, ...options } = listQueryOf(exchange);
   const batches = await cache.watch({
-    selection: { ...selectionOf(row, info.namespace, query), ...named },
-    resourceVersion: text(query, "resourceVersion"),
-    resourceVersionMatch: text(query, "resourceVersionMatch"),
+    ...options,
+    selection: info.name ? ofName(selection, info.name, query) : selection,
     allowBookmarks: flag(query, "allowWatchBookmarks"),
-    sendInitialEvents: query.has("sendInitialEvents") ? flag(query, "sendInitialEvents") : undefined,
     timeoutMs: seconds === undefined ? undefined : Math.min(seconds * 1000, limits.watchMs),
     representation: watchRepresentation(row, negotiated, query, () => server.clock.now()),
     signal: AbortSignal.any([signal, server.stopping]),
@@ -55,6 +45,13 @@ export const watch: Step = async (exchange) => {
     body: { kind: "watch", batches: counted(exchange, batches) },
   };
 };
+
+/** A name that stands in the path goes with no other in the field selector. */
+function ofName(selection: Selection, name: string, query: URLSearchParams): Selection {
+  if (query.get("fieldSelector") && selection.name !== name)
+    throw badRequest("fieldSelector metadata.name doesn't match requested name");
+  return { ...selection, name };
+}
 
 /** Counts the watch as open for as long as someone iterates it. */
 async function* counted<T>({ server, row }: Parameters<Step>[0], batches: AsyncIterable<T>): AsyncIterable<T> {
