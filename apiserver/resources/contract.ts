@@ -5,6 +5,8 @@
  * strategy, one file per kind beside this one. Strategies are pure: no I/O, no clock of their own.
  */
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
+import type { ResourceCache } from "../cache/contract.ts";
+import type { Decoded } from "../schema/contract.ts";
 import type { FieldErrors } from "./field-errors.ts";
 
 export type Verb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete" | "deletecollection";
@@ -46,7 +48,11 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   readonly prepareForCreate?: (object: T, context: CreateContext) => void;
   /** Keeps what an update may not change. Generation is counted by the generic code. */
   readonly prepareForUpdate?: (object: T, old: T) => void;
+  /** As prepareForUpdate, of the status subresource: everything but metadata and status is the old one's by then. */
+  readonly prepareForStatusUpdate?: (object: T, old: T) => void;
   readonly validate?: (object: T, errors: FieldErrors) => void;
+  /** In addition to `validate`, of new objects only: where an update forgives what was wrong before. */
+  readonly validateCreate?: (object: T, errors: FieldErrors) => void;
   /** In addition to `validate`. */
   readonly validateUpdate?: (object: T, old: T, errors: FieldErrors) => void;
   readonly validateStatusUpdate?: (object: T, old: T, errors: FieldErrors) => void;
@@ -59,6 +65,8 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   readonly selectableFields?: (object: T) => Readonly<Record<string, string>>;
   /** Delete with a grace period: seconds to wait before the object goes, 0 for at once. */
   readonly gracePeriodSeconds?: (object: T, asked: number | undefined) => number;
+  /** A finalizer that the first delete gives the object: a CustomResourceDefinition's instances go before it does. */
+  readonly deletionFinalizer?: string;
   /** What else changes when an object that something holds gets its deletionTimestamp: a Namespace's phase. */
   readonly markDeleted?: (object: T) => void;
   /** True while something besides metadata.finalizers keeps a deleted object: a Namespace's spec.finalizers. */
@@ -96,8 +104,30 @@ export interface ResourceRow {
   readonly storedOnly?: boolean;
   /** Where the kind is another representation of objects that are stored as another kind. */
   readonly storedAs?: StoredAs;
+  /** Set for kinds that a CustomResourceDefinition defines. */
+  readonly custom?: CustomKind;
   /** Replaces the core v1 plural or the like in the store's key; default "group/plural". */
   readonly storagePrefix?: string;
+}
+
+/** What a custom kind has where a built-in one has compiled types. Made by apiserver/custom, for one version. */
+export interface CustomKind {
+  /**
+   * Gives what a client sent the kind's shape, in place: metadata is decoded, unknown fields are taken out and
+   * named, defaults filled in. Throws a DecodeError.
+   */
+  decode(value: Record<string, unknown>): Decoded<KubeObject>;
+  /** Reads and writes of this version, over the objects as they are stored. */
+  view(stored: ResourceCache): ResourceCache;
+  /** The definition's name, and the version that objects are stored in. */
+  readonly definition: string;
+  readonly storageVersion: string;
+  /** Sent as a Warning header with every answer of a deprecated version. */
+  readonly warning: string | undefined;
+  /** While the definition is being deleted: nothing new may be made. */
+  readonly terminating: boolean;
+  /** The schema as the definition says it, for OpenAPI. */
+  readonly openApi: Readonly<Record<string, unknown>>;
 }
 
 /** Two kinds, one object: core and events.k8s.io Events. The store and its cache know only the other one. */

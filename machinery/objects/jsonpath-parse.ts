@@ -4,7 +4,9 @@
  * Text stands outside of braces; inside are paths, quoted text, `range` and `end`.
  * https://kubernetes.io/docs/reference/kubectl/jsonpath/
  */
-import { CommandError } from "../errors.ts";
+export class JsonPathError extends Error {
+  override readonly name = "JsonPathError";
+}
 
 export type Step =
   | { readonly kind: "field"; readonly name: string }
@@ -33,7 +35,7 @@ export function parseTemplate(template: string): readonly Node[] {
   try {
     return parseNodes(template);
   } catch (error) {
-    throw new CommandError(`error parsing jsonpath ${template}, ${(error as Error).message}`);
+    throw new JsonPathError(`error parsing jsonpath ${template}, ${(error as Error).message}`);
   }
 }
 
@@ -59,7 +61,7 @@ function parseNodes(template: string): readonly Node[] {
   return stack[0]!.body;
 }
 
-const fault = (message: string) => new CommandError(message);
+const fault = (message: string) => new JsonPathError(message);
 
 /** Index of the brace that closes the one at `open`, quotes skipped. */
 function closing(template: string, open: number): number {
