@@ -38,6 +38,9 @@ export const limits = {
   openFiles: 32,
   /** Deepest nesting of a JSON body. */
   jsonDepth: 200,
+  /** Steps that are remembered so that equal field sets are shared, and texts of keys of their paths. */
+  fieldSetStates: 40_000,
+  fieldSetTexts: 4_096,
   /** Operations in one JSON patch, as in Kubernetes. */
   jsonPatchOperations: 10_000,
   /** How often a write is tried again on a newer version before it is a conflict. */
