@@ -14,7 +14,7 @@ import type { Schema } from "../schema/contract.ts";
 import { cannotBeHandled, type Decoders, strictErrors } from "../schema/decode.ts";
 import { readJson } from "../schema/json.ts";
 import { JsonSyntaxError } from "../schema/json-reader.ts";
-import { PROTOBUF_BODY, type ProtobufReader } from "../schema/protobuf-reader.ts";
+import { PROTOBUF, type Protobuf } from "../schema/protobuf.ts";
 import { DecodeError } from "../schema/scalars.ts";
 import type { FieldValidation } from "./options.ts";
 
@@ -37,7 +37,7 @@ export const mediaType = (headers: RequestRecord["headers"]): string =>
 
 /** The body as a value, before its type is looked at; undefined when there is none. */
 export function readBody(
-  { readProtobuf }: { readonly readProtobuf: ProtobufReader },
+  { protobuf }: { readonly protobuf: Protobuf },
   { body, headers }: Pick<RequestRecord, "body" | "headers">,
 ): ReadValue | undefined {
   if (body.kind === "none") return undefined;
@@ -45,11 +45,11 @@ export function readBody(
   const type = mediaType(headers);
   if (JSON_TYPES.has(type)) return body.bytes.length === 0 ? undefined : readJsonText(textOf(body));
   if (YAML_TYPES.has(type)) return body.bytes.length === 0 ? undefined : readYamlText(textOf(body));
-  if (type === PROTOBUF_BODY)
-    return body.bytes.length === 0 ? undefined : { value: readProtobuf(body.bytes), duplicates: [] };
+  if (type === PROTOBUF)
+    return body.bytes.length === 0 ? undefined : { value: protobuf.read(body.bytes), duplicates: [] };
   throw new ApiError(
     "UnsupportedMediaType",
-    `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, ${PROTOBUF_BODY}`,
+    `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, ${PROTOBUF}`,
   );
 }
 

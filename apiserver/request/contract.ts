@@ -17,7 +17,7 @@ import type { ResourceRow, SubresourceRow } from "../resources/contract.ts";
 import type { Schema } from "../schema/contract.ts";
 import type { Decoders } from "../schema/decode.ts";
 import type { OpenApi } from "../schema/openapi.ts";
-import type { ProtobufReader } from "../schema/protobuf-reader.ts";
+import type { Protobuf } from "../schema/protobuf.ts";
 import type { Tunnels } from "../tunnel/contract.ts";
 import type { HealthCheck } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
@@ -37,7 +37,7 @@ export interface Server {
   readonly log: Logger;
   readonly schema: Schema;
   readonly decoders: Decoders;
-  readonly readProtobuf: ProtobufReader;
+  readonly protobuf: Protobuf;
   readonly openApi: OpenApi;
   readonly resources: Resources;
   readonly cache: WatchCache;

@@ -18,9 +18,10 @@ import { ResourceTable } from "../resources/table.ts";
 import type { Schema } from "../schema/contract.ts";
 import { createDecoders } from "../schema/decode.ts";
 import { createOpenApi } from "../schema/openapi.ts";
-import { createProtobufReader } from "../schema/protobuf-reader.ts";
+import { createProtobuf } from "../schema/protobuf.ts";
 import type { Tunnels } from "../tunnel/contract.ts";
-import { qualified, type Server } from "./contract.ts";
+import { createAdmissionServices } from "./admission-services.ts";
+import type { Server } from "./contract.ts";
 import { createHandler } from "./handler.ts";
 import type { HealthCheck } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
@@ -61,16 +62,12 @@ export function assembleServer(options: ServerOptions): AssembledServer {
   const { serviceCidr, nodePorts } = options;
   const addresses = createServiceAddresses({ clock, objects, internal: cache.internal, serviceCidr, nodePorts });
 
-  const read = async (resource: string, namespace: string, name: string) => {
-    const row = resources.rows.find((one) => qualified(one) === resource);
-    return row && (await resources.cache(row).get({ namespace: namespace || undefined, name }))?.object;
-  };
   const server: Server = {
     clock,
     log,
     schema,
     decoders: createDecoders(schema),
-    readProtobuf: createProtobufReader(schema),
+    protobuf: createProtobuf(schema),
     openApi: createOpenApi({ schema, rows: () => resources.rows, version: version.gitVersion, clock }),
     resources,
     cache,
@@ -79,7 +76,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     authorize,
     rbac,
     tokens,
-    admission: createAdmission(builtinPlugins(rbac, authorize), { clock, objects, read }),
+    admission: createAdmission(builtinPlugins(rbac, authorize), createAdmissionServices(clock, objects, resources)),
     allocate: addresses.allocate,
     tunnels: options.tunnels,
     metrics: createMetrics(),
