@@ -30,6 +30,7 @@ import { nodeIpamController } from "./node-ipam.ts";
 import { nodeLifecycleController } from "./node-lifecycle.ts";
 import { podGcController } from "./pod-gc.ts";
 import { replicaSetController } from "./replicaset.ts";
+import { resourceQuotaController } from "./resource-quota.ts";
 import { rootCaPublisher } from "./root-ca-publisher.ts";
 import { serviceAccountController } from "./serviceaccount.ts";
 import { taintEvictionController } from "./taint-eviction.ts";
@@ -108,6 +109,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     endpointsController,
     namespaceController,
     serviceAccountController,
+    resourceQuotaController(clock),
     ...(rootCa ? [rootCaPublisher(rootCa)] : []),
     nodeLifecycleController({ clock, gracePeriodMs: nodeMonitorGraceMs }),
     nodeIpamController(clusterCidr),

@@ -1,26 +1,46 @@
 /**
  * Chain: the plugins in the order in which they see a write.
  *
- * Mutating order matters: the account first (it adds volumes), then what looks at the finished Pod.
+ * Mutating order matters: what gives defaults before what looks at the finished object. The quota is charged last of
+ * all, for whatever is refused after it would have been charged for nothing.
+ * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
  */
 import type { Authorizer } from "../auth/contract.ts";
 import type { Rbac } from "../auth/rbac.ts";
+import { certificates } from "./certificates.ts";
+import { claimResize } from "./claim-resize.ts";
 import type { Admission, AdmissionPlugin, AdmissionServices } from "./contract.ts";
+import { defaultIngressClass } from "./default-ingress-class.ts";
+import { defaultStorageClass } from "./default-storage-class.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
+import { limitRanger } from "./limit-ranger.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { nodeRestriction } from "./node-restriction.ts";
+import { podSecurity } from "./pod-security.ts";
 import { priority } from "./priority.ts";
+import { resourceQuota } from "./resource-quota.ts";
 import { roleEscalation } from "./role-escalation.ts";
+import { runtimeClass } from "./runtime-class.ts";
 import { serviceAccount } from "./service-account.ts";
+import { taintNodesByCondition } from "./taint-nodes-by-condition.ts";
 
 export function builtinPlugins(rbac: Rbac, authorize: Authorizer): readonly AdmissionPlugin[] {
   return [
     namespaceLifecycle,
+    limitRanger,
     serviceAccount,
     nodeRestriction,
-    priority,
+    taintNodesByCondition,
+    podSecurity(),
+    priority(),
     defaultTolerationSeconds,
+    defaultStorageClass(),
+    claimResize,
+    runtimeClass,
+    certificates(authorize),
+    defaultIngressClass(),
     roleEscalation(rbac, authorize),
+    resourceQuota(),
   ];
 }
 

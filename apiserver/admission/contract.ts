@@ -34,7 +34,18 @@ export interface AdmissionServices {
   readonly objects: CachedObjects;
   /** Reads that must not lag: an object that the cache lacks may have been made a moment ago. */
   read(resource: string, namespace: string, name: string): Promise<StoredObject | undefined>;
+  /**
+   * Swaps another object for what `change` makes of it, again on each newer version. Undefined when it is gone.
+   * Only for what a write of another object must have counted before it happens: a quota's use.
+   */
+  change(resource: string, namespace: string, name: string, change: Swap): Promise<StoredObject | undefined>;
 }
+
+/**
+ * The new object, or "same". `fresh` is false on a version from the cache: whoever would refuse because of it answers
+ * "reread" and is asked again with what the store has.
+ */
+export type Swap = (current: StoredObject, fresh: boolean) => KubeObject | "same" | "reread";
 
 export interface AdmissionPlugin {
   readonly name: string;

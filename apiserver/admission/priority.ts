@@ -1,5 +1,7 @@
 /**
  * Priority: a Pod's priority class becomes its number; at most one class is the default of the cluster.
+ *
+ * The default is looked for again only when a class has changed.
  */
 import type { Pod, PriorityClass } from "../../machinery/objects/kinds.ts";
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from "./contract.ts";
@@ -7,32 +9,42 @@ import { refused } from "./refused.ts";
 
 const CLASSES = "priorityclasses.scheduling.k8s.io";
 
-export const priority: AdmissionPlugin = {
-  name: "Priority",
+export function priority(): AdmissionPlugin {
+  const defaultOf = rememberedDefault();
+  return {
+    name: "Priority",
 
-  async mutate(request, services) {
-    const { operation, row, subresource } = request;
-    if (row.group !== "" || row.plural !== "pods" || subresource !== "") return;
-    if (operation === "UPDATE") return keepPriority(request);
-    if (operation === "CREATE") await setPriority(request, services);
-  },
+    async mutate(request, services) {
+      const { operation, row, subresource } = request;
+      if (row.group !== "" || row.plural !== "pods" || subresource !== "") return;
+      if (operation === "UPDATE") return keepPriority(request);
+      if (operation === "CREATE") await setPriority(request, services, defaultOf);
+    },
 
-  validate(request, { objects }) {
-    const { operation, row, object } = request;
-    if (operation !== "CREATE" && operation !== "UPDATE") return;
-    if (row.plural !== "priorityclasses" || row.group !== "scheduling.k8s.io") return;
-    if (!(object as unknown as PriorityClass).globalDefault) return;
-    for (const other of objects.list(CLASSES)) {
-      if (other.metadata.name === request.name || !(other as unknown as PriorityClass).globalDefault) continue;
-      throw refused(
-        request,
-        `PriorityClass ${other.metadata.name} is already marked as default. Only one default can exist`,
-      );
-    }
-  },
-};
+    validate(request, { objects }) {
+      const { operation, row, object } = request;
+      if (operation !== "CREATE" && operation !== "UPDATE") return;
+      if (row.plural !== "priorityclasses" || row.group !== "scheduling.k8s.io") return;
+      if (!(object as unknown as PriorityClass).globalDefault) return;
+      for (const other of objects.list(CLASSES)) {
+        if (other.metadata.name === request.name || !(other as unknown as PriorityClass).globalDefault) continue;
+        throw refused(
+          request,
+          `PriorityClass ${other.metadata.name} is already marked as default. Only one default can exist`,
+        );
+      }
+    },
+  };
+}
 
-async function setPriority(request: AdmissionRequest, { objects, read }: AdmissionServices): Promise<void> {
+type Objects = AdmissionServices["objects"];
+type DefaultOf = (objects: Objects) => PriorityClass | undefined;
+
+async function setPriority(
+  request: AdmissionRequest,
+  { objects, read }: AdmissionServices,
+  defaultOf: DefaultOf,
+): Promise<void> {
   const { spec } = request.object as unknown as Pod;
   if (!spec) return;
   let found: PriorityClass | undefined;
@@ -41,7 +53,7 @@ async function setPriority(request: AdmissionRequest, { objects, read }: Admissi
     found = (objects.get(CLASSES, "", name) ?? (await read(CLASSES, "", name))) as PriorityClass | undefined;
     if (!found) throw refused(request, `no PriorityClass with name ${name} was found`);
   } else {
-    found = defaultClass(objects);
+    found = defaultOf(objects);
     if (found) spec.priorityClassName = found.metadata.name;
   }
   const computed = found?.value ?? 0;
@@ -64,7 +76,15 @@ function keepPriority({ object, old }: AdmissionRequest): void {
     spec.preemptionPolicy = before.preemptionPolicy;
 }
 
-function defaultClass(objects: AdmissionServices["objects"]): PriorityClass | undefined {
-  const all = [...objects.list(CLASSES)] as unknown as PriorityClass[];
-  return all.filter(({ globalDefault }) => globalDefault).sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
+function rememberedDefault(): DefaultOf {
+  let known: { readonly generation: number; readonly found: PriorityClass | undefined } | undefined;
+  return (objects) => {
+    const generation = objects.generation(CLASSES);
+    if (known?.generation !== generation) {
+      const all = [...objects.list(CLASSES)] as unknown as PriorityClass[];
+      const defaults = all.filter(({ globalDefault }) => globalDefault);
+      known = { generation, found: defaults.sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0] };
+    }
+    return known.found;
+  };
 }

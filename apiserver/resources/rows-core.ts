@@ -41,7 +41,7 @@ export const coreRows: readonly ResourceRow[] = [
     columns: network.endpointsColumns,
   }),
   core("Event", "events", { strategy: eventStrategy, short: ["ev"], columns: cluster.eventColumns }),
-  core("LimitRange", "limitranges", { strategy: limitRangeStrategy, short: ["limits"], storedOnly: true }),
+  core("LimitRange", "limitranges", { strategy: limitRangeStrategy, short: ["limits"] }),
   core("Namespace", "namespaces", {
     strategy: namespaceStrategy,
     short: ["ns"],
@@ -115,7 +115,6 @@ export const coreRows: readonly ResourceRow[] = [
     short: ["quota"],
     status: true,
     columns: cluster.resourceQuotaColumns,
-    storedOnly: true,
   }),
   core("Secret", "secrets", { strategy: secretStrategy, columns: cluster.secretColumns }),
   core("ServiceAccount", "serviceaccounts", {

@@ -34,6 +34,7 @@ export type ServiceAccount = Stored<models.V1ServiceAccount>;
 export type Namespace = Stored<models.V1Namespace>;
 export type CoreEvent = Stored<models.CoreV1Event>;
 export type PersistentVolumeClaim = Stored<models.V1PersistentVolumeClaim>;
+export type ResourceQuota = Stored<models.V1ResourceQuota>;
 export type PersistentVolume = Stored<models.V1PersistentVolume>;
 export type ReplicationController = Stored<models.V1ReplicationController>;
 export type Deployment = Stored<models.V1Deployment>;
@@ -69,6 +70,7 @@ export interface Kinds {
   persistentvolumeclaims: PersistentVolumeClaim;
   persistentvolumes: PersistentVolume;
   replicationcontrollers: ReplicationController;
+  resourcequotas: ResourceQuota;
   deployments: Deployment;
   replicasets: ReplicaSet;
   statefulsets: StatefulSet;
@@ -110,6 +112,7 @@ export const kinds: Readonly<Record<ResourceName, KindInfo>> = {
   persistentvolumeclaims: row("", "PersistentVolumeClaim"),
   persistentvolumes: row("", "PersistentVolume", false),
   replicationcontrollers: row("", "ReplicationController"),
+  resourcequotas: row("", "ResourceQuota"),
   deployments: row("apps", "Deployment"),
   replicasets: row("apps", "ReplicaSet"),
   statefulsets: row("apps", "StatefulSet"),
