@@ -62,12 +62,14 @@ export function containerLogs(layout: ContainerdLayout, log: Logger): ContainerL
   if (!able) log.warn(`${PERL} is missing: containerd writes the logs, and loses lines when it is killed`);
   mkdirSync(layout.logs, { recursive: true, mode: 0o700 });
   const creating = new Set<string>();
+  /** Made by this process, and not started yet: their writer is there or about to be. */
+  const written = new Set<string>();
   const directoryOf = (containerId: string) => join(layout.logs, containerId);
 
-  function write(containerId: string): void {
-    const args = [WRITER, String(CLOCK_GETTIME[process.arch] ?? 0), directoryOf(containerId)];
-    const writer = spawn(PERL, args, { cwd: directoryOf(containerId), stdio: "ignore", detached: true, env: {} });
-    writer.on("error", (error) => log.error("a log writer does not start", { container: containerId, error }));
+  function write(directory: string): void {
+    const args = [WRITER, String(CLOCK_GETTIME[process.arch] ?? 0), directory];
+    const writer = spawn(PERL, args, { cwd: directory, stdio: "ignore", detached: true, env: {} });
+    writer.on("error", (error) => log.error("a log writer does not start", { directory, error }));
     writer.unref();
   }
 
@@ -81,10 +83,8 @@ export function containerLogs(layout: ContainerdLayout, log: Logger): ContainerL
   }
 
   function removed(containerId: string): void {
-    const directory = directoryOf(containerId);
-    if (!existsSync(directory)) return;
-    for (const name of STREAMS) letGo(join(directory, name));
-    rmSync(directory, { recursive: true, force: true });
+    written.delete(containerId);
+    clear(directoryOf(containerId));
   }
 
   return {
@@ -102,15 +102,14 @@ export function containerLogs(layout: ContainerdLayout, log: Logger): ContainerL
         symlinkSync(join(sandboxConfig.logDirectory, config.logPath), join(fresh, "log"));
         const fifos = (config.tty ? STREAMS.slice(0, 1) : STREAMS).map((name) => join(fresh, name));
         const { logPath: _, ...rest } = config;
-        const [answer] = await Promise.all([
-          create({ ...request, config: rest }),
-          promisify(execFile)("mkfifo", ["--mode=600", ...fifos]),
-        ]);
+        const ready = promisify(execFile)("mkfifo", ["--mode=600", ...fifos]).then(() => write(fresh));
+        const [answer] = await Promise.all([create({ ...request, config: rest }), ready]);
         renameSync(fresh, directoryOf(answer.containerId));
+        written.add(answer.containerId);
         return answer;
       } finally {
         creating.delete(fresh);
-        rmSync(fresh, { recursive: true, force: true });
+        clear(fresh);
       }
     },
 
@@ -120,7 +119,7 @@ export function containerLogs(layout: ContainerdLayout, log: Logger): ContainerL
       if (!theirs) return start();
       begin(readlinkSync(join(directory, "log")));
       for (const name of STREAMS) steer(directory, name, `${theirs}-${name}`);
-      write(containerId);
+      if (!written.delete(containerId) && writerIn(directory) === undefined) write(directory);
       try {
         return await start();
       } catch (error) {
@@ -145,12 +144,19 @@ export function containerLogs(layout: ContainerdLayout, log: Logger): ContainerL
         if (!living.has(name)) removed(name);
         else if (isOrphaned(directory)) {
           log.warn("a log writer was killed: another one goes on", { container: name });
-          write(name);
+          write(directory);
         }
       }
       return listed;
     },
   };
+}
+
+/** Removes a container's directory; a writer that waits in it ends. */
+function clear(directory: string): void {
+  if (!existsSync(directory)) return;
+  for (const name of STREAMS) letGo(join(directory, name));
+  rmSync(directory, { recursive: true, force: true });
 }
 
 /** A log is there from the start, whether a line comes or not. */
@@ -202,7 +208,7 @@ function letGo(fifo: string): void {
   }
 }
 
-/** Whether output that has not ended is taken by nobody. A container that was not started has no writer yet. */
+/** Whether output that has not ended is taken by nobody. A writer that only begins has not left its pid yet. */
 function isOrphaned(directory: string): boolean {
   if (!STREAMS.some((name) => existsSync(join(directory, name)))) return false;
   return existsSync(join(directory, "pid")) && writerIn(directory) === undefined;

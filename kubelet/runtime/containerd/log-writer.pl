@@ -19,9 +19,13 @@ my ($log, $log_identity, $second, $second_text) = (undef, '', -1, '');
 $SIG{$_} = 'IGNORE' for qw(PIPE HUP INT TERM);
 
 my %streams;
-for my $name (qw(stdout stderr)) {
-  sysopen(my $in, $name, O_RDONLY | O_NONBLOCK) or next;
-  $streams{fileno $in} = { name => $name, in => $in, rest => '' };
+my @names = grep { -p $_ } qw(stdout stderr);
+await_start();
+for my $name (@names) {
+  my $stream = { name => $name, rest => '' };
+  attach($stream);
+  sysopen($stream->{in}, $name, O_RDONLY | O_NONBLOCK) or next;
+  $streams{fileno $stream->{in}} = $stream;
 }
 announce();
 
@@ -33,9 +37,19 @@ while (%streams) {
 }
 unlink 'pid';
 
-# Tells by whom the output is taken, and lets containerd's reader know that there is a writer.
+# The container starts once its output is opened here. Before, containerd's end must be open: it would take the
+# container for ended, and its output for whole, as soon as its process is.
+sub await_start {
+  my $wait = 0.001;
+  while (grep { !-p "$_.attach" } @names) {
+    exit if !-p $names[0];
+    select undef, undef, undef, $wait;
+    $wait *= 1.1 if $wait < 0.5;
+  }
+}
+
+# Tells by whom the output is taken.
 sub announce {
-  attach($_) for values %streams;
   open(my $file, '>', 'pid') or return;
   print {$file} $$;
 }
