@@ -8,9 +8,9 @@
 
 /** A type as an expression sees it. Objects give their fields lazily: types of built-in kinds are recursive. */
 export type CelType =
-  | { readonly kind: "dyn" | "bool" | "int" | "uint" | "double" | "null" | "timestamp" | "duration" | "any" | "error" }
-  /** In characters, for cost; of timestamps and the like the cost knows it. */
-  | { readonly kind: "string" | "bytes"; readonly maxSize?: number }
+  | { readonly kind: "bool" | "int" | "uint" | "double" | "null" | "any" | "error" }
+  /** The size in characters or bytes, for cost. */
+  | { readonly kind: "dyn" | "string" | "bytes" | "timestamp" | "duration"; readonly maxSize?: number }
   | {
       readonly kind: "list";
       readonly of: CelType;
@@ -33,6 +33,8 @@ export interface CelObjectType {
   /** Two types are the same when their names are: "io.k8s.api.core.v1.Pod", "example.com/v1.Web.spec". */
   readonly name: string;
   field(name: string): CelField | undefined;
+  /** The same by the name in JSON, where that may be another. */
+  byJsonName?(name: string): CelField | undefined;
   /** Estimated size in bytes of the smallest value, for cost. */
   readonly minSerializedSize?: number;
 }
@@ -49,6 +51,8 @@ export interface CompileOptions {
   readonly variables: Readonly<Record<string, CelType>>;
   /** Types that the expression may have, `dyn` always among them; absent: any. */
   readonly result?: readonly CelType[];
+  /** Message literals that may be written: `Object{…}`. */
+  readonly messages?: (name: string) => CelType | undefined;
 }
 
 export interface CostEstimate {
@@ -103,7 +107,27 @@ export class CelRuntimeError extends Error {
   }
 }
 
+/** What an `authorizer` variable asks; what is left out does not matter. */
+export interface AuthorizationCheck {
+  readonly serviceAccount?: { readonly namespace: string; readonly name: string };
+  readonly path?: string;
+  readonly group?: string;
+  readonly resource?: string;
+  readonly subresource?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly fieldSelector?: string;
+  readonly labelSelector?: string;
+  readonly verb?: string;
+}
+export type AuthorizerBinding = (check: AuthorizationCheck) => { readonly allowed: boolean; readonly reason: string };
+
 export interface Cel {
+  /** Bindings of the types `authorizerType` and `resourceCheckType`. */
+  authorizer(ask: AuthorizerBinding): unknown;
+  resourceCheck(ask: AuthorizerBinding, check: AuthorizationCheck): unknown;
+  /** A value whose fields are worked out when an expression first asks; `makers` give plain JSON or a CelValue's value. */
+  lazyObject(type: CelObjectType, makers: Readonly<Record<string, () => unknown>>): unknown;
   /** Throws CelCompileError: "compilation failed: ERROR: <input>:1:6: undefined field 'foo'\n | …". */
   compile(expression: string, options: CompileOptions): CelProgram;
   /** The type of a custom kind's structural schema (an OpenAPI v3 schema as in a CustomResourceDefinition). */
@@ -127,3 +151,6 @@ export const int: CelType = { kind: "int" };
 export const string: CelType = { kind: "string" };
 export const listOf = (of: CelType): CelType => ({ kind: "list", of });
 export const mapOf = (key: CelType, value: CelType): CelType => ({ kind: "map", key, value });
+export const optionalOf = (of: CelType): CelType => ({ kind: "optional", of });
+export const authorizerType: CelType = { kind: "opaque", name: "kubernetes.authorization.Authorizer" };
+export const resourceCheckType: CelType = { kind: "opaque", name: "kubernetes.authorization.ResourceCheck" };

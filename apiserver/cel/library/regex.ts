@@ -1,0 +1,64 @@
+/**
+ * Regex: matches, find and findAll with RE2's language, in time linear in the text.
+ *
+ * JavaScript's own engine would accept look-around and can be made to run for hours, so patterns go to re2js,
+ * which is loaded when the first pattern is met.
+ */
+import { createRequire } from "node:module";
+import { CelRuntimeError } from "../contract.ts";
+import { searches } from "../costing.ts";
+import { list, member, type Overload, types } from "../declarations.ts";
+import { ArrayList, type Value } from "../values.ts";
+
+const require = createRequire(import.meta.url);
+const { bool, int, string } = types;
+const KEPT = 200;
+
+interface Pattern {
+  matcher(text: string): { find(): boolean; group(): string | null };
+}
+
+/** Compiled patterns, the latest ones used kept. */
+export class Patterns {
+  private readonly kept = new Map<string, Pattern>();
+
+  /** Throws CelRuntimeError where RE2 does not take the pattern. */
+  get(source: string): Pattern {
+    const known = this.kept.get(source);
+    if (known) return known;
+    const { RE2JS } = require("re2js") as typeof import("re2js");
+    let pattern: Pattern;
+    try {
+      pattern = RE2JS.compile(source) as unknown as Pattern;
+    } catch (error) {
+      throw new CelRuntimeError(
+        `error parsing regexp: ${(error as Error).message.replace(/^error parsing regexp: /, "")}`,
+      );
+    }
+    if (this.kept.size >= KEPT) this.kept.delete(this.kept.keys().next().value as string);
+    this.kept.set(source, pattern);
+    return pattern;
+  }
+}
+
+export function regex(patterns: Patterns): readonly Overload[] {
+  const matches = (text: string, pattern: string): Value => patterns.get(pattern).matcher(text).find();
+  const find = (text: string, pattern: string): Value => {
+    const matcher = patterns.get(pattern).matcher(text);
+    return matcher.find() ? (matcher.group() ?? "") : "";
+  };
+  const findAll = (text: string, pattern: string, limit = -1n): Value => {
+    const found: string[] = [];
+    const matcher = patterns.get(pattern).matcher(text);
+    while ((limit < 0n || BigInt(found.length) < limit) && matcher.find()) found.push(matcher.group() ?? "");
+    return new ArrayList(found);
+  };
+  const within = searches((text) => ({ min: 0, max: text.max }));
+  return [
+    member("matches", "matches_string", [string, string], bool, matches, searches()),
+    { ...member("matches", "matches", [string, string], bool, matches, searches()), member: false },
+    member("find", "string_find_string", [string, string], string, find, within),
+    member("findAll", "string_find_all_string", [string, string], list(string), findAll, within),
+    member("findAll", "string_find_all_string_int", [string, string, int], list(string), findAll, within),
+  ];
+}
