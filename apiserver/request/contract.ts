@@ -9,6 +9,7 @@ import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { Admission, Allocate } from "../admission/contract.ts";
+import type { FieldManagement } from "../apply/contract.ts";
 import type { Attributes, Authorizer, CachedObjects, User } from "../auth/contract.ts";
 import type { Rbac } from "../auth/rbac.ts";
 import type { Tokens } from "../auth/tokens.ts";
@@ -39,6 +40,8 @@ export interface Server {
   readonly decoders: Decoders;
   readonly protobuf: Protobuf;
   readonly openApi: OpenApi;
+  /** Who owns which field: server-side apply, and managedFields on every write. */
+  readonly fields: FieldManagement;
   readonly resources: Resources;
   readonly cache: WatchCache;
   readonly objects: CachedObjects;

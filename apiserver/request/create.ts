@@ -11,6 +11,7 @@ import { FieldErrors } from "../resources/field-errors.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { causeOf } from "./commit.ts";
 import { type Outcome, qualified, type ResourceExchange, type Step } from "./contract.ts";
+import { track } from "./field-manager.ts";
 import { fillForCreate, generatedName, placeInNamespace } from "./metadata.ts";
 import { writeOptions } from "./options.ts";
 import { respondObject } from "./respond.ts";
@@ -26,13 +27,19 @@ export const create: Step = async (exchange) => {
   return respondObject(exchange, await createObject(exchange, object, dryRun));
 };
 
-/** `object` is the caller's own and decoded; it becomes the stored one. */
-export async function createObject(exchange: ResourceExchange, object: KubeObject, dryRun: boolean): Promise<Outcome> {
+/** `object` is the caller's own and decoded; it becomes the stored one. `applied`: its managedFields are made. */
+export async function createObject(
+  exchange: ResourceExchange,
+  object: KubeObject,
+  dryRun: boolean,
+  applied = false,
+): Promise<Outcome> {
   const { server, row } = exchange;
   const { metadata } = object;
   const prefix = metadata.name ? "" : (metadata.generateName ?? "");
   if (prefix) metadata.name = generatedName(server.clock, prefix);
   judged(row, object, () => row.strategy.defaults?.(object));
+  if (!applied) track(exchange, undefined, object, "");
 
   const request = admissionOf(exchange, object, dryRun);
   await server.admission.mutate(request);
@@ -45,10 +52,11 @@ export async function createObject(exchange: ResourceExchange, object: KubeObjec
 /** What is particular to the kind: prepares, defaults, validates. Throws 422 with everything that is wrong. */
 function applyRules({ row, user, server, warnings }: ResourceExchange, object: KubeObject): void {
   const { strategy } = row;
-  strategy.prepareForCreate?.(object, { user: user.name, now: server.clock.now() });
+  strategy.prepareForCreate?.(object, { user: user.name, identity: user, now: server.clock.now() });
   strategy.defaults?.(object);
   const errors = new FieldErrors();
   strategy.validate?.(object, errors);
+  strategy.validateCreate?.(object, errors);
   errors.throwIfAny(row.group, row.kind, object.metadata.name ?? "");
   warnings.push(...(strategy.warnings?.(object) ?? []));
 }

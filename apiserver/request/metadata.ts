@@ -77,7 +77,6 @@ function desired(object: KubeObject): Record<string, unknown> {
 
 function dropUnkept({ metadata }: KubeObject): void {
   delete metadata.selfLink;
-  delete metadata.managedFields;
 }
 
 function keep<T extends object>(target: T, source: T, field: keyof T): void {

@@ -2,6 +2,7 @@
  * Options: what query parameters ask of a request, checked once, in Kubernetes' words.
  */
 import { ApiError, badRequest } from "../../machinery/objects/status.ts";
+import { checkFieldManager } from "./field-manager.ts";
 import { isTrue } from "./path.ts";
 
 export type FieldValidation = "Ignore" | "Warn" | "Strict";
@@ -13,8 +14,9 @@ export interface WriteOptions {
 
 const FIELD_VALIDATIONS: ReadonlySet<string> = new Set(["Ignore", "Warn", "Strict"]);
 
-/** `kind` is CreateOptions, UpdateOptions or PatchOptions: it names the culprit. */
-export function writeOptions(query: URLSearchParams, kind: string): WriteOptions {
+/** `kind` is CreateOptions, UpdateOptions or PatchOptions: it names the culprit. `applies`: by server-side apply. */
+export function writeOptions(query: URLSearchParams, kind: string, applies = false): WriteOptions {
+  checkFieldManager(query, kind, applies);
   const validation = query.get("fieldValidation") || "Warn";
   if (!FIELD_VALIDATIONS.has(validation))
     throw invalidOption(

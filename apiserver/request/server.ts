@@ -7,6 +7,7 @@ import type { Handler } from "../../machinery/client/transport/contract.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import { builtinPlugins, createAdmission } from "../admission/chain.ts";
+import { createFieldManagement } from "../apply/create-field-management.ts";
 import { createServiceAddresses, type ServiceAddresses } from "../admission/service-addresses.ts";
 import { createAuthenticate } from "../auth/authenticate.ts";
 import { type Authorizer, allow, MASTERS, noOpinion } from "../auth/contract.ts";
@@ -69,6 +70,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     decoders: createDecoders(schema),
     protobuf: createProtobuf(schema),
     openApi: createOpenApi({ schema, rows: () => resources.rows, version: version.gitVersion, clock }),
+    fields: createFieldManagement(schema),
     resources,
     cache,
     objects,

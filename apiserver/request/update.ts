@@ -7,13 +7,15 @@
 
 import { cloneJson, equalJson } from "../../machinery/objects/json-value.ts";
 import { ApiError, badRequest, conflict } from "../../machinery/objects/status.ts";
-import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
+import type { KubeObject, ObjectMeta, StoredObject } from "../../machinery/objects/wire.ts";
 import type { CachedObject } from "../cache/contract.ts";
+import type { Part } from "../resources/contract.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { changeObject, MODIFIED, type Next } from "./commit.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
 import { createObject } from "./create.ts";
+import { track } from "./field-manager.ts";
 import { countGeneration, keepForUpdate, placeAtName, placeInNamespace, readyToGo } from "./metadata.ts";
 import { writeOptions } from "./options.ts";
 import { respondObject } from "./respond.ts";
@@ -66,19 +68,31 @@ function invalidVersion({ group, kind }: ResourceExchange["row"], name: string):
   throw new Error("a field error was expected");
 }
 
+/** In whose name fields change, where it is not simply the request's own. */
+export interface Ownership {
+  /** Server-side apply has made the managedFields. */
+  readonly applied?: boolean;
+  /** What the entry names: "scale", though it is the object itself that changes. */
+  readonly subresource?: string;
+}
+
 /** What becomes of `current` when the client wants `object`. `object` is the caller's own and decoded. */
 export async function changed(
   exchange: ResourceExchange,
   object: KubeObject,
   current: CachedObject,
   dryRun: boolean,
+  { applied = false, subresource }: Ownership = {},
 ): Promise<Next> {
   const { server, row, user, info } = exchange;
   const { strategy } = row;
   const old = current.object;
+  const part = strategy.parts?.[info.subresource];
   if (info.subresource === "status") keepAllButStatus(object, old);
   keepForUpdate(object, old);
+  if (part) keepAllButPart(part, object, old);
   judged(row, object, () => strategy.defaults?.(object));
+  if (!applied) track(exchange, old, object, subresource);
   const request = {
     operation: "UPDATE",
     row,
@@ -93,7 +107,11 @@ export async function changed(
   } as const;
   await server.admission.mutate(request);
   judged(row, object, () =>
-    info.subresource === "status" ? applyStatusRules(exchange, object, old) : applyRules(exchange, object, old),
+    info.subresource === "status"
+      ? applyStatusRules(exchange, object, old)
+      : part
+        ? applyPartRules(exchange, part, object, old)
+        : applyRules(exchange, object, old),
   );
   await server.admission.validate(request);
 
@@ -119,10 +137,30 @@ function applyRules({ row, info, warnings }: ResourceExchange, object: KubeObjec
   strategy.validate?.(object, errors);
   strategy.validateUpdate?.(object, old, errors);
   errors.throwIfAny(row.group, row.kind, info.name);
-  warnings.push(...(strategy.warnings?.(object) ?? []));
+  warnings.push(...(strategy.warnings?.(object, old) ?? []));
+}
+
+/** A part of the object with a subresource of its own: Kubernetes keeps everything else, whatever was sent. */
+function applyPartRules({ row, info }: ResourceExchange, part: Part, object: KubeObject, old: StoredObject): void {
+  const { strategy } = row;
+  keepAllButPart(part, object, old);
+  strategy.defaults?.(object);
+  countGeneration(object, old);
+  const errors = new FieldErrors();
+  strategy.validate?.(object, errors);
+  part.validateUpdate(object, old, errors);
+  errors.throwIfAny(row.group, row.kind, info.name);
+}
+
+function keepAllButPart(part: Part, object: KubeObject, old: StoredObject): void {
+  part.prepareForUpdate(object, old);
+  if (!part.inStatus) keepStatus(object, old);
+  object.metadata = cloneJson(old.metadata);
+  delete object.metadata.resourceVersion;
 }
 
 function applyStatusRules({ row, info }: ResourceExchange, object: KubeObject, old: StoredObject): void {
+  row.strategy.prepareForStatusUpdate?.(object, old);
   row.strategy.defaults?.(object);
   const errors = new FieldErrors();
   row.strategy.validateStatusUpdate?.(object, old, errors);
@@ -147,10 +185,20 @@ function keepStatus(object: KubeObject, old: KubeObject): void {
   else object["status"] = cloneJson(old["status"]);
 }
 
+/** Equal but for the version, and for the times of managedFields: an update that changes nothing is not written. */
 function sameButVersion(object: KubeObject, old: KubeObject): boolean {
-  const { resourceVersion } = old.metadata;
-  object.metadata.resourceVersion = resourceVersion as string;
+  const { metadata } = object;
+  const { managedFields } = metadata;
+  const entriesSame = managedFields !== old.metadata.managedFields && sameButTimes(managedFields, old.metadata);
+  metadata.resourceVersion = old.metadata.resourceVersion as string;
+  if (entriesSame) metadata.managedFields = old.metadata.managedFields as never;
   const same = equalJson(object, old);
-  delete object.metadata.resourceVersion;
+  delete metadata.resourceVersion;
+  if (entriesSame) metadata.managedFields = managedFields as never;
   return same;
+}
+
+function sameButTimes(entries: ObjectMeta["managedFields"], { managedFields: before }: ObjectMeta): boolean {
+  if (!entries || !before || entries.length !== before.length) return false;
+  return entries.every((entry, at) => equalJson({ ...entry, time: "" }, { ...before[at], time: "" }));
 }

@@ -6,7 +6,10 @@
  */
 import { isBigInteger } from "./json.ts";
 
-/** A deep copy, never frozen. Fields that are undefined are left out, as JSON would. */
+/**
+ * A deep copy, never frozen but for one part: a frozen `managedFields` is shared. Nobody changes those in place, they
+ * are large, and every object has them. Fields that are undefined are left out, as JSON would.
+ */
 export function cloneJson<T>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(cloneJson) as T;
@@ -22,7 +25,7 @@ export function cloneJson<T>(value: T): T {
         writable: true,
         configurable: true,
       });
-    else copy[key] = cloneJson(field);
+    else copy[key] = key === "managedFields" && Object.isFrozen(field) ? field : cloneJson(field);
   }
   return copy as T;
 }

@@ -38,6 +38,8 @@ export const limits = {
   openFiles: 32,
   /** Deepest nesting of a JSON body. */
   jsonDepth: 200,
+  /** Entries of managedFields for updates; the oldest of more become one, as in Kubernetes. */
+  updateManagers: 10,
   /** Steps that are remembered so that equal field sets are shared, and texts of keys of their paths. */
   fieldSetStates: 40_000,
   fieldSetTexts: 4_096,
@@ -60,6 +62,10 @@ export const limits = {
   /** What those events may keep in memory, per resource, and how long they are of use. */
   watchWindowBytes: 32 * MB,
   watchWindowMs: 10 * 60_000,
+  /** Revisions of the past from which the watch cache of a new process begins, so that watches may resume. */
+  watchWindowRevisions: 10_000,
+  /** How often the watch cache is compared with the store. */
+  consistencyCheckMs: 5 * 60_000,
   /** Event history kept by the store: whichever bound is reached first. */
   historyMs: 3_600_000,
   historyBytes: 256 * MB,
@@ -118,4 +124,7 @@ export const limits = {
   /** Container logs, as the kubelet's containerLogMaxSize and containerLogMaxFiles. */
   containerLogBytes: 10 * MB,
   containerLogFiles: 5,
+  /** A conversion webhook's time, and the largest answer that is read. */
+  webhookMs: 30_000,
+  webhookAnswerBytes: 16 * 1024 * 1024,
 } as const;
