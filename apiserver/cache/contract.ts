@@ -36,7 +36,15 @@ export interface CachedObject {
   readonly object: StoredObject;
   /** The same as JSON. */
   json(): Uint8Array;
+  /** The same in another encoding; kept, as long as nobody asks for yet another. */
+  encodedAs(encoding: ObjectEncoding): Uint8Array;
   readonly cause: Cause;
+}
+
+/** A way to write an object: the same one is the same value. */
+export interface ObjectEncoding {
+  /** `object` is not kept. */
+  encode(object: KubeObject): Uint8Array;
 }
 
 /** Which objects of the resource are meant. What is set here is indexed; the rest goes into `matches`. */
@@ -56,6 +64,11 @@ export interface Representation {
   readonly key: string;
   /** `object` is frozen; of a BOOKMARK it has kind, apiVersion and metadata.resourceVersion only. */
   convert(object: StoredObject, type: WatchEventType): unknown;
+  /**
+   * An event as bytes; absent: a line of JSON. `shown` gives what `convert` made; `source` is the version that it
+   * shows, undefined for bookmarks and errors.
+   */
+  encode?(type: WatchEventType, shown: () => unknown, source: CachedObject | undefined): Uint8Array;
 }
 
 /** Query parameters as the client sent them; the cache checks them and gives them Kubernetes' meaning. */
@@ -77,6 +90,8 @@ export interface ListPage {
   /** Items after this page; undefined with selectors, as in Kubernetes. */
   readonly remaining: number | undefined;
   readonly items: readonly CachedObject[];
+  /** The list object without its items. */
+  head(): { readonly kind: string; readonly apiVersion: string; readonly metadata: Record<string, unknown> };
   /** The list object; its items are the frozen ones. */
   value(): { kind: string; apiVersion: string; metadata: Record<string, unknown>; items: readonly StoredObject[] };
   /**
@@ -173,6 +188,13 @@ export interface ResourceCache {
   readonly size: number;
 }
 
+/** How comparisons of a resource with the store ended so far; an error says nothing about either. */
+export interface ConsistencyChecks {
+  readonly success: number;
+  readonly failure: number;
+  readonly error: number;
+}
+
 export interface WatchCache {
   /** The cache of a resource: the same one for the same prefix. */
   resource(description: ResourceDescription): ResourceCache;
@@ -184,6 +206,8 @@ export interface WatchCache {
   trouble(): string | undefined;
   /** resourceVersion of what the cache has seen. */
   resourceVersion(): string;
+  /** By the resources' prefixes in the store. */
+  readonly consistency: ReadonlyMap<string, ConsistencyChecks>;
   /** Ends all watches. The store stays open: it belongs to whoever made it. */
   close(): Promise<void>;
 }

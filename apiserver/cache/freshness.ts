@@ -23,6 +23,8 @@ export interface Freshness {
   readonly failure: string | undefined;
   /** A revision at least as new as everything committed before this call. */
   quorum(): Promise<Revision>;
+  /** Writes a key of our own, so that the watch brings something. */
+  touch(): Promise<void>;
   /** True when the cache has seen `revision`, false after 3 s without. */
   reached(revision: Revision): Promise<boolean>;
 }
@@ -110,6 +112,7 @@ export function createFreshness({ store, clock, log }: FreshnessOptions): Freshn
       next ??= running.then(ask, ask);
       return next;
     },
+    touch,
     reached: async (revision) => seen >= revision || (await wait(revision)),
   };
 }

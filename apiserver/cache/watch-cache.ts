@@ -1,14 +1,17 @@
 /**
  * Watch cache: all resources in memory, fed by one watch over the whole store.
  *
- * Everything is loaded once at a revision and followed from there. When the store no longer has what was
- * missed, everything is loaded anew and all watchers must begin again. A failing store is tried forever:
- * meanwhile reads that must be consistent fail, and others are answered from what there is.
+ * Everything is loaded once, as it was some time ago where the store still knows that, and followed from there:
+ * so a new process has a past from which watches of other servers, and of the process before it, may resume.
+ * When the store no longer has what was missed, everything is loaded anew and all watchers must begin again.
+ * A failing store is tried forever: meanwhile reads that must be consistent fail, and others are answered
+ * from what there is.
  */
 import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
-import type { Entry, Store, StoreBatch } from "../store/contract.ts";
+import type { Entry, ListResult, Revision, Store, StoreBatch } from "../store/contract.ts";
+import { createConsistency } from "./consistency.ts";
 import type { ResourceCache, ResourceDescription, WatchCache } from "./contract.ts";
 import { asApi, isCompacted, notLoaded } from "./errors.ts";
 import { createFreshness, GIVE_UP_AFTER_MS } from "./freshness.ts";
@@ -30,6 +33,8 @@ export interface WatchCacheOptions {
 
 /** Waits between attempts to reach a store that fails. */
 const RETRY_MS = { first: 100, most: 5_000 } as const;
+/** How long the past may take to arrive before it gets a push. */
+const TOUCH_AFTER_MS = 50;
 /** Objects and our own keys alike: the progress key must move the cache. */
 const EVERYTHING = "/";
 
@@ -47,12 +52,16 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
   const shelves = new Map<string, Shelf>();
   const caches = new Map<string, ResourceCache>();
   let offset = 0;
+  /** Where the state that is being followed was loaded; undefined: it has to be loaded. */
+  let base: Revision | undefined;
+  /** The state has the revision from which on it may be shown. */
   let loaded = false;
+  let presentable: Revision = 0;
+  let pastAllowed = true;
+  let session = new AbortController();
   let trouble: string | undefined = "the watch cache is loading";
-  let settle: () => void = () => {};
-  const synced = new Promise<void>((resolve) => {
-    settle = resolve;
-  });
+  /** Resolves when the state may be shown. */
+  let arrival = Promise.withResolvers<void>();
 
   const shelfOf = (prefix: string): Shelf => {
     const found = shelves.get(prefix);
@@ -60,40 +69,66 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
     const window = createWindow(clock, bounds);
     const watchers = createWatchers((key) => nameOfKey(prefix, key));
     const shelf = { window, watchers, objects: createObjects({ handover, window, watchers }) };
-    if (loaded) shelf.objects.replace([], freshness.seen);
+    if (base !== undefined) shelf.objects.replace([], base); // nothing has changed here since
     shelves.set(prefix, shelf);
     return shelf;
   };
 
   const load = async (): Promise<void> => {
     offset = await readOffset(store);
-    const { entries, revision } = await store.list({ prefix: registryPrefix });
+    const now = await store.revision();
+    const { entries, revision } = pastAllowed ? await stateOfThePast(store, now) : await store.list(REGISTRY);
     const byPrefix = grouped(entries);
     handover.clear();
+    base = revision;
     for (const prefix of new Set([...byPrefix.keys(), ...shelves.keys()])) {
       const versions = (byPrefix.get(prefix) ?? []).map((entry) => Version.of(entry, offset));
       shelfOf(prefix).objects.replace(versions, revision);
     }
+    pastAllowed = false; // what was shown once must never be older again
+    presentable = Math.max(now, revision);
+    reach(revision);
+    // where others have written the last revisions, our keys alone never get there
+    if (!loaded) clock.after(TOUCH_AFTER_MS, () => void (loaded || freshness.touch()), { background: true });
+  };
+
+  const reach = (revision: Revision): void => {
     freshness.advance(revision);
-    loaded = true;
-    trouble = undefined;
-    settle();
+    if (!loaded && freshness.seen >= presentable) {
+      loaded = true;
+      arrival.resolve();
+    }
+    if (loaded) trouble = undefined;
   };
 
   const apply = ({ events, revision }: StoreBatch): void => {
-    trouble = undefined;
     for (const event of events) {
       const prefix = prefixOf(event.key);
       if (prefix !== undefined) shelfOf(prefix).objects.apply(event, offset);
     }
-    freshness.advance(revision);
+    reach(revision);
   };
 
   const follow = async (): Promise<void> => {
-    if (!loaded) await load();
-    for await (const batch of store.watch({ prefix: EVERYTHING, after: freshness.seen, signal: stop.signal })) {
+    if (base === undefined) await load();
+    const signal = AbortSignal.any([stop.signal, session.signal]);
+    for await (const batch of store.watch({ prefix: EVERYTHING, after: freshness.seen, signal })) {
+      if (signal.aborted) return;
       apply(batch);
     }
+  };
+
+  const forget = (): void => {
+    base = undefined;
+    if (loaded) arrival = Promise.withResolvers();
+    loaded = false;
+  };
+
+  const reload = (why: string): void => {
+    forget();
+    trouble = why;
+    session.abort();
+    session = new AbortController();
   };
 
   const run = async (): Promise<void> => {
@@ -103,7 +138,7 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
         await follow();
       } catch (error) {
         trouble = error instanceof Error ? error.message : String(error);
-        if (isCompacted(error)) loaded = false;
+        if (isCompacted(error)) forget();
         if (freshness.seen > before) wait = RETRY_MS.first;
         if (!stop.signal.aborted) log.warn("store watch failed", { error: trouble });
         await clock.sleep(wait * (0.5 + clock.random() / 2), stop.signal).catch(() => undefined);
@@ -111,13 +146,14 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
     }
   };
 
-  const running = run();
+  const consistency = createConsistency({ store, clock, log, freshness, shelves, reload });
+  const running = Promise.all([run(), consistency.run(stop.signal)]);
 
   const ready = async (signal?: AbortSignal): Promise<void> => {
     if (loaded) return;
     const patience = AbortSignal.any([stop.signal, ...(signal ? [signal] : [])]);
     const limit = clock.sleep(GIVE_UP_AFTER_MS, patience).catch(() => undefined);
-    await Promise.race([synced, limit]);
+    await Promise.race([arrival.promise, limit]);
     if (!loaded) throw notLoaded(trouble ?? "the watch cache is loading");
   };
 
@@ -147,10 +183,10 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
       commit: (conditions, operations, commitOptions) => asApi(store.commit(conditions, operations, commitOptions)),
     },
     async synced(signal) {
-      if (!signal) return synced;
+      if (!signal) return arrival.promise;
       signal.throwIfAborted();
       await Promise.race([
-        synced,
+        arrival.promise,
         new Promise<never>((_, reject) => {
           signal.addEventListener("abort", () => reject(signal.reason), { once: true });
         }),
@@ -162,6 +198,7 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
       if (failure !== undefined) freshness.quorum().catch(() => undefined);
       return trouble ?? failure;
     },
+    consistency: consistency.checks,
     resourceVersion: () => String(freshness.seen + offset),
     async close() {
       stop.abort();
@@ -169,6 +206,24 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
       await running;
     },
   };
+}
+
+const REGISTRY = { prefix: registryPrefix };
+
+/** How far back to look, of what may be kept: the first that the store still has. */
+const SHARES_OF_THE_PAST = [1, 0.1];
+
+async function stateOfThePast(store: Store, now: Revision): Promise<ListResult> {
+  for (const share of SHARES_OF_THE_PAST) {
+    const revision = Math.max(1, now - Math.round(limits.watchWindowRevisions * share));
+    if (revision >= now) break;
+    try {
+      return await store.list({ ...REGISTRY, revision });
+    } catch (error) {
+      if (!isCompacted(error)) throw error;
+    }
+  }
+  return store.list(REGISTRY);
 }
 
 async function readOffset(store: Store): Promise<number> {

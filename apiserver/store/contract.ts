@@ -49,6 +49,8 @@ export interface ListRequest {
   readonly after?: string;
   /** The state at this revision; absent: now. */
   readonly revision?: Revision;
+  /** Values may be left out (empty): only keys and revisions are wanted. */
+  readonly versionsOnly?: boolean;
 }
 
 export interface ListResult {

@@ -183,6 +183,26 @@ export function storeCases(name: string, open: (options: StoreOptions) => Promis
         expect(states).toEqual([["/a=1"], ["/a=1", "/b=1"], ["/a=2", "/b=1"], ["/a=2"]]);
       });
 
+      test("of versions only brings keys and revisions, of the present and of the past", async () => {
+        const store = await start();
+        const one = await put(store, "/a", "1");
+        const two = await put(store, "/b", "1");
+        const three = await put(store, "/a", "2", one);
+        const versions = async (revision?: number) => {
+          const at = revision === undefined ? {} : { revision };
+          const { entries } = await store.list({ prefix: "/", versionsOnly: true, ...at });
+          return entries.map(({ key, createRevision, modRevision }) => [key, createRevision, modRevision]);
+        };
+        expect(await versions()).toEqual([
+          ["/a", one, three],
+          ["/b", two, two],
+        ]);
+        expect(await versions(two)).toEqual([
+          ["/a", one, one],
+          ["/b", two, two],
+        ]);
+      });
+
       test("at a revision that is not there yet fails with future", async () => {
         const store = await start();
         const now = await put(store, "/a", "1");

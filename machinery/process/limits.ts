@@ -8,6 +8,8 @@ const KB = 1024;
 const MB = 1024 * KB;
 
 export const limits = {
+  /** Audit events that wait to be written; more are lost, and counted. */
+  auditBufferBytes: 16 * MB,
   /** Largest request body, as in Kubernetes (3 MiB); larger ones get 413. */
   requestBodyBytes: 3 * MB,
   /** How long a client may take to send a body. */
@@ -45,6 +47,8 @@ export const limits = {
   fieldSetTexts: 4_096,
   /** Operations in one JSON patch, as in Kubernetes. */
   jsonPatchOperations: 10_000,
+  /** What the copy operations of one JSON patch may add, as in Kubernetes: copies of copies grow fast. */
+  jsonPatchCopiedBytes: 3 * MB,
   /** How often a write is tried again on a newer version before it is a conflict. */
   commitAttempts: 16,
   /** How often another name is generated when the one for generateName is taken. */

@@ -123,7 +123,7 @@ export function openEtcdStore(options: EtcdStoreOptions): Store {
 async function list(
   connection: Connection,
   keyspace: Keyspace,
-  { prefix, limit = 0, after, revision }: Parameters<Store["list"]>[0],
+  { prefix, limit = 0, after, revision, versionsOnly = false }: Parameters<Store["list"]>[0],
 ): Promise<ListResult> {
   const found: IKeyValue[] = [];
   let at = revision;
@@ -133,6 +133,7 @@ async function list(
     const page = await connection.range({
       ...keyspace.range(prefix, from),
       limit: size,
+      keys_only: versionsOnly,
       ...(at === undefined ? {} : { revision: at }),
     });
     at ??= Number(page.header.revision);

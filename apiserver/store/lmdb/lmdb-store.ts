@@ -76,12 +76,12 @@ function assemble(environment: Environment, ledger: Ledger, { clock, log }: Lmdb
       if (!deferred) return reader.entry(key);
       return deferred.type === "put" ? entryOf(deferred) : undefined;
     },
-    async list({ prefix, limit = 0, after, revision }) {
+    async list({ prefix, limit = 0, after, revision, versionsOnly = false }) {
       assertOpen();
       await writer.flush();
       const at = revision ?? ledger.revision;
       assertKept(at);
-      return reader.list({ prefix, limit, after, revision: at, check: () => assertKept(at) });
+      return reader.list({ prefix, limit, after, revision: at, versionsOnly, check: () => assertKept(at) });
     },
     commit: (conditions, operations, { deferrable = false } = {}) =>
       writer.commit({ conditions, operations, deferrable }),

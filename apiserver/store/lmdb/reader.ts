@@ -29,6 +29,7 @@ export interface ReadList {
   readonly limit: number;
   readonly after: string | undefined;
   readonly revision: Revision;
+  readonly versionsOnly?: boolean;
   /** Throws when the revision has been compacted meanwhile. */
   readonly check: () => void;
 }
@@ -47,6 +48,7 @@ export interface Reader {
 /** Keys read in one go. */
 const CHUNK = 512;
 const LAST_INDEX = 0xffff;
+const NO_VALUE = new Uint8Array(0);
 
 export function createReader(environment: Environment, clock: Clock): Reader {
   const pointer = (key: string): Pointer | undefined => {
@@ -63,6 +65,11 @@ export function createReader(environment: Environment, clock: Clock): Reader {
     return found && entryOf(found);
   };
 
+  const entryAt = (at: Position): Entry | undefined => {
+    const found = record(at);
+    return found && entryOf(found);
+  };
+
   /** Where the version of a revision lies, given the last one; undefined when there was none. */
   const asOf = (last: Pointer, revision: Revision): Position | undefined => {
     if (last.revision <= revision) return last.type === "put" ? last : undefined;
@@ -75,7 +82,14 @@ export function createReader(environment: Environment, clock: Clock): Reader {
     return found?.type === "put" ? found : undefined;
   };
 
-  const list = async ({ prefix, limit, after, revision, check }: ReadList): Promise<ListResult> => {
+  /** An entry without its value. */
+  const outline = (key: string, at: Position & Partial<Pick<Pointer, "createRevision">>): Entry | undefined => {
+    const { createRevision = record(at)?.createRevision, revision } = at;
+    return createRevision === undefined ? undefined : { key, value: NO_VALUE, createRevision, modRevision: revision };
+  };
+
+  const list = async (request: ReadList): Promise<ListResult> => {
+    const { prefix, limit, after, revision, versionsOnly = false, check } = request;
     const breath = breather(clock);
     const entries: Entry[] = [];
     let remaining = 0;
@@ -93,8 +107,8 @@ export function createReader(environment: Environment, clock: Clock): Reader {
         if (!at) continue;
         if (limit > 0 && entries.length >= limit) remaining++;
         else {
-          const found = record(at);
-          if (found) entries.push(entryOf(found));
+          const found = versionsOnly ? outline(row.key.toString("utf8"), at) : entryAt(at);
+          if (found) entries.push(found);
         }
       }
       const last = rows.at(-1);
