@@ -7,6 +7,7 @@
  */
 import type { Authorizer } from "../auth/contract.ts";
 import type { Rbac } from "../auth/rbac.ts";
+import type { ResourceRow } from "../resources/contract.ts";
 import { certificates } from "./certificates.ts";
 import { claimResize } from "./claim-resize.ts";
 import type { Admission, AdmissionPlugin, AdmissionServices } from "./contract.ts";
@@ -23,8 +24,13 @@ import { roleEscalation } from "./role-escalation.ts";
 import { runtimeClass } from "./runtime-class.ts";
 import { serviceAccount } from "./service-account.ts";
 import { taintNodesByCondition } from "./taint-nodes-by-condition.ts";
+import { validatingAdmissionPolicy } from "./validating-admission-policy.ts";
 
-export function builtinPlugins(rbac: Rbac, authorize: Authorizer): readonly AdmissionPlugin[] {
+export function builtinPlugins(
+  rbac: Rbac,
+  authorize: Authorizer,
+  rows: () => readonly ResourceRow[],
+): readonly AdmissionPlugin[] {
   return [
     namespaceLifecycle,
     limitRanger,
@@ -40,6 +46,7 @@ export function builtinPlugins(rbac: Rbac, authorize: Authorizer): readonly Admi
     certificates(authorize),
     defaultIngressClass(),
     roleEscalation(rbac, authorize),
+    validatingAdmissionPolicy({ authorize, rows }),
     resourceQuota(),
   ];
 }

@@ -27,6 +27,8 @@ export interface AdmissionRequest {
   readonly user: User;
   readonly dryRun: boolean;
   readonly warnings: string[];
+  /** Puts an annotation on the audit event of this request, where there is one. */
+  readonly annotate?: (key: string, value: string) => void;
 }
 
 export interface AdmissionServices {

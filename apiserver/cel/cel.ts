@@ -78,6 +78,7 @@ export const cel: Cel = {
   messageType,
   authorizer: authorizerValue,
   resourceCheck: resourceCheckValue,
+  error: (message) => new CelRuntimeError(message),
   lazyObject: (type: CelObjectType, makers) =>
     new LazyFields(
       type.name,
@@ -107,7 +108,8 @@ function once(make: () => Value): () => Value {
 }
 
 function compile(expression: string, { variables, result, messages }: CompileOptions): CelProgram {
-  const tree = parse(expression);
+  const qualified = new Set(Object.keys(variables).filter((name) => name.includes(".")));
+  const tree = parse(expression, qualified);
   const issues: Issue[] = [];
   const type = check(tree, { variables, functions, ...(messages ? { messages } : {}) }, issues);
   if (issues.length === 0) checkLiterals(tree, patterns, issues);

@@ -123,6 +123,8 @@ export interface AuthorizationCheck {
 export type AuthorizerBinding = (check: AuthorizationCheck) => { readonly allowed: boolean; readonly reason: string };
 
 export interface Cel {
+  /** A CelRuntimeError of the loaded language, to be thrown by what a lazy field's maker finds out. */
+  error(message: string): CelRuntimeError;
   /** Bindings of the types `authorizerType` and `resourceCheckType`. */
   authorizer(ask: AuthorizerBinding): unknown;
   resourceCheck(ask: AuthorizerBinding, check: AuthorizationCheck): unknown;

@@ -20,8 +20,8 @@ const environment = new Environment({
   limits: { maxListElements: 10_000, maxMapEntries: 10_000 },
 });
 
-/** Throws CelCompileError. */
-export function parse(source: string): Expr {
+/** Throws CelCompileError. `qualified`: variables whose names have dots. */
+export function parse(source: string, qualified: ReadonlySet<string> = new Set()): Expr {
   if (source.length > MAX_CHARACTERS) {
     throw compileError("", [
       { at: 0, message: `expression code point size exceeds limit: size: ${source.length}, limit ${MAX_CHARACTERS}` },
@@ -36,7 +36,7 @@ export function parse(source: string): Expr {
   } catch (error) {
     throw syntaxError(source, written, error);
   }
-  const tree = new Converter(source, written, issues).expr(root);
+  const tree = new Converter(source, written, issues, qualified).expr(root);
   if (issues.length > 0) throw compileError(source, issues);
   return tree;
 }
@@ -55,8 +55,10 @@ class Converter {
   private readonly written: Surface;
   private readonly issues: Issue[];
   private readonly source: string;
+  private readonly qualified: ReadonlySet<string>;
 
-  constructor(source: string, written: Surface, issues: Issue[]) {
+  constructor(source: string, written: Surface, issues: Issue[], qualified: ReadonlySet<string>) {
+    this.qualified = qualified;
     this.source = source;
     this.text = written.text;
     this.written = written;
@@ -72,6 +74,9 @@ class Converter {
         return this.identifier(node, at);
       case ".": {
         const [operand, field] = node.args as [Node, string];
+        if (operand.op === "id" && this.qualified.has(`${operand.args}.${field}`)) {
+          return { kind: "ident", at, name: `${operand.args}.${field}` };
+        }
         return { kind: "select", at: this.find(".", operand.end), operand: this.expr(operand), field, test: false };
       }
       case ".?": {

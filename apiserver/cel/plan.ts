@@ -4,23 +4,13 @@
  * Costs are those of cel-go's cost tracker: 1 for a name, a field or an ordinary call, more for what walks
  * over text or lists. When the limit is passed the evaluation ends there; nothing absorbs that error.
  */
+import { Message, present, selected } from "./access.ts";
 import { CelRuntimeError, type CelType } from "./contract.ts";
 import type { Overload } from "./declarations.ts";
 import { fits } from "./fits.ts";
 import { fromJson } from "./json-values.ts";
 import { type Call, type Expr, type Fold, type ListLiteral, type MapLiteral, RESULT, type Select } from "./syntax.ts";
-import {
-  ArrayList,
-  Dict,
-  EntryMap,
-  Fields,
-  List,
-  none,
-  noOverload,
-  Optional,
-  TypeValue,
-  type Value,
-} from "./values.ts";
+import { ArrayList, Dict, EntryMap, List, noOverload, Optional, TypeValue, type Value } from "./values.ts";
 
 export type Run = (frame: Frame) => Value;
 
@@ -275,23 +265,6 @@ class Planner {
   }
 }
 
-/** A message that the expression wrote itself. */
-export class Message extends Fields {
-  readonly typeName: string;
-  private readonly values: ReadonlyMap<string, Value>;
-  constructor(typeName: string, values: ReadonlyMap<string, Value>) {
-    super();
-    this.typeName = typeName;
-    this.values = values;
-  }
-  field(name: string): Value | undefined {
-    return this.values.get(name);
-  }
-  names(): Iterable<string> {
-    return this.values.keys();
-  }
-}
-
 const isAccu = (expr: Expr | undefined): boolean => expr?.kind === "ident" && expr.name === RESULT;
 
 function insert(map: EntryMap, key: Value, value: Value): void {
@@ -391,34 +364,6 @@ function dispatch(overloads: readonly Overload[]): Dispatch {
     }
     throw noOverload();
   };
-}
-
-export function selected(value: Value, field: string): Value {
-  if (value instanceof Fields) return found(value.field(field), field);
-  if (value instanceof Dict) return found(value.get(field), field);
-  if (value instanceof Optional) return optionalField(value, field);
-  throw noOverload();
-}
-
-/** `a.?b`: an optional of the field. */
-export function optionalField(value: Value, field: string): Value {
-  const from = value instanceof Optional ? value.value : value;
-  if (from === undefined) return none;
-  if (!(from instanceof Fields || from instanceof Dict)) throw noOverload();
-  const inner = from instanceof Fields ? from.field(field) : from.get(field);
-  return inner === undefined ? none : new Optional(inner);
-}
-
-function found(value: Value | undefined, key: string): Value {
-  if (value === undefined) throw new CelRuntimeError(`no such key: ${key}`);
-  return value;
-}
-
-function present(value: Value, field: string): boolean {
-  if (value instanceof Fields) return value.field(field) !== undefined;
-  if (value instanceof Dict) return value.get(field) !== undefined;
-  if (value instanceof Optional) return value.value !== undefined && present(value.value, field);
-  throw noOverload();
 }
 
 const nameOf = (expr: Expr): string =>

@@ -3,12 +3,14 @@
  *
  * The parts that the process owns (store, keys, schema, tunnels) come in; nothing here opens or closes them.
  */
-import type { Handler } from "../../machinery/client/transport/contract.ts";
+import type { Handler, RequestRecord } from "../../machinery/client/transport/contract.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import { builtinPlugins, createAdmission } from "../admission/chain.ts";
-import { createFieldManagement } from "../apply/create-field-management.ts";
+import { measuredAdmission, measuredPlugins } from "../admission/measured.ts";
 import { createServiceAddresses, type ServiceAddresses } from "../admission/service-addresses.ts";
+import { createFieldManagement } from "../apply/create-field-management.ts";
+import { type AuditOptions, createAudit } from "../audit/audit.ts";
 import { createAuthenticate } from "../auth/authenticate.ts";
 import { type Authorizer, allow, MASTERS, noOpinion } from "../auth/contract.ts";
 import { createNodeAuthorizer } from "../auth/node-authorizer.ts";
@@ -22,10 +24,11 @@ import { createOpenApi } from "../schema/openapi.ts";
 import { createProtobuf } from "../schema/protobuf.ts";
 import type { Tunnels } from "../tunnel/contract.ts";
 import { createAdmissionServices } from "./admission-services.ts";
+import { readBody } from "./body.ts";
 import type { Server } from "./contract.ts";
 import { createHandler } from "./handler.ts";
 import type { HealthCheck } from "./health.ts";
-import { createMetrics } from "./metrics.ts";
+import type { ServerMetrics } from "./metrics.ts";
 import { createCachedObjects, createResources } from "./resources.ts";
 import { version } from "./version.ts";
 
@@ -43,9 +46,17 @@ export interface ServerOptions {
   readonly checks: readonly HealthCheck[];
   readonly address: string;
   readonly stopping: AbortSignal;
+  /** True from when the server is told to stop: it still serves, but is no longer ready. */
+  readonly leaving: () => boolean;
+  readonly metrics: ServerMetrics;
+  readonly audit?: AuditTarget | undefined;
+  readonly requestMs: number;
   /** True while what permissions are read from may not be there yet. */
   readonly starting: () => boolean;
 }
+
+/** What is written to the audit log, and where. */
+export type AuditTarget = Pick<AuditOptions, "policy" | "sink">;
 
 export interface AssembledServer {
   readonly handler: Handler;
@@ -60,6 +71,8 @@ export function assembleServer(options: ServerOptions): AssembledServer {
   const tokens = createTokens(clock, options.tokenKey);
   const rbac = createRbac(objects);
   const authorize = inOrder([masters, createNodeAuthorizer(objects), rbac.authorize]);
+  const protobuf = createProtobuf(schema);
+  const { all } = options.metrics;
   const { serviceCidr, nodePorts } = options;
   const addresses = createServiceAddresses({ clock, objects, internal: cache.internal, serviceCidr, nodePorts });
 
@@ -68,7 +81,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     log,
     schema,
     decoders: createDecoders(schema),
-    protobuf: createProtobuf(schema),
+    protobuf,
     openApi: createOpenApi({ schema, rows: () => resources.rows, version: version.gitVersion, clock }),
     fields: createFieldManagement(schema),
     resources,
@@ -78,21 +91,41 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     authorize,
     rbac,
     tokens,
-    admission: createAdmission(builtinPlugins(rbac, authorize), createAdmissionServices(clock, objects, resources)),
+    admission: measuredAdmission(
+      createAdmission(
+        measuredPlugins(builtinPlugins(rbac, authorize, () => resources.rows), all, clock),
+        createAdmissionServices(clock, objects, resources),
+      ),
+      all,
+      clock,
+    ),
     allocate: addresses.allocate,
     tunnels: options.tunnels,
-    metrics: createMetrics(),
+    metrics: options.metrics,
+    audit:
+      options.audit &&
+      createAudit({ ...options.audit, clock, metrics: all, read: (record) => readQuietly(protobuf, record) }),
+    requestMs: options.requestMs,
     checks: [
       { name: "ping", live: true, check: () => undefined },
-      { name: "watch-cache", live: false, check: () => cache.trouble() },
-      { name: "shutdown", live: false, check: () => (stopping.aborted ? "process is shutting down" : undefined) },
       ...options.checks,
+      { name: "informer-sync", live: false, check: () => cache.trouble() },
+      { name: "shutdown", live: false, check: () => (options.leaving() ? "process is shutting down" : undefined) },
     ],
     address: options.address,
     stopping,
     starting: options.starting,
   };
   return { handler: createHandler(server), server, addresses };
+}
+
+/** For the audit log: a body that cannot be read is told by the answer. */
+function readQuietly(protobuf: Server["protobuf"], record: RequestRecord): unknown {
+  try {
+    return readBody({ protobuf }, record)?.value;
+  } catch {
+    return undefined;
+  }
 }
 
 /** system:masters may do everything, whatever becomes of the roles. */

@@ -3,11 +3,12 @@
  *
  * Integers are of 64 bits and never wrap: what does not fit is an error.
  */
+
+import { optionalField } from "../access.ts";
 import { CelRuntimeError, type CelType } from "../contract.ts";
 import { compares, joins, ONE, UNKNOWN } from "../costing.ts";
 import { global, list, map, type Overload, optional, param, types } from "../declarations.ts";
 import { compare, equal, sameKeys } from "../equality.ts";
-import { optionalField } from "../plan.ts";
 import { checkedDuration, checkedTimestamp } from "../time.ts";
 import {
   ArrayList,
