@@ -37,7 +37,16 @@ export interface ScaleFields {
 
 export interface CreateContext {
   readonly user: string;
+  /** The same user with all that is known about it. */
+  readonly identity: Identity;
   readonly now: number;
+}
+
+export interface Identity {
+  readonly name: string;
+  readonly uid?: string;
+  readonly groups: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** What is particular to a kind. Every part is optional; `object` may be changed in place, `old` never. */
@@ -56,8 +65,10 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   /** In addition to `validate`. */
   readonly validateUpdate?: (object: T, old: T, errors: FieldErrors) => void;
   readonly validateStatusUpdate?: (object: T, old: T, errors: FieldErrors) => void;
-  /** Deprecated or dubious fields, sent as Warning headers. */
-  readonly warnings?: (object: T) => readonly string[];
+  /** Parts of an object that are updated through subresources of their own, by the subresource's name. */
+  readonly parts?: Readonly<Record<string, Part<T>>>;
+  /** Deprecated or dubious fields, sent as Warning headers. `old` is there for updates. */
+  readonly warnings?: (object: T, old?: T) => readonly string[];
   /**
    * Fields usable in field selectors besides metadata.name and metadata.namespace. Always the same keys,
    * even of an object without spec and status: they say what a kind can be selected by.
@@ -78,6 +89,15 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   readonly allowUnconditionalUpdate?: boolean;
   /** True where spec changes do not count a generation. */
   readonly noGeneration?: boolean;
+}
+
+/** A part of an object with a subresource of its own: `validate` holds for the whole object too. */
+export interface Part<T extends KubeObject = KubeObject> {
+  /** The part stands in the status, which is the old one's otherwise. */
+  readonly inStatus?: boolean;
+  /** Keeps everything but the part. */
+  readonly prepareForUpdate: (object: T, old: T) => void;
+  readonly validateUpdate: (object: T, old: T, errors: FieldErrors) => void;
 }
 
 export interface ResourceRow {

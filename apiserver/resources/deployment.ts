@@ -6,12 +6,12 @@
 
 import { percentOf } from "../../machinery/objects/int-or-string.ts";
 import type { Deployment } from "../../machinery/objects/kinds.ts";
-import { atMostWhole, notNegative, numberOrPercent, unchanged } from "./checks.ts";
+import { atMostWhole, notFewerCollisions, notNegative, numberOrPercent, unchanged } from "./checks.ts";
 import type { Strategy } from "./contract.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { validateOwnSelector } from "./label-selector.ts";
 import { defaultPodTemplate, validateLastingTemplate } from "./pod-template.ts";
-import { podWarnings } from "./pod-warnings.ts";
+import { templateWarnings } from "./pod-warnings.ts";
 
 type Spec = NonNullable<Deployment["spec"]>;
 
@@ -36,26 +36,29 @@ export const deploymentStrategy: Strategy<Deployment> = {
       errors.required("spec");
       return;
     }
-    validateScaled(spec, errors);
+    notNegative(spec.replicas, "spec.replicas", errors);
     validateOwnSelector(spec.selector, spec.template?.metadata?.labels, "spec", "deployment", errors);
     validateLastingTemplate(spec.template, "ReplicaSet", "spec.template", errors);
     validateStrategy(spec, errors);
+    validateTimes(spec, errors);
   },
 
   validateUpdate({ spec }, old, errors) {
     unchanged(spec?.selector, old.spec?.selector, "spec.selector", errors);
   },
 
-  validateStatusUpdate({ status = {} }, _old, errors) {
+  validateStatusUpdate({ status = {} }, old, errors) {
     for (const field of COUNTS) notNegative(status[field], `status.${field}`, errors);
-    for (const [field, most] of STATUS_ORDER) {
+    for (const [field, most, name] of STATUS_ORDER) {
       if ((status[field] ?? 0) > (status[most] ?? 0)) {
-        errors.invalid(`status.${field}`, status[field], `cannot be greater than ${most}`);
+        errors.invalid(`status.${field}`, status[field], `cannot be greater than ${name}`);
       }
     }
+    notFewerCollisions(status.collisionCount, old.status?.collisionCount, errors);
   },
 
-  warnings: ({ spec }) => podWarnings(spec?.template?.spec, "spec.template.spec"),
+  warnings: ({ metadata, spec }, old) =>
+    old && metadata.generation === old.metadata.generation ? [] : templateWarnings(spec?.template, "spec.template"),
   allowUnconditionalUpdate: true,
 };
 
@@ -66,17 +69,18 @@ const COUNTS = [
   "readyReplicas",
   "availableReplicas",
   "unavailableReplicas",
+  "collisionCount",
 ] as const;
 
 const STATUS_ORDER = [
-  ["updatedReplicas", "replicas"],
-  ["readyReplicas", "replicas"],
-  ["availableReplicas", "replicas"],
-  ["availableReplicas", "readyReplicas"],
+  ["updatedReplicas", "replicas", "status.replicas"],
+  ["readyReplicas", "replicas", "status.replicas"],
+  ["availableReplicas", "replicas", "status.replicas"],
+  ["availableReplicas", "readyReplicas", "readyReplicas"],
 ] as const;
 
-function validateScaled(spec: Spec, errors: FieldErrors): void {
-  for (const field of ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] as const) {
+function validateTimes(spec: Spec, errors: FieldErrors): void {
+  for (const field of ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] as const) {
     notNegative(spec[field], `spec.${field}`, errors);
   }
   const { progressDeadlineSeconds, minReadySeconds = 0 } = spec;
@@ -94,11 +98,11 @@ function validateStrategy({ strategy }: Spec, errors: FieldErrors): void {
     return;
   }
   if (type !== "RollingUpdate") {
-    errors.notSupported(`${path}.type`, type, ["Recreate", "RollingUpdate"]);
+    errors.notSupported(path, { Type: type, RollingUpdate: rollingUpdate ?? null }, ["Recreate", "RollingUpdate"]);
     return;
   }
   if (!rollingUpdate) {
-    errors.required(`${path}.rollingUpdate`);
+    errors.required(`${path}.rollingUpdate`, "this should be defaulted and never be nil");
     return;
   }
   const { maxUnavailable = 0, maxSurge = 0 } = rollingUpdate;

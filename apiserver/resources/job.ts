@@ -2,27 +2,25 @@
  * Job: Pods that run until enough of them have succeeded.
  *
  * A Job's selector is made by the server from its UID, so that no other Job's Pods match; only
- * manualSelector leaves it to the author. The spec of a CronJob's Jobs is checked here too.
+ * manualSelector leaves it to the author. Its spec is checked in job-spec.ts, its status in job-status.ts.
  */
-import type * as models from "@kubernetes/client-node";
 import { isTrue } from "../../machinery/objects/conditions.ts";
-import type { Job } from "../../machinery/objects/kinds.ts";
-import { fromLabelSelector, isEverything, matches } from "../../machinery/objects/selectors.ts";
-import type { Wire } from "../../machinery/objects/wire.ts";
-import { notNegative, oneOf, unchanged } from "./checks.ts";
+import { equalJson } from "../../machinery/objects/json-value.ts";
+import type { Container, Job } from "../../machinery/objects/kinds.ts";
+import { dns1123Label } from "../../machinery/objects/names.ts";
+import { fromLabelSelector, matches } from "../../machinery/objects/selectors.ts";
+import { unchanged } from "./checks.ts";
 import type { Strategy } from "./contract.ts";
 import type { FieldErrors } from "./field-errors.ts";
+import { defaultJobSpec, type JobSpec, validateJobSpec } from "./job-spec.ts";
+import { validateJobStatus } from "./job-status.ts";
 import { validateLabelSelector } from "./label-selector.ts";
-import { defaultPodTemplate, validatePodTemplate } from "./pod-template.ts";
-import { podWarnings } from "./pod-warnings.ts";
-
-export type JobSpec = Wire<models.V1JobSpec>;
+import { templateWarnings } from "./pod-warnings.ts";
 
 export const CONTROLLER_UID = "batch.kubernetes.io/controller-uid";
 export const JOB_NAME = "batch.kubernetes.io/job-name";
-const MAX_INT32 = 2 ** 31 - 1;
-/** Of an Indexed Job: each index has its place in the status. */
-const MAX_INDEXES = 100_000;
+const MANY_INDEXES = 100_000;
+const MUCH_AT_ONCE = 10_000;
 
 export const jobStrategy: Strategy<Job> = {
   defaults(job) {
@@ -45,45 +43,54 @@ export const jobStrategy: Strategy<Job> = {
       return;
     }
     validateJobSpec(job.spec, "spec", errors);
-    validateSelector(job, errors);
+    validateSelector(job.spec, errors);
+  },
+
+  validateCreate(job, errors) {
+    if (!job.spec) return;
+    validateGenerated(job, errors);
+    const { completionMode, completions = 0 } = job.spec;
+    if (completionMode !== "Indexed" || completions <= 0) return;
+    const last = `${job.metadata.name}-${completions - 1}`;
+    if (dns1123Label(last).length === 0) return;
+    const detail = `will not able to create pod with invalid DNS label: ${last}`;
+    errors.invalid("metadata.name", job.metadata.name, detail);
   },
 
   validateUpdate({ spec }, old, errors) {
     if (!spec || !old.spec) return;
-    const elastic = spec.completionMode === "Indexed" && spec.completions === spec.parallelism;
-    if (!elastic) unchanged(spec.completions, old.spec.completions, "spec.completions", errors);
+    validateCompletions(spec, old.spec, errors);
     unchanged(spec.selector, old.spec.selector, "spec.selector", errors);
+    validateTemplate(spec, old, errors);
     unchanged(spec.completionMode, old.spec.completionMode, "spec.completionMode", errors);
     unchanged(spec.podFailurePolicy, old.spec.podFailurePolicy, "spec.podFailurePolicy", errors);
     unchanged(spec.backoffLimitPerIndex, old.spec.backoffLimitPerIndex, "spec.backoffLimitPerIndex", errors);
     unchanged(spec.managedBy, old.spec.managedBy, "spec.managedBy", errors);
     unchanged(spec.successPolicy, old.spec.successPolicy, "spec.successPolicy", errors);
-    if (!mayChangePlacement(old)) unchanged(spec.template, old.spec.template, "spec.template", errors);
-    else unchanged(withoutPlacement(spec), withoutPlacement(old.spec), "spec.template", errors);
   },
 
-  validateStatusUpdate({ status = {} }, _old, errors) {
-    for (const field of ["active", "succeeded", "failed"] as const)
-      notNegative(status[field], `status.${field}`, errors);
+  validateStatusUpdate: validateJobStatus,
+
+  warnings({ metadata, spec }, old) {
+    const warnings: string[] = [];
+    if (!old && dns1123Label(metadata.name).length > 0) {
+      warnings.push(
+        `metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [${dns1123Label(metadata.name).join(" ")}]`,
+      );
+    }
+    const { completionMode, completions = 0, parallelism = 0 } = spec ?? {};
+    if (completionMode === "Indexed" && completions > MANY_INDEXES && parallelism > MUCH_AT_ONCE) {
+      warnings.push(
+        "spec.completions: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail",
+      );
+    }
+    if (old && metadata.generation === old.metadata.generation) return warnings;
+    return [...warnings, ...templateWarnings(spec?.template, "spec.template")];
   },
 
-  warnings: ({ spec }) => podWarnings(spec?.template?.spec, "spec.template.spec"),
   selectableFields: ({ status }) => ({ "status.successful": String(status?.succeeded ?? 0) }),
   allowUnconditionalUpdate: true,
 };
-
-export function defaultJobSpec(spec: JobSpec): void {
-  if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
-  spec.parallelism ??= 1;
-  spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : MAX_INT32;
-  spec.completionMode ??= "NonIndexed";
-  spec.suspend ??= false;
-  spec.podReplacementPolicy ??= spec.podFailurePolicy ? "Failed" : "TerminatingOrFailed";
-  for (const { onPodConditions } of spec.podFailurePolicy?.rules ?? []) {
-    for (const condition of onPodConditions ?? []) condition.status ||= "True";
-  }
-  defaultPodTemplate(spec.template);
-}
 
 /** The labels that older tools know stand beside those with a prefix. */
 function generateSelector({ spec, metadata }: Job): void {
@@ -97,42 +104,7 @@ function generateSelector({ spec, metadata }: Job): void {
   spec.selector.matchLabels = { ...spec.selector.matchLabels, [CONTROLLER_UID]: uid };
 }
 
-const COUNTS = [
-  "parallelism",
-  "completions",
-  "activeDeadlineSeconds",
-  "backoffLimit",
-  "ttlSecondsAfterFinished",
-  "backoffLimitPerIndex",
-  "maxFailedIndexes",
-] as const;
-
-export function validateJobSpec(spec: JobSpec, path: string, errors: FieldErrors): void {
-  for (const field of COUNTS) notNegative(spec[field], `${path}.${field}`, errors);
-  oneOf(spec.completionMode, ["NonIndexed", "Indexed"], `${path}.completionMode`, errors);
-  if (spec.completionMode === "Indexed") {
-    if (spec.completions === undefined) {
-      errors.required(`${path}.completions`, "when completion mode is Indexed");
-    } else if ((spec.parallelism ?? 0) > MAX_INDEXES) {
-      errors.invalid(
-        `${path}.parallelism`,
-        spec.parallelism,
-        `must be less than or equal to ${MAX_INDEXES} when completion mode is Indexed`,
-      );
-    }
-  } else if (spec.backoffLimitPerIndex !== undefined) {
-    errors.invalid(`${path}.backoffLimitPerIndex`, spec.backoffLimitPerIndex, "requires indexed completion mode");
-  }
-  oneOf(spec.podReplacementPolicy, ["Failed", "TerminatingOrFailed"], `${path}.podReplacementPolicy`, errors);
-  validatePodTemplate(spec.template, `${path}.template`, errors);
-  const policy = spec.template?.spec?.restartPolicy;
-  if (policy === "Always") {
-    errors.required(`${path}.template.spec.restartPolicy`, 'valid values: "OnFailure", "Never"');
-  } else oneOf(policy, ["OnFailure", "Never"], `${path}.template.spec.restartPolicy`, errors);
-}
-
-function validateSelector({ spec, metadata }: Job, errors: FieldErrors): void {
-  const { selector, template, manualSelector } = spec!;
+function validateSelector({ selector, template }: JobSpec, errors: FieldErrors): void {
   if (!selector) {
     errors.required("spec.selector");
     return;
@@ -141,22 +113,47 @@ function validateSelector({ spec, metadata }: Job, errors: FieldErrors): void {
   validateLabelSelector(selector, "spec.selector", errors);
   if (errors.causes.length > before) return;
   const labels = template?.metadata?.labels;
-  const parsed = fromLabelSelector(selector);
-  if (isEverything(parsed)) errors.invalid("spec.selector", selector, "empty selector is invalid for job");
-  else if (!matches(parsed, labels)) {
-    errors.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`");
-  }
-  if (!manualSelector && selector.matchLabels?.[CONTROLLER_UID] !== metadata.uid) {
+  if (matches(fromLabelSelector(selector), labels)) return;
+  errors.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`");
+}
+
+/** What the author wrote beside the generated selector must not keep the Job's own Pods out. */
+function validateGenerated({ spec, metadata }: Job, errors: FieldErrors): void {
+  const selector = spec?.selector;
+  if (!selector || spec.manualSelector) return;
+  const { uid, name } = metadata;
+  const own = { "controller-uid": uid, "job-name": name, [CONTROLLER_UID]: uid, [JOB_NAME]: name };
+  if (!matches(fromLabelSelector(selector), own)) {
     errors.invalid("spec.selector", selector, "`selector` not auto-generated");
   }
 }
 
-/** While a Job is suspended and has never started, a queue may still say where its Pods go. */
-function mayChangePlacement({ spec, status }: Job): boolean {
-  return spec?.suspend === true && (status?.startTime === undefined || isTrue(status.conditions, "Suspended"));
+/** An Indexed Job may grow and shrink, all of it at once. */
+function validateCompletions(spec: JobSpec, old: JobSpec, errors: FieldErrors): void {
+  if (spec.completionMode !== "Indexed") {
+    unchanged(spec.completions, old.completions, "spec.completions", errors);
+    return;
+  }
+  if (spec.completions === old.completions || spec.completions === undefined) return;
+  if (spec.completions === spec.parallelism) return;
+  errors.invalid("spec.completions", spec.completions, "can only be modified in tandem with spec.parallelism");
 }
 
-function withoutPlacement({ template }: JobSpec): unknown {
-  const { nodeSelector, affinity, tolerations, schedulingGates, ...spec } = template.spec ?? { containers: [] };
-  return { ...template, metadata: undefined, spec };
+/** While a Job is suspended and none of its Pods run, a queue may still say where they go and what they get. */
+function validateTemplate(spec: JobSpec, { spec: old, status }: Job, errors: FieldErrors): void {
+  const suspended =
+    old?.suspend === true && (status?.startTime === undefined || isTrue(status.conditions, "Suspended"));
+  const same = suspended
+    ? equalJson(fixedParts(spec), fixedParts(old ?? spec))
+    : equalJson(spec.template, old?.template);
+  if (!same) errors.invalid("spec.template", spec.template, "field is immutable");
+}
+
+function fixedParts({ template }: JobSpec): unknown {
+  const { labels: _labels, annotations: _annotations, ...metadata } = template?.metadata ?? {};
+  const { nodeSelector, affinity, tolerations, schedulingGates, containers, initContainers, ...spec } =
+    template?.spec ?? { containers: [] };
+  const { nodeAffinity: _node, ...others } = affinity ?? {};
+  const bare = (list: readonly Container[] = []): unknown[] => list.map(({ resources: _size, ...rest }) => rest);
+  return { metadata, spec, others, containers: bare(containers), initContainers: bare(initContainers) };
 }

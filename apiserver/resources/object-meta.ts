@@ -13,6 +13,7 @@ import {
 } from "../../machinery/objects/names.ts";
 import type { KubeObject, ObjectMeta, OwnerReference } from "../../machinery/objects/wire.ts";
 import type { FieldErrors } from "./field-errors.ts";
+import type { At } from "./path.ts";
 
 const ANNOTATION_BYTES = 256 * 1024;
 const STANDARD_FINALIZERS: ReadonlySet<string> = new Set(["kubernetes", "orphan", "foregroundDeletion"]);
@@ -50,7 +51,7 @@ function validateNamespace(namespace: string | undefined, namespaced: boolean, e
 
 export function validateLabels(
   labels: Readonly<Record<string, string>> | undefined,
-  path: string,
+  path: At,
   errors: FieldErrors,
 ): void {
   for (const key in labels) {
@@ -61,7 +62,7 @@ export function validateLabels(
 
 export function validateAnnotations(
   annotations: Readonly<Record<string, string>> | undefined,
-  path: string,
+  path: At,
   errors: FieldErrors,
 ): void {
   let size = 0;
@@ -121,16 +122,19 @@ const IMMUTABLE = [
 ] as const satisfies readonly (keyof ObjectMeta)[];
 
 export function validateObjectMetaUpdate({ metadata }: KubeObject, old: KubeObject, errors: FieldErrors): void {
+  if (old.metadata.deletionTimestamp) validateNoNewFinalizers(metadata, old.metadata, errors);
+  if ((metadata.generation ?? 0) < (old.metadata.generation ?? 0) && metadata.generation !== undefined) {
+    errors.invalid("metadata.generation", metadata.generation, "must not be decremented");
+  }
   for (const field of IMMUTABLE) {
     if (metadata[field] !== undefined && metadata[field] !== old.metadata[field]) {
       errors.invalid(`metadata.${field}`, metadata[field], "field is immutable");
     }
   }
-  if ((metadata.generation ?? 0) < (old.metadata.generation ?? 0) && metadata.generation !== undefined) {
-    errors.invalid("metadata.generation", metadata.generation, "must not be decremented");
-  }
-  if (!old.metadata.deletionTimestamp) return;
-  const added = (metadata.finalizers ?? []).filter((one) => !old.metadata.finalizers?.includes(one)).sort();
+}
+
+function validateNoNewFinalizers(metadata: ObjectMeta, old: ObjectMeta, errors: FieldErrors): void {
+  const added = (metadata.finalizers ?? []).filter((one) => !old.finalizers?.includes(one)).sort();
   if (added.length === 0) return;
   const shown = `[]string{${added.map((one) => JSON.stringify(one)).join(", ")}}`;
   errors.forbidden(
@@ -140,6 +144,7 @@ export function validateObjectMetaUpdate({ metadata }: KubeObject, old: KubeObje
 }
 
 /** Every message of a rule becomes an error of its own. */
-export function each(messages: readonly string[], path: string, value: unknown, errors: FieldErrors): void {
+export function each(messages: readonly string[], path: At, value: unknown, errors: FieldErrors): void {
+  if (messages.length === 0) return;
   for (const message of messages) errors.invalid(path, value ?? "", message);
 }

@@ -1,21 +1,30 @@
 /**
- * Pod specs: the part that Pods and all templates share.
+ * Pod specs: the part that Pods and all templates share, in the order in which Kubernetes checks it.
  *
  * What only a Pod of its own has (links to Services, its status, what may change) is in pod.ts.
  */
-import type { Container, PodSpec } from "../../machinery/objects/kinds.ts";
+import type { PodSpec } from "../../machinery/objects/kinds.ts";
 import { dns1123Label, dns1123Subdomain, qualifiedName } from "../../machinery/objects/names.ts";
-import { between, named, oneOf, requireOneOf } from "./checks.ts";
+import { validateAffinity } from "./affinity.ts";
+import { between, named, requireOneOf } from "./checks.ts";
 import { defaultRequirements, roundAmounts, validateRequirements } from "./compute-resources.ts";
-import { defaultContainer, type PodFacts, validateContainer, validateRunning } from "./container.ts";
+import { defaultContainer, type PodFacts } from "./container.ts";
+import { validateContainerLists } from "./container-lists.ts";
+import { validateHostNetworkPorts } from "./container-ports.ts";
 import type { FieldErrors } from "./field-errors.ts";
-import { each } from "./object-meta.ts";
-import { validatePlacement } from "./placement.ts";
-import { validatePodDns } from "./pod-dns.ts";
+import { each, validateLabels } from "./object-meta.ts";
+import { type At, child, item } from "./path.ts";
+import { validateDnsConfig, validateDnsPolicy, validateHostAliases, validateHostnameOverride } from "./pod-dns.ts";
+import { validatePodClaims, validatePodResources } from "./pod-level-resources.ts";
+import { validateOs } from "./pod-os.ts";
 import { validatePodSecurityContext } from "./security-context.ts";
+import { validateTolerations } from "./tolerations.ts";
+import { validateSpread } from "./topology-spread.ts";
 import { defaultVolume, validateVolumes } from "./volume.ts";
+import { validateHostProcess } from "./windows-options.ts";
 
 const MAX_INT32 = 2 ** 31 - 1;
+const RESTART_POLICIES: readonly string[] = ["Always", "OnFailure", "Never"];
 
 export function defaultPodSpec(spec: PodSpec): void {
   spec.dnsPolicy ||= "ClusterFirst";
@@ -41,144 +50,74 @@ export function defaultHostPorts({ containers, initContainers = [] }: PodSpec): 
   }
 }
 
-export function validatePodSpec(spec: PodSpec, path: string, errors: FieldErrors): void {
-  const volumes = validateVolumes(spec.volumes ?? [], `${path}.volumes`, errors);
+/** `podName` is undefined in templates, whose Pods have no name yet. */
+export function validatePodSpec(spec: PodSpec, podName: string | undefined, path: At, errors: FieldErrors): void {
+  const grace = spec.terminationGracePeriodSeconds;
+  if (grace === undefined) errors.required(child(path, "terminationGracePeriodSeconds"));
   const pod: PodFacts = {
-    volumes,
-    grace: spec.terminationGracePeriodSeconds,
-    hostNetwork: spec.hostNetwork === true,
+    volumes: validateVolumes(spec.volumes, podName ?? "", child(path, "volumes"), errors),
+    claims: validatePodClaims(spec.resourceClaims, child(path, "resourceClaims"), errors),
+    grace,
+    restartPolicy: spec.restartPolicy,
+    hostUsers: spec.hostUsers !== false,
   };
-  validateContainers(spec.containers, pod, `${path}.containers`, errors);
-  validateInitContainers(spec, pod, `${path}.initContainers`, errors);
-  validateEphemeral(spec, pod, `${path}.ephemeralContainers`, errors);
-  requireOneOf(spec.restartPolicy, ["Always", "OnFailure", "Never"], `${path}.restartPolicy`, errors);
-  validatePodDns(spec, path, errors);
-  validatePlacement(spec, path, errors);
-  if (spec.securityContext) validatePodSecurityContext(spec.securityContext, `${path}.securityContext`, errors);
-  if (spec.resources) validateRequirements(spec.resources, `${path}.resources`, errors);
-  for (const field of ["serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"] as const) {
-    named(spec[field], dns1123Subdomain, `${path}.${field}`, errors);
-  }
-  between(spec.activeDeadlineSeconds, 1, MAX_INT32, `${path}.activeDeadlineSeconds`, errors);
-  oneOf(spec.preemptionPolicy, ["PreemptLowerPriority", "Never"], `${path}.preemptionPolicy`, errors);
-  oneOf(spec.os?.name, ["linux", "windows"], `${path}.os.name`, errors);
-  validateHostNamespaces(spec, path, errors);
+  validateContainerLists(spec, pod, path, errors);
+  if (spec.resources) validatePodResources(spec, pod.claims, child(path, "resources"), errors);
+  validateHostNetworkPorts(spec, podName !== undefined, child(path, "containers"), errors);
+  requireOneOf(spec.restartPolicy, RESTART_POLICIES, child(path, "restartPolicy"), errors);
+  validateDnsPolicy(spec, path, errors);
+  if (spec.nodeSelector) validateLabels(spec.nodeSelector, child(path, "nodeSelector"), errors);
+  validatePodSecurityContext(spec, child(path, "securityContext"), errors);
+  validateAffinity(spec.affinity, child(path, "affinity"), errors);
+  validateDnsConfig(spec, child(path, "dnsConfig"), errors);
+  validateGates(spec, path, errors);
+  const { topologySpreadConstraints: spread } = spec;
+  if (spread) validateSpread(spread, child(path, "topologySpreadConstraints"), errors);
+  validateHostProcess(spec, path, errors);
+  if (spec.hostUsers === false) validateOwnUsers(spec, path, errors);
   validateNames(spec, path, errors);
+  if (spec.overhead) validateRequirements({ limits: spec.overhead }, undefined, child(path, "overhead"), errors);
+  validateHostnameOverride(spec, path, errors);
+  validateOs(spec, path, errors);
 }
 
-function validateHostNamespaces(spec: PodSpec, path: string, errors: FieldErrors): void {
-  if (spec.hostPID && spec.shareProcessNamespace) {
-    const at = `${path}.securityContext.shareProcessNamespace`;
-    errors.invalid(at, true, "ShareProcessNamespace and HostPID cannot both be enabled");
-  }
-  if (spec.hostUsers !== false) return;
-  for (const [field, name] of [
-    ["hostNetwork", "hostNetwork"],
-    ["hostPID", "HostPID"],
-    ["hostIPC", "HostIPC"],
-  ] as const) {
-    if (spec[field]) errors.forbidden(`${path}.${name}`, "when `pod.Spec.HostUsers` is false");
-  }
-}
-
-/** Names that need no file of their own: readiness gates, scheduling gates. */
-function validateNames(spec: PodSpec, path: string, errors: FieldErrors): void {
-  for (const [index, { conditionType }] of (spec.readinessGates ?? []).entries()) {
-    each(qualifiedName(conditionType), `${path}.readinessGates[${index}].conditionType`, conditionType, errors);
+/** Readiness gates and scheduling gates. */
+function validateGates({ readinessGates, schedulingGates }: PodSpec, path: At, errors: FieldErrors): void {
+  for (const [index, { conditionType }] of (readinessGates ?? []).entries()) {
+    const at = child(item(child(path, "readinessGates"), index), "conditionType");
+    each(qualifiedName(conditionType), at, conditionType, errors);
   }
   const gates = new Set<string>();
-  for (const [index, { name }] of (spec.schedulingGates ?? []).entries()) {
-    const at = `${path}.schedulingGates[${index}]`;
+  for (const [index, { name }] of (schedulingGates ?? []).entries()) {
+    const at = item(child(path, "schedulingGates"), index);
     each(qualifiedName(name), at, name, errors);
     if (gates.has(name)) errors.duplicate(at, name);
     gates.add(name);
   }
 }
 
-function validateContainers(
-  containers: readonly Container[] | undefined,
-  pod: PodFacts,
-  path: string,
-  errors: FieldErrors,
-): void {
-  if (!containers?.length) {
-    errors.required(path);
-    return;
-  }
-  const names = new Set<string>();
-  const ports = new Set<string>();
-  for (const [index, container] of containers.entries()) {
-    const at = `${path}[${index}]`;
-    validateName(container.name, names, at, errors);
-    validateContainer(container, pod, at, errors);
-    validateRunning(container, pod.grace, at, errors);
-    validateHostPorts(container, ports, at, errors);
+/** Users of its own do not go with the host's namespaces. */
+function validateOwnUsers(spec: PodSpec, path: At, errors: FieldErrors): void {
+  for (const [field, name] of [
+    ["hostNetwork", "hostNetwork"],
+    ["hostPID", "HostPID"],
+    ["hostIPC", "HostIPC"],
+  ] as const) {
+    if (spec[field]) errors.forbidden(child(path, name), "when `pod.Spec.HostUsers` is false");
   }
 }
 
-/** No two containers may ask for the same port of the host. */
-function validateHostPorts({ ports }: Container, seen: Set<string>, path: string, errors: FieldErrors): void {
-  for (const [index, { hostPort, hostIP = "", protocol = "TCP" }] of (ports ?? []).entries()) {
-    if (!hostPort) continue;
-    const key = `${protocol}/${hostIP}/${hostPort}`;
-    if (seen.has(key)) errors.duplicate(`${path}.ports[${index}].hostPort`, key);
-    seen.add(key);
-  }
-}
-
-const ONLY_RUNNING = ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] as const;
-
-function validateInitContainers(
-  { containers, initContainers = [] }: PodSpec,
-  pod: PodFacts,
-  path: string,
-  errors: FieldErrors,
-): void {
-  const names = new Set((containers ?? []).map(({ name }) => name));
-  for (const [index, container] of initContainers.entries()) {
-    const at = `${path}[${index}]`;
-    validateName(container.name, names, at, errors);
-    validateContainer(container, pod, at, errors);
-    validateHostPorts(container, new Set(), at, errors);
-    if (container.restartPolicy === "Always") {
-      validateRunning(container, pod.grace, at, errors);
-      continue;
-    }
-    for (const field of ONLY_RUNNING) {
-      if (container[field] === undefined) continue;
-      errors.forbidden(`${at}.${field}`, "may not be set for init containers without restartPolicy=Always");
-    }
-  }
-}
-
-function validateEphemeral(
-  { containers, initContainers = [], ephemeralContainers = [] }: PodSpec,
-  pod: PodFacts,
-  path: string,
-  errors: FieldErrors,
-): void {
-  if (ephemeralContainers.length === 0) return;
-  const targets = new Set([...(containers ?? []), ...initContainers].map(({ name }) => name));
-  const names = new Set(targets);
-  for (const [index, container] of ephemeralContainers.entries()) {
-    const at = `${path}[${index}]`;
-    validateName(container.name, names, at, errors);
-    validateContainer(container, pod, at, errors);
-    const { targetContainerName: target } = container;
-    if (target && !targets.has(target)) errors.notFound(`${at}.targetContainerName`, target);
-    for (const field of [...ONLY_RUNNING, "ports"] as const) {
-      if (container[field] !== undefined)
-        errors.forbidden(`${at}.${field}`, "cannot be set for an Ephemeral Container");
-    }
-  }
-}
-
-function validateName(name: string | undefined, taken: Set<string>, path: string, errors: FieldErrors): void {
-  if (!name) {
-    errors.required(`${path}.name`);
-    return;
-  }
-  each(dns1123Label(name), `${path}.name`, name, errors);
-  if (taken.has(name)) errors.duplicate(`${path}.name`, name);
-  taken.add(name);
+function validateNames(spec: PodSpec, path: At, errors: FieldErrors): void {
+  named(spec.serviceAccountName, dns1123Subdomain, child(path, "serviceAccountName"), errors);
+  named(spec.nodeName, dns1123Subdomain, child(path, "nodeName"), errors);
+  between(spec.activeDeadlineSeconds, 1, MAX_INT32, child(path, "activeDeadlineSeconds"), errors);
+  named(spec.hostname, dns1123Label, child(path, "hostname"), errors);
+  named(spec.subdomain, dns1123Label, child(path, "subdomain"), errors);
+  if (spec.tolerations) validateTolerations(spec.tolerations, child(path, "tolerations"), errors);
+  validateHostAliases(spec, child(path, "hostAliases"), errors);
+  named(spec.priorityClassName, dns1123Subdomain, child(path, "priorityClassName"), errors);
+  const { runtimeClassName: runtime, preemptionPolicy: preemption } = spec;
+  if (runtime !== undefined) each(dns1123Subdomain(runtime), child(path, "runtimeClassName"), runtime, errors);
+  if (preemption === undefined) return;
+  requireOneOf(preemption, ["PreemptLowerPriority", "Never"], child(path, "preemptionPolicy"), errors);
 }

@@ -8,7 +8,7 @@ import type { Strategy } from "./contract.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { validateOwnSelector } from "./label-selector.ts";
 import { defaultPodTemplate, validateLastingTemplate } from "./pod-template.ts";
-import { podWarnings } from "./pod-warnings.ts";
+import { templateWarnings } from "./pod-warnings.ts";
 
 export const replicaSetStrategy: Strategy<ReplicaSet> = {
   defaults({ spec }) {
@@ -36,7 +36,8 @@ export const replicaSetStrategy: Strategy<ReplicaSet> = {
   },
 
   validateStatusUpdate: ({ status }, _old, errors) => validateReplicaStatus(status, errors),
-  warnings: ({ spec }) => podWarnings(spec?.template?.spec, "spec.template.spec"),
+  warnings: ({ metadata, spec }, old) =>
+    old && metadata.generation === old.metadata.generation ? [] : templateWarnings(spec?.template, "spec.template"),
   selectableFields: ({ status }) => ({ "status.replicas": String(status?.replicas ?? 0) }),
   allowUnconditionalUpdate: true,
 };
@@ -63,19 +64,25 @@ export const replicationControllerStrategy: Strategy<ReplicationController> = {
       errors.required("spec");
       return;
     }
-    validateCounts(spec, errors);
-    const labels = spec.template?.metadata?.labels;
+    notNegative(spec.minReadySeconds, "spec.minReadySeconds", errors);
     const selector = fromMap(spec.selector);
-    if (selector.nothing) errors.required("spec.selector");
-    else if (!spec.template) errors.required("spec.template");
-    else if (!matches(selector, labels)) {
+    const selects = Object.keys(spec.selector ?? {}).length > 0;
+    if (!selects) errors.required("spec.selector");
+    notNegative(spec.replicas, "spec.replicas", errors);
+    if (!spec.template) {
+      errors.required("spec.template");
+      return;
+    }
+    const labels = spec.template.metadata?.labels;
+    if (selects && !matches(selector, labels)) {
       errors.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`");
     }
     validateLastingTemplate(spec.template, "ReplicationController", "spec.template", errors);
   },
 
   validateStatusUpdate: ({ status }, _old, errors) => validateReplicaStatus(status, errors),
-  warnings: ({ spec }) => podWarnings(spec?.template?.spec, "spec.template.spec"),
+  warnings: ({ metadata, spec }, old) =>
+    old && metadata.generation === old.metadata.generation ? [] : templateWarnings(spec?.template, "spec.template"),
   selectableFields: ({ status }) => ({ "status.replicas": String(status?.replicas ?? 0) }),
   allowUnconditionalUpdate: true,
 };

@@ -7,7 +7,7 @@
 import { dns1123Subdomain, type Rule } from "../../machinery/objects/names.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { defaultColumns } from "./columns/column.ts";
-import type { Columns, ResourceRow, ScaleFields, StoredAs, Strategy, SubresourceRow, Verb } from "./contract.ts";
+import type { Columns, Part, ResourceRow, ScaleFields, StoredAs, Strategy, SubresourceRow, Verb } from "./contract.ts";
 import { validateObjectMeta, validateObjectMetaUpdate } from "./object-meta.ts";
 
 /** In the order in which discovery names them. */
@@ -85,7 +85,22 @@ function withMeta(parts: RowParts): Strategy {
       validateObjectMetaUpdate(object, old, errors);
       own.validateStatusUpdate?.(object, old, errors);
     },
+    ...(own.parts && { parts: partsWithMeta(own.parts) }),
   };
+}
+
+function partsWithMeta(parts: NonNullable<Strategy["parts"]>): NonNullable<Strategy["parts"]> {
+  const woven = Object.entries(parts).map(([name, part]): [string, Part] => [
+    name,
+    {
+      ...part,
+      validateUpdate(object, old, errors) {
+        validateObjectMetaUpdate(object, old, errors);
+        part.validateUpdate(object, old, errors);
+      },
+    },
+  ]);
+  return Object.fromEntries(woven);
 }
 
 /** A creator does not say how the object is doing. */

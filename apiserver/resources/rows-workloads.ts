@@ -6,6 +6,7 @@ import { autoscalerColumns } from "./columns/autoscaling.ts";
 import * as cluster from "./columns/cluster.ts";
 import * as workloads from "./columns/workloads.ts";
 import type { ResourceRow } from "./contract.ts";
+import { controllerRevisionStrategy } from "./controller-revision.ts";
 import { cronJobName, cronJobStrategy } from "./cron-job.ts";
 import { daemonSetStrategy } from "./daemon-set.ts";
 import { deploymentStrategy } from "./deployment.ts";
@@ -24,6 +25,7 @@ const node = group("node.k8s.io", "v1");
 
 export const workloadRows: readonly ResourceRow[] = [
   apps("ControllerRevision", "controllerrevisions", {
+    strategy: controllerRevisionStrategy,
     columns: workloads.controllerRevisionColumns,
     storedOnly: true,
   }),

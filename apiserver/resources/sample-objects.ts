@@ -33,10 +33,11 @@ export function tryCreate(plural: string, body: Loose, row: ResourceRow = rowOf(
   strategy.defaults?.(object);
   object.metadata.uid = "0000-1";
   object.metadata.creationTimestamp = "2026-01-01T00:00:00Z";
-  strategy.prepareForCreate?.(object, { user: "tester", now: NOW });
+  strategy.prepareForCreate?.(object, { user: "tester", identity: { name: "tester", groups: [] }, now: NOW });
   strategy.defaults?.(object);
   const errors = new FieldErrors();
   strategy.validate?.(object, errors);
+  strategy.validateCreate?.(object, errors);
   return tried(row, object, errors);
 }
 
@@ -53,14 +54,14 @@ export function tryUpdate(plural: string, stored: StoredObject & Loose, change: 
   const errors = new FieldErrors();
   strategy.validate?.(object, errors);
   strategy.validateUpdate?.(object, old, errors);
-  return tried(row, object, errors);
+  return tried(row, object, errors, old);
 }
 
-function tried({ strategy }: ResourceRow, object: KubeObject, errors: FieldErrors): Tried {
+function tried({ strategy }: ResourceRow, object: KubeObject, errors: FieldErrors, old?: KubeObject): Tried {
   return {
     object: object as StoredObject & Loose,
     errors: errors.causes.map(({ field, message }) => `${field}: ${message}`),
-    warnings: strategy.warnings?.(object) ?? [],
+    warnings: strategy.warnings?.(object, old) ?? [],
   };
 }
 
@@ -116,7 +117,7 @@ export const minimal: Readonly<Record<string, Loose>> = {
   secrets: {},
   serviceaccounts: {},
   services: service(),
-  controllerrevisions: { revision: 1 },
+  controllerrevisions: { revision: 1, data: { spec: {} } },
   daemonsets: { spec: { selector, template: template() } },
   deployments: deployment(),
   replicasets: { spec: { selector, template: template() } },

@@ -3,12 +3,15 @@
  */
 
 import { isDeepStrictEqual } from "node:util";
-import type { StatefulSet } from "../../machinery/objects/kinds.ts";
-import { notNegative, oneOf } from "./checks.ts";
+import { percentOf } from "../../machinery/objects/int-or-string.ts";
+import type { PodTemplateSpec, StatefulSet, Volume } from "../../machinery/objects/kinds.ts";
+import { dns1123Label } from "../../machinery/objects/names.ts";
+import { atMostWhole, named, notFewerCollisions, notNegative, numberOrPercent, oneOf } from "./checks.ts";
 import type { Strategy } from "./contract.ts";
+import type { FieldErrors } from "./field-errors.ts";
 import { validateOwnSelector } from "./label-selector.ts";
 import { defaultPodTemplate, validateLastingTemplate } from "./pod-template.ts";
-import { podWarnings } from "./pod-warnings.ts";
+import { templateWarnings } from "./pod-warnings.ts";
 
 type Spec = NonNullable<StatefulSet["spec"]>;
 
@@ -49,23 +52,19 @@ export const statefulSetStrategy: Strategy<StatefulSet> = {
     else if (!["OrderedReady", "Parallel"].includes(spec.podManagementPolicy)) {
       errors.invalid("spec.podManagementPolicy", spec.podManagementPolicy, "must be 'OrderedReady' or 'Parallel'");
     }
-    const type = spec.updateStrategy?.type;
-    if (!type) errors.required("spec.updateStrategy");
-    else if (!["OnDelete", "RollingUpdate"].includes(type)) {
-      errors.invalid("spec.updateStrategy", spec.updateStrategy, "must be 'RollingUpdate' or 'OnDelete'");
-    }
-    const { partition } = spec.updateStrategy?.rollingUpdate ?? {};
-    notNegative(partition, "spec.updateStrategy.rollingUpdate.partition", errors);
-    for (const field of ["replicas", "minReadySeconds", "revisionHistoryLimit"] as const) {
-      notNegative(spec[field], `spec.${field}`, errors);
-    }
-    notNegative(spec.ordinals?.start, "spec.ordinals.start", errors);
+    validateUpdateStrategy(spec, errors);
     for (const field of ["whenDeleted", "whenScaled"] as const) {
       const path = `spec.persistentVolumeClaimRetentionPolicy.${field}`;
-      oneOf(spec.persistentVolumeClaimRetentionPolicy?.[field], ["Delete", "Retain"], path, errors);
+      oneOf(spec.persistentVolumeClaimRetentionPolicy?.[field], ["Retain", "Delete"], path, errors);
     }
+    for (const field of ["replicas", "minReadySeconds"] as const) notNegative(spec[field], `spec.${field}`, errors);
+    notNegative(spec.ordinals?.start, "spec.ordinals.start", errors);
     validateOwnSelector(spec.selector, spec.template?.metadata?.labels, "spec", "statefulset", errors);
-    validateLastingTemplate(spec.template, "StatefulSet", "spec.template", errors);
+    validateLastingTemplate(withClaims(spec), "StatefulSet", "spec.template", errors);
+  },
+
+  validateCreate({ spec }, errors) {
+    named(spec?.serviceName, dns1123Label, "spec.serviceName", errors);
   },
 
   validateUpdate({ spec }, old, errors) {
@@ -76,9 +75,77 @@ export const statefulSetStrategy: Strategy<StatefulSet> = {
     );
   },
 
-  warnings: ({ spec }) => podWarnings(spec?.template?.spec, "spec.template.spec"),
+  validateStatusUpdate({ status }, old, errors) {
+    for (const field of COUNTS) notNegative(status?.[field], `status.${field}`, errors);
+    const { replicas = 0, readyReplicas = 0 } = status ?? {};
+    for (const field of ["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"] as const) {
+      const count = status?.[field] ?? 0;
+      if (count > replicas) errors.invalid(`status.${field}`, count, "cannot be greater than status.replicas");
+    }
+    const { availableReplicas = 0 } = status ?? {};
+    if (availableReplicas > readyReplicas) {
+      errors.invalid("status.availableReplicas", availableReplicas, "cannot be greater than status.readyReplicas");
+    }
+    notFewerCollisions(status?.collisionCount, old.status?.collisionCount, errors);
+  },
+
+  warnings({ metadata, spec }, old) {
+    const unchanged = old && metadata.generation === old.metadata.generation;
+    const warnings = unchanged ? [] : templateWarnings(spec?.template, "spec.template");
+    const limit = spec?.revisionHistoryLimit;
+    if (limit !== undefined && limit < 0) {
+      warnings.push(
+        "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended",
+      );
+    }
+    return warnings;
+  },
   allowUnconditionalUpdate: true,
 };
+
+const COUNTS = [
+  "replicas",
+  "readyReplicas",
+  "currentReplicas",
+  "updatedReplicas",
+  "availableReplicas",
+  "observedGeneration",
+  "collisionCount",
+] as const;
+
+function validateUpdateStrategy({ updateStrategy }: Spec, errors: FieldErrors): void {
+  const path = "spec.updateStrategy";
+  const { type, rollingUpdate } = updateStrategy ?? {};
+  if (!type) errors.required(path);
+  else if (type === "OnDelete") {
+    if (rollingUpdate) {
+      errors.invalid(`${path}.rollingUpdate`, rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'");
+    }
+  } else if (type !== "RollingUpdate") {
+    errors.invalid(path, updateStrategy, "must be 'RollingUpdate' or 'OnDelete'");
+  } else if (rollingUpdate) {
+    const { partition, maxUnavailable } = rollingUpdate;
+    const at = `${path}.rollingUpdate.maxUnavailable`;
+    notNegative(partition, `${path}.rollingUpdate.partition`, errors);
+    if (maxUnavailable === undefined) return;
+    numberOrPercent(maxUnavailable, at, errors);
+    if ((percentOf(maxUnavailable) ?? maxUnavailable) === 0) errors.invalid(at, maxUnavailable, "cannot be 0");
+    atMostWhole(maxUnavailable, at, errors);
+  }
+}
+
+/** Each claim becomes a volume of its name in every Pod, which containers may mount. */
+function withClaims({ template, volumeClaimTemplates: claims }: Spec): PodTemplateSpec | undefined {
+  if (!claims?.length || !template?.spec) return template;
+  const own = (template.spec.volumes ?? []).filter(
+    ({ name }) => !claims.some(({ metadata }) => metadata?.name === name),
+  );
+  const made = claims.map(({ metadata }): Volume => {
+    const name = metadata?.name ?? "";
+    return { name, persistentVolumeClaim: { claimName: name } };
+  });
+  return { ...template, spec: { ...template.spec, volumes: [...own, ...made] } };
+}
 
 /** What an update must leave as it is. */
 function fixed({ podManagementPolicy, selector, serviceName, volumeClaimTemplates }: Spec): unknown {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { StoredObject } from "../../machinery/objects/wire.ts";
+import { FieldErrors } from "./field-errors.ts";
 import { deployment, job, type Loose, podSpec, rowOf, service, tryCreate, tryUpdate } from "./sample-objects.ts";
 
 type Body = Record<string, never>;
@@ -242,9 +243,8 @@ describe("what only some kinds say", () => {
     const pod = stored("pods", { spec: podSpec({ restartPolicy: "Never" }) });
     const ended = { ...pod, status: { containerStatuses: [{ name: "c", state: { terminated: { exitCode: 1 } } }] } };
     const running = { ...pod, status: { containerStatuses: [{ name: "c", state: { running: {} } }] } };
-    const found: string[] = [];
-    const errors = { forbidden: (path: string) => found.push(path), causes: [] } as never;
+    const errors = new FieldErrors();
     strategyOf("pods").validateStatusUpdate?.(running, ended, errors);
-    expect(found).toEqual(["status.containerStatuses.state"]);
+    expect(errors.causes.map(({ field }) => field)).toEqual(["status.containerStatuses[0].state"]);
   });
 });

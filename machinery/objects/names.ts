@@ -46,6 +46,13 @@ const patterns = {
       "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
     examples: ["example.com"],
   },
+  subdomainWithUnderscores: {
+    pattern: "[a-z0-9_]([-_a-z0-9]*[a-z0-9_])?(\\.[a-z0-9_]([-_a-z0-9]*[a-z0-9_])?)*",
+    max: 253,
+    message:
+      "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+    examples: ["example.com"],
+  },
   dns1035Label: {
     pattern: "[a-z]([-a-z0-9]*[a-z0-9])?",
     max: 63,
@@ -101,6 +108,8 @@ function ruleOf({ pattern, max, message, examples }: Pattern): Rule {
 }
 
 export const dns1123Subdomain: Rule = ruleOf(patterns.dns1123Subdomain);
+/** Names of SRV records have underscores, and search paths may lead to them. */
+export const subdomainWithUnderscores: Rule = ruleOf(patterns.subdomainWithUnderscores);
 export const dns1035Label: Rule = ruleOf(patterns.dns1035Label);
 export const wildcardDns1123Subdomain: Rule = ruleOf(patterns.wildcardDns1123Subdomain);
 export const labelValue: Rule = ruleOf(patterns.labelValue);
