@@ -71,14 +71,7 @@ class Management implements FieldManagement {
   /** The writer owns what it changed, and nobody else does; nobody owns what is gone. */
   #taken(kind: GroupVersionKind, owners: readonly Owner[], differ: Comparison, writer: Writer): readonly Owner[] {
     const { changed } = differ;
-    const own = owner(
-      "Update",
-      writer.manager,
-      apiVersionOf(kind),
-      writer.subresource,
-      writer.time,
-      changed ?? LEAF,
-    );
+    const own = owner("Update", writer.manager, apiVersionOf(kind), writer.subresource, writer.time, changed ?? LEAF);
     const result: Owner[] = [];
     let same = true;
     let mine = changed === undefined;
@@ -163,7 +156,7 @@ class Management implements FieldManagement {
     const { managedFields: _, ...metadata } = live.metadata;
     const bare: JsonObject = { ...live, metadata };
 
-    const everyones = [...others, own].map(({ fieldsV1 }) => fieldsV1);
+    const everyones = [...others.map(({ fieldsV1 }) => fieldsV1), shape.applied(config) ?? LEAF];
     const merged = prune(sets, shape, shape.merge(bare, config), setOf(last?.fieldsV1 ?? LEAF), everyones);
     const differ = this.#roots.compare(shape, bare, merged as JsonObject, writer.ignored);
     const conflicts: Conflict[] = others.flatMap((one) => {

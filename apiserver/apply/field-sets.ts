@@ -30,6 +30,7 @@ export class FieldSets {
     const known = this.#adopted.get(raw as Fields);
     if (known) return known;
     const adopted = this.#adopt(raw, 0);
+    this.#adopted.set(adopted, adopted);
     if (Object.isFrozen(raw)) this.#adopted.set(raw as Fields, adopted);
     return adopted;
   }
@@ -43,7 +44,7 @@ export class FieldSets {
       if (key === HERE) continue;
       const element = canonicalElement(key);
       if (element === undefined) throw new MalformedFields(`unknown path element: ${key}`);
-      state = state.then(element, this.#adopt(children[key], depth + 1));
+      state = state.with(element, this.#adopt(children[key], depth + 1));
     }
     return state.end() ?? LEAF;
   }
@@ -52,8 +53,8 @@ export class FieldSets {
     if (a === undefined || a === b) return b;
     if (b === undefined) return a;
     let state = this.start(isHere(a) || isHere(b));
-    for (const element in a) if (element !== HERE) state = state.then(element, this.union(a[element], b[element])!);
-    for (const element in b) if (element !== HERE && !(element in a)) state = state.then(element, b[element]!);
+    for (const element in a) if (element !== HERE) state = state.with(element, this.union(a[element], b[element])!);
+    for (const element in b) if (element !== HERE && !(element in a)) state = state.with(element, b[element]!);
     return state.end();
   }
 
@@ -77,7 +78,7 @@ export class FieldSets {
     for (const element in a) {
       if (element === HERE) continue;
       const both = this.intersection(a[element], b[element]);
-      if (both) state = state.then(element, both);
+      if (both) state = state.with(element, both);
     }
     return state.end();
   }
@@ -91,7 +92,7 @@ export class FieldSets {
       const child = a[element] as Fields;
       const kept = keep(child, element);
       if (kept !== child) same = false;
-      if (kept) state = state.then(element, kept);
+      if (kept) state = state.with(element, kept);
     }
     return same ? a : state.end();
   }

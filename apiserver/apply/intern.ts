@@ -52,7 +52,7 @@ export class State {
     this.#child = child;
   }
 
-  then(element: string, child: Fields): State {
+  with(element: string, child: Fields): State {
     if (this.#lastChild === child && this.#lastElement === element) return this.#last as State;
     this.#last = this.#step(element, child);
     this.#lastElement = element;
@@ -62,8 +62,8 @@ export class State {
 
   #step(element: string, child: Fields): State {
     this.#steps ??= new Map();
-    let byChild = this.#steps.get(element);
-    if (!byChild) this.#steps.set(element, (byChild = new Map()));
+    const byChild = this.#steps.get(element) ?? new Map<Fields, State>();
+    if (byChild.size === 0) this.#steps.set(element, byChild);
     const known = byChild.get(child);
     if (known) return known;
     const made = new State(this.#interning, this.#here, this, element, child);
@@ -85,7 +85,7 @@ export class State {
     const sorted = taken.reverse().toSorted((a, b) => compareElements(a.#element, b.#element));
     if (sorted.some((state, at) => state !== taken[at])) {
       let state = this.#interning.start(this.#here);
-      for (const { element, child } of sorted.map((one) => one.#own())) state = state.then(element, child);
+      for (const { element, child } of sorted.map((one) => one.#own())) state = state.with(element, child);
       return state.end();
     }
     const fields: Record<string, Fields> = {};

@@ -31,7 +31,8 @@ export function ownersOf(sets: FieldSets, entries: unknown): Owner[] {
 
 function ownerOf(sets: FieldSets, entry: unknown): Owner {
   const { manager, operation, apiVersion, fieldsType, fieldsV1 } = (entry ?? {}) as ManagedFieldsEntry;
-  if (operation !== "Apply" && operation !== "Update") throw new MalformedFields("operation must be `Apply` or `Update`");
+  if (operation !== "Apply" && operation !== "Update")
+    throw new MalformedFields("operation must be `Apply` or `Update`");
   if (!apiVersion) throw new MalformedFields("apiVersion must not be empty");
   if (fieldsType !== FIELDS_TYPE) throw new MalformedFields(`invalid fieldsType ${JSON.stringify(fieldsType ?? "")}`);
   const fields = sets.adopt(fieldsV1 ?? LEAF);

@@ -64,7 +64,7 @@ export class Roots {
 
   #joined(body: Fields | undefined, metadata: Fields | undefined): Fields | undefined {
     if (!metadata) return body;
-    const own = this.#sets.start(false).then(METADATA, metadata).end();
+    const own = this.#sets.start(false).with(METADATA, metadata).end();
     return this.#sets.union(own, body);
   }
 

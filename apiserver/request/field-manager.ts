@@ -72,7 +72,8 @@ export function checkFieldManager(query: URLSearchParams, kind: string, applies:
   if (Buffer.byteLength(manager) > MAX_BYTES) errors.tooLong("fieldManager", MAX_BYTES);
   let at = 0;
   for (const letter of manager) {
-    if (UNPRINTABLE.test(letter)) errors.invalid("fieldManager", manager, `invalid character ${unicode(letter)} (at position ${at})`);
+    if (UNPRINTABLE.test(letter))
+      errors.invalid("fieldManager", manager, `invalid character ${unicode(letter)} (at position ${at})`);
     at += Buffer.byteLength(letter);
   }
   errors.throwIfAny("meta.k8s.io", kind, "");

@@ -10,6 +10,7 @@ import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { changeObject } from "./commit.ts";
 import type { Step } from "./contract.ts";
+import { track } from "./field-manager.ts";
 import { placeAtName, readyToGo } from "./metadata.ts";
 import { writeOptions } from "./options.ts";
 import { respondObject } from "./respond.ts";
@@ -32,6 +33,7 @@ export const finalize: Step = async (exchange) => {
     if (readyToGo(object) && finalizers.length === 0) return removal(exchange, current);
     if (equalJson(object["spec"], old["spec"])) return { kind: "same" };
     delete object.metadata.resourceVersion;
+    track(exchange, old, object);
     return { kind: "put", object };
   });
   return respondObject(exchange, outcome);

@@ -25,35 +25,51 @@ interface Place {
   readonly key: string;
 }
 
-export function applyJsonPatch(document: unknown, operations: readonly PatchOperation[]): unknown {
+export interface PatchLimits {
+  /** What all copy operations together may add, as JSON. */
+  readonly copiedBytes: number;
+}
+
+/** The document, and what has been copied in it so far. */
+interface Work {
+  readonly box: Record<string, unknown>;
+  readonly limit: number;
+  copied: number;
+}
+
+export function applyJsonPatch(
+  document: unknown,
+  operations: readonly PatchOperation[],
+  limits: PatchLimits = { copiedBytes: Number.POSITIVE_INFINITY },
+): unknown {
   // The document hangs in a box, so that the root is a place like any other.
-  const box = { root: cloneJson(document) };
+  const work: Work = { box: { root: cloneJson(document) }, limit: limits.copiedBytes, copied: 0 };
   for (const operation of operations) {
     const apply = Object.hasOwn(appliers, operation.op) ? appliers[operation.op] : undefined;
     if (!apply) throw new PatchError(`Unexpected kind: ${operation.op}`);
-    apply(box, operation);
+    apply(work, operation);
   }
-  return box.root;
+  return work.box["root"];
 }
 
-const appliers: Readonly<Record<string, (box: Record<string, unknown>, operation: PatchOperation) => void>> = {
-  add(box, { path, value }) {
+const appliers: Readonly<Record<string, (work: Work, operation: PatchOperation) => void>> = {
+  add({ box }, { path, value }) {
     const place = locate(box, path) ?? missing(`add operation does not apply: doc is missing path: ${quoted(path)}`);
     insert(place, path, cloneJson(value ?? null));
   },
 
-  remove(box, { path }) {
+  remove({ box }, { path }) {
     const place = locate(box, path) ?? missing(`remove operation does not apply: doc is missing path: ${quoted(path)}`);
     take(place, path);
   },
 
-  replace(box, { path, value }) {
+  replace({ box }, { path, value }) {
     const place = locate(box, path) ?? missing(`replace operation does not apply: doc is missing path: ${path}`);
     if (read(place) === undefined) missing(`replace operation does not apply: doc is missing key: ${path}`);
     write(place, cloneJson(value ?? null));
   },
 
-  move(box, { path, from = "" }) {
+  move({ box }, { path, from = "" }) {
     const source = locate(box, from) ?? missing(`move operation does not apply: doc is missing from path: ${from}`);
     if (path.startsWith(`${from}/`)) throw new PatchError(`move operation does not apply: ${path} is inside ${from}`);
     const value = take(source, from);
@@ -62,16 +78,18 @@ const appliers: Readonly<Record<string, (box: Record<string, unknown>, operation
     insert(place, path, value);
   },
 
-  copy(box, { path, from = "" }) {
+  copy(work, { path, from = "" }) {
+    const { box } = work;
     const source = locate(box, from);
     const value = source && read(source);
     if (value === undefined) missing(`copy operation does not apply: doc is missing from path: ${from}`);
     const place =
       locate(box, path) ?? missing(`copy operation does not apply: doc is missing destination path: ${path}`);
+    if (Number.isFinite(work.limit)) countCopy(work, value);
     insert(place, path, cloneJson(value));
   },
 
-  test(box, { path, value }) {
+  test({ box }, { path, value }) {
     const place = locate(box, path);
     const found = place && read(place);
     if (!equalJson(found ?? null, value ?? null)) {
@@ -79,6 +97,14 @@ const appliers: Readonly<Record<string, (box: Record<string, unknown>, operation
     }
   },
 };
+
+function countCopy(work: Work, value: unknown): void {
+  work.copied += Buffer.byteLength(JSON.stringify(value));
+  if (work.copied > work.limit)
+    throw new PatchError(
+      `Unable to complete the copy, the accumulated size increase of copy is ${work.copied}, exceeding the limit ${work.limit}`,
+    );
+}
 
 /** Where a pointer points: its parent and the last key; undefined where a parent is not there. */
 function locate(box: Record<string, unknown>, pointer: string): Place | undefined {
@@ -104,7 +130,7 @@ function read({ parent, key }: Place): unknown {
 }
 
 function write({ parent, key }: Place, value: unknown): void {
-  if (Array.isArray(parent)) parent[Number(key)] = value;
+  if (Array.isArray(parent)) parent[indexOf(key, parent.length) ?? parent.length] = value;
   else define(parent, key, value);
 }
 
@@ -145,8 +171,10 @@ function define(target: Record<string, unknown>, key: string, value: unknown): v
   Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
 }
 
+/** Negative ones count from the end, as in Kubernetes' library. */
 function indexOf(key: string, length: number): number | undefined {
-  const index = /^(0|[1-9]\d*)$/.test(key) ? Number(key) : -1;
+  if (!/^[+-]?\d+$/.test(key)) return undefined;
+  const index = Number(key) < 0 ? Number(key) + length : Number(key);
   return index >= 0 && index < length ? index : undefined;
 }
 

@@ -9,13 +9,19 @@ import { cloneJson } from "./json-value.ts";
 type Json = Record<string, unknown>;
 
 export function applyMergePatch(document: unknown, patch: unknown): unknown {
-  if (!isObject(patch)) return cloneJson(patch);
+  if (!isObject(patch)) return isObject(document) ? cloneJson(patch) : withoutNulls(patch);
   const merged: Json = isObject(document) ? { ...document } : {};
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete merged[key];
     else define(merged, key, applyMergePatch(Object.hasOwn(merged, key) ? merged[key] : undefined, value));
   }
   return merged;
+}
+
+/** A list that replaces something else: the objects in it lose their nulls too, as in Kubernetes' library. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  return isObject(value) ? applyMergePatch(undefined, value) : cloneJson(value);
 }
 
 /** The merge patch that turns `from` into `to`; undefined when they are equal. */

@@ -61,6 +61,11 @@ export const limits = {
   listPageItems: 500,
   /** Events that wait for one watcher before it is cut off. */
   watchQueueEvents: 10_000,
+  /** What those events may keep in memory, and how long a watcher may take nothing before its connection is closed. */
+  watchQueueBytes: 32 * MB,
+  watchStallMs: 30_000,
+  /** Bytes of events that are written to a watcher before it is waited for, one event aside. */
+  watchPieceBytes: 64 * KB,
   /** Events that the watch cache keeps per resource for watches that resume. */
   watchWindowEvents: 20_000,
   /** What those events may keep in memory, per resource, and how long they are of use. */

@@ -72,9 +72,9 @@ export class ListOf implements Shape {
     if (!Array.isArray(value)) return LEAF;
     const of = this.#of();
     let state = this.#sets.start(true);
-    if (value.length === 1) return state.then(this.#element(value[0]), of.added(value[0])).end() as Fields;
+    if (value.length === 1) return state.with(this.#element(value[0]), of.added(value[0])).end() as Fields;
     const groups = this.#groups(value);
-    for (const [element, items] of groups) state = state.then(element, items.length > 1 ? LEAF : of.added(items[0]));
+    for (const [element, items] of groups) state = state.with(element, items.length > 1 ? LEAF : of.added(items[0]));
     return state.end() ?? LEAF;
   }
 
@@ -125,7 +125,7 @@ export class ListOf implements Shape {
     let state = this.#sets.start(false);
     for (const [element, items] of this.#groups(value)) {
       const owned = items.length > 1 ? LEAF : this.#of().applied(items[0]);
-      state = state.then(element, withHere(this.#sets, owned));
+      state = state.with(element, withHere(this.#sets, owned));
     }
     return state.end();
   }

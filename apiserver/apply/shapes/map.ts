@@ -4,8 +4,9 @@
  * Also what custom kinds keep without a schema (`deduced`): there the value says what it is: an object is a map of the
  * like, everything else is one value.
  */
-import { limits } from "../../../machinery/process/limits.ts";
+
 import { equalJson } from "../../../machinery/objects/json-value.ts";
+import { limits } from "../../../machinery/process/limits.ts";
 import type { Fields } from "../contract.ts";
 import { fieldElement } from "../elements.ts";
 import type { FieldSets } from "../field-sets.ts";
@@ -51,7 +52,7 @@ export class MapOf implements Shape {
     if (!isObject(value)) return LEAF;
     let state = this.#sets.start(true);
     for (const key in value) {
-      if (value[key] !== undefined) state = state.then(this.#element(key), this.#of.added(value[key]));
+      if (value[key] !== undefined) state = state.with(this.#element(key), this.#of.added(value[key]));
     }
     return state.end() ?? LEAF;
   }
@@ -80,7 +81,7 @@ export class MapOf implements Shape {
     let state = this.#sets.start(false);
     for (const key in value) {
       const part = value[key];
-      if (part !== undefined) state = state.then(this.#element(key), withHere(this.#sets, this.#of.applied(part)));
+      if (part !== undefined) state = state.with(this.#element(key), withHere(this.#sets, this.#of.applied(part)));
     }
     return state.end();
   }

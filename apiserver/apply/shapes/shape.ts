@@ -5,6 +5,7 @@
  * Values are JSON and never changed. Paths come out as field sets (../field-sets.ts). The rules are those of
  * Kubernetes' structured merge and diff.
  */
+import { goFormat } from "../../schema/go-types.ts";
 import type { Fields } from "../contract.ts";
 import { HERE } from "../elements.ts";
 import { type FieldSets, isHere } from "../field-sets.ts";
@@ -61,16 +62,8 @@ export function withHere(sets: FieldSets, fields: Fields | undefined): Fields {
 
 /** As Go prints a value that is none of those expected. */
 export function goText(value: unknown): string {
-  return typeof value === "object" && value !== null
-    ? `&{${goValue(value)}}`
-    : `&value.valueUnstructured{Value:${JSON.stringify(value) ?? "null"}}`;
-}
-
-function goValue(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(goValue).join(" ")}]`;
-  if (!isObject(value)) return value === null ? "<nil>" : String((value as { rawJSON?: string }).rawJSON ?? value);
-  const entries = Object.keys(value).sort();
-  return `map[${entries.map((key) => `${key}:${goValue(value[key])}`).join(" ")}]`;
+  const text = goFormat(value);
+  return typeof value === "object" && value !== null ? `&{${text}}` : `&value.valueUnstructured{Value:${text}}`;
 }
 
 /** Collects what the parts of a value differ in; makes nothing while nothing does. */
@@ -87,12 +80,12 @@ export class Differences {
   }
 
   changed(element: string, fields: Fields): void {
-    this.#changed = this.#changed.then(element, fields);
+    this.#changed = this.#changed.with(element, fields);
     this.#any = true;
   }
 
   removed(element: string, fields: Fields): void {
-    this.#removed = this.#removed.then(element, fields);
+    this.#removed = this.#removed.with(element, fields);
     this.#any = true;
   }
 
@@ -114,6 +107,6 @@ export class Differences {
 /** `fields` with each child as `change` makes it. */
 export function mapped(sets: FieldSets, fields: Fields, change: (element: string, child: Fields) => Fields): Fields {
   let state = sets.start(isHere(fields));
-  for (const element in fields) if (element !== HERE) state = state.then(element, change(element, fields[element]!));
+  for (const element in fields) if (element !== HERE) state = state.with(element, change(element, fields[element]!));
   return state.end() ?? LEAF;
 }

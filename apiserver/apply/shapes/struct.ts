@@ -4,8 +4,9 @@
  * A built-in struct may hold others by value: those are always there, empty when nothing is in them, so nobody comes
  * to own their place (see embedded.ts). The same goes for lists and maps that it always writes: they are null.
  */
-import { HERE, fieldElement } from "../elements.ts";
+
 import type { Fields } from "../contract.ts";
+import { fieldElement, HERE } from "../elements.ts";
 import { type FieldSets, isHere } from "../field-sets.ts";
 import { LEAF } from "../intern.ts";
 import {
@@ -68,12 +69,12 @@ export class Struct implements Shape {
     for (const name in value) {
       const part = value[name];
       const field = part === undefined ? undefined : this.#field(name);
-      if (field) state = state.then(field.element, field.shape.added(part));
+      if (field) state = state.with(field.element, field.shape.added(part));
     }
     for (const name of this.#embedded) {
       if (value[name] !== undefined) continue;
       const { element, shape } = this.#field(name) as StructField;
-      state = state.then(element, shape.added(EMPTY));
+      state = state.with(element, shape.added(EMPTY));
     }
     return state.end() ?? LEAF;
   }
@@ -91,7 +92,8 @@ export class Struct implements Shape {
     const differences = new Differences(this.#sets);
     for (const name in right) if (!blind?.has(name)) this.#compareField(name, left?.[name], right[name], differences);
     for (const name in left) {
-      if (right?.[name] === undefined && !blind?.has(name)) this.#compareField(name, left[name], undefined, differences);
+      if (right?.[name] === undefined && !blind?.has(name))
+        this.#compareField(name, left[name], undefined, differences);
     }
     return differences.end();
   }
@@ -118,7 +120,7 @@ export class Struct implements Shape {
       const owned = field.shape.applied(part);
       const here = part === null || isEmptyObject(part) || !this.#fieldOf(name);
       const fields = here ? withHere(this.#sets, owned) : owned;
-      if (fields) state = state.then(field.element, fields);
+      if (fields) state = state.with(field.element, fields);
     }
     return state.end();
   }
@@ -128,7 +130,8 @@ export class Struct implements Shape {
     const merged: JsonObject = { ...live };
     for (const name in config) {
       const field = this.#field(name);
-      if (field) set(merged, name, live[name] === undefined ? config[name] : field.shape.merge(live[name], config[name]));
+      if (field)
+        set(merged, name, live[name] === undefined ? config[name] : field.shape.merge(live[name], config[name]));
     }
     return merged;
   }
