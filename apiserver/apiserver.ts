@@ -15,6 +15,7 @@ import { MASTERS } from "./auth/contract.ts";
 import { APISERVER_USER, type Apiserver, createApiserver, DEFAULT_SERVICE_CIDR } from "./create-apiserver.ts";
 import { openStore } from "./open-store.ts";
 import type { Listening } from "./request/http.ts";
+import type { AuditTarget } from "./request/server.ts";
 import { loadSchema } from "./schema/load.ts";
 
 export const apiserverFlags = {
@@ -54,6 +55,27 @@ export const apiserverFlags = {
     default: "30000-32767",
     value: "FIRST-LAST",
     help: "ports of NodePort Services",
+  },
+  "audit-policy-file": {
+    type: "string",
+    value: "FILE",
+    help: "which requests are written to the audit log (audit.k8s.io/v1 Policy)",
+  },
+  "audit-log-path": { type: "string", value: "FILE", help: "where audit events are written, - for standard output" },
+  "audit-log-maxsize": { type: "number", default: 100, value: "MB", help: "the audit log is rotated at this size" },
+  "audit-log-maxbackup": { type: "number", default: 10, value: "N", help: "rotated audit logs to keep, 0 for all" },
+  "audit-log-maxage": { type: "number", default: 0, value: "DAYS", help: "days to keep them, 0 for ever" },
+  "request-timeout": {
+    type: "number",
+    default: 60,
+    value: "SECONDS",
+    help: "longest that a request may take which is no watch or stream",
+  },
+  "shutdown-delay-duration": {
+    type: "number",
+    default: 0,
+    value: "SECONDS",
+    help: "how long it serves on, no longer ready, after it was told to stop",
   },
   "node-name": {
     type: "string",
@@ -112,7 +134,10 @@ export async function startApiserver(
       log,
     });
     opened.push(() => store.close());
+    const audit = await auditOf(flags, context);
     const apiserver = createApiserver({
+      audit,
+      requestMs: flags["request-timeout"] * 1000,
       store,
       schema,
       clock,
@@ -125,6 +150,8 @@ export async function startApiserver(
     });
     const listening: Listening[] = [];
     opened.push(async () => {
+      apiserver.leave();
+      await clock.sleep(flags["shutdown-delay-duration"] * 1000);
       // Watches end by the server's own stop, so that draining does not wait for them.
       const closing = Promise.all(listening.map((one) => one.close()));
       await apiserver.close();
@@ -204,6 +231,26 @@ async function listen(
   if (path === undefined) return;
   const peer = { kind: "direct", user: APISERVER_USER, groups: [MASTERS] } as const;
   listening.push(await listenUnix({ ...common, path, peer }));
+}
+
+/** Undefined unless both policy and path are given: as in Kubernetes each needs the other. */
+async function auditOf(
+  flags: ApiserverFlags,
+  { clock, log }: Pick<ComponentContext, "clock" | "log">,
+): Promise<AuditTarget | undefined> {
+  const { "audit-policy-file": file, "audit-log-path": path } = flags;
+  if (file === undefined && path === undefined) return undefined;
+  if (file === undefined || path === undefined) throw new Error("--audit-policy-file and --audit-log-path go together");
+  const { readAudit } = await import("./audit/read-audit.ts");
+  return readAudit({
+    policyFile: file,
+    path,
+    maxBytes: flags["audit-log-maxsize"] * 1024 * 1024,
+    maxBackups: flags["audit-log-maxbackup"],
+    maxAgeDays: flags["audit-log-maxage"],
+    clock,
+    log,
+  });
 }
 
 function portRange(text: string): readonly [number, number] {

@@ -9,15 +9,21 @@ import type { Handler } from "../machinery/client/transport/contract.ts";
 import { directTransport } from "../machinery/client/transport/direct.ts";
 import { ApiError } from "../machinery/objects/status.ts";
 import type { Clock } from "../machinery/process/clock.ts";
+import { limits } from "../machinery/process/limits.ts";
 import type { Logger } from "../machinery/process/logging.ts";
+import type { Metrics } from "../machinery/process/metrics.ts";
 import { nthAddress } from "./admission/service-addresses.ts";
 import { MASTERS } from "./auth/contract.ts";
+import { createDefinitions, definitionsRow } from "./custom/definitions.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { createWatchCache } from "./cache/watch-cache.ts";
+import { drained } from "./request/drained.ts";
 import type { HealthCheck } from "./request/health.ts";
-import { assembleServer } from "./request/server.ts";
+import { createServerMetrics } from "./request/metrics.ts";
+import { type AuditTarget, assembleServer } from "./request/server.ts";
 import type { Schema } from "./schema/contract.ts";
 import type { Store } from "./store/contract.ts";
+import { measured } from "./store/measured.ts";
 import type { Tunnels } from "./tunnel/contract.ts";
 import { createTunnels } from "./tunnel/tunnels.ts";
 
@@ -34,17 +40,24 @@ export interface ApiserverOptions {
   /** Where Pods and other machines reach this server. */
   readonly advertiseAddress?: string;
   readonly port?: number;
+  readonly audit?: AuditTarget | undefined;
+  /** Longest that a request may take which is no watch or stream. */
+  readonly requestMs?: number;
 }
 
 export interface Apiserver {
   readonly handler: Handler;
   readonly tunnels: Tunnels;
+  /** What the process counts; others in it may add to it. */
+  readonly metrics: Metrics;
   /**
    * Resolves when everything that a cluster needs from its first moment is stored. Until then only health
    * checks and administrators are answered, everyone else is told to come back. A store that fails is tried again.
    */
   start(signal?: AbortSignal): Promise<void>;
-  /** Ends watches and streams, refuses new requests. */
+  /** No longer ready, but still serving: load balancers turn away meanwhile. */
+  leave(): void;
+  /** Ends watches and streams, refuses new requests, and waits for those that are being answered. */
   close(): Promise<void>;
 }
 
@@ -53,19 +66,27 @@ export const DEFAULT_NODE_PORTS: readonly [number, number] = [30000, 32767];
 export const APISERVER_USER = "system:apiserver";
 
 export function createApiserver(options: ApiserverOptions): Apiserver {
-  const { store, schema, clock, log } = options;
+  const { schema, clock, log } = options;
   const { serviceCidr = DEFAULT_SERVICE_CIDR, nodePorts = DEFAULT_NODE_PORTS } = options;
   const { advertiseAddress = "127.0.0.1", port = 6443 } = options;
   const stop = new AbortController();
+  const metrics = createServerMetrics(clock);
+  const store = measured(options.store, metrics.all, clock);
   const cache = createWatchCache({ store, clock, log });
   const tunnels = createTunnels({ clock, log });
   let starting = true;
+  let leaving = false;
   const checks: HealthCheck[] = [
-    { name: "store", live: false, check: () => whyUnanswered(store) },
+    { name: "etcd", live: false, check: () => whyUnanswered(store) },
     { name: "poststarthook/bootstrap", live: false, check: () => (starting ? "not finished" : undefined) },
   ];
 
-  const { handler, addresses } = assembleServer({
+  const {
+    handler: pipeline,
+    addresses,
+    server,
+    registry,
+  } = assembleServer({
     clock,
     log,
     schema,
@@ -77,15 +98,30 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     checks,
     address: `${advertiseAddress}:${port}`,
     stopping: stop.signal,
+    leaving: () => leaving || stop.signal.aborted,
     starting: () => starting,
+    metrics,
+    audit: options.audit,
+    requestMs: options.requestMs ?? limits.requestMs,
   });
+  const { handler, idle } = drained(pipeline, clock);
   const client = createClient(directTransport({ handler, user: APISERVER_USER, groups: [MASTERS] }));
   const serviceAddress = nthAddress(serviceCidr, 1);
+  const definitions = createDefinitions({
+    cache: server.resources.cache(definitionsRow(server.resources)),
+    registry,
+    rows: () => server.resources.rows,
+    client,
+    clock,
+    log,
+    signal: stop.signal,
+  });
 
   const begin = async (signal: AbortSignal) => {
     await cache.synced(signal);
     const wrong = await addresses.repair();
     if (wrong > 0) log.warn("service addresses repaired", { count: wrong });
+    await definitions.start();
     await bootstrap({ client, serviceAddress, advertiseAddress, port });
     // A consistent read: permissions come from the cache, which then has everything that was just written.
     await client.list("namespaces", { limit: 1 });
@@ -94,6 +130,10 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
   return {
     handler,
     tunnels,
+    metrics: metrics.all,
+    leave() {
+      leaving = true;
+    },
     async start(signal) {
       const until = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
       while (starting) {
@@ -109,7 +149,12 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
       }
     },
     async close() {
+      leaving = true;
       stop.abort(new ApiError("ServiceUnavailable", "the server is shutting down"));
+      await idle(limits.drainMs);
+      await server.audit?.close();
+      await definitions.stopped();
+      registry.close();
       await client.transport.close();
       await tunnels.close();
       await cache.close();

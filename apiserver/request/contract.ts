@@ -10,6 +10,7 @@ import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { Admission, Allocate } from "../admission/contract.ts";
 import type { FieldManagement } from "../apply/contract.ts";
+import type { Audit } from "../audit/contract.ts";
 import type { Attributes, Authorizer, CachedObjects, User } from "../auth/contract.ts";
 import type { Rbac } from "../auth/rbac.ts";
 import type { Tokens } from "../auth/tokens.ts";
@@ -21,7 +22,7 @@ import type { OpenApi } from "../schema/openapi.ts";
 import type { Protobuf } from "../schema/protobuf.ts";
 import type { Tunnels } from "../tunnel/contract.ts";
 import type { HealthCheck } from "./health.ts";
-import type { Metrics } from "./metrics.ts";
+import type { ServerMetrics } from "./metrics.ts";
 import type { Negotiated } from "./negotiate.ts";
 import type { RequestInfo } from "./path.ts";
 
@@ -53,7 +54,11 @@ export interface Server {
   /** What else a write must change in its transaction: addresses and ports of a Service. */
   readonly allocate: Allocate;
   readonly tunnels: Tunnels | undefined;
-  readonly metrics: Metrics;
+  readonly metrics: ServerMetrics;
+  /** Undefined without a policy. */
+  readonly audit: Audit | undefined;
+  /** Longest that a request may take which is no watch or stream. */
+  readonly requestMs: number;
   readonly checks: readonly HealthCheck[];
   /** Where clients reach the server: "10.0.0.1:6443". */
   readonly address: string;

@@ -3,13 +3,16 @@
  *
  * Permission is checked before, by path, like everything else.
  */
+import { createHash } from "node:crypto";
 import type { ResponseRecord } from "../../machinery/client/transport/contract.ts";
+import { METRICS_TYPE } from "../../machinery/process/metrics.ts";
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from "../resources/discovery.ts";
 import { answerOpenApi } from "../schema/openapi-handler.ts";
 import type { Exchange } from "./contract.ts";
 import { health } from "./health.ts";
-import { negotiate } from "./negotiate.ts";
+import { MEDIA_TYPES, negotiate, type Offer } from "./negotiate.ts";
 import { nothingThere } from "./refusals.ts";
+import { render } from "./render.ts";
 import { respondText, respondValue } from "./respond.ts";
 import { tunnel } from "./tunnel.ts";
 import { version } from "./version.ts";
@@ -29,8 +32,8 @@ const exact: Readonly<Record<string, Endpoint>> = {
   "/healthz": checks,
   "/livez": checks,
   "/readyz": checks,
-  "/metrics": reads(({ server }) =>
-    respondText(200, server.metrics.text(server.resources, server.cache), "text/plain; version=0.0.4; charset=utf-8"),
+  "/metrics": reads(async ({ server }) =>
+    respondText(200, await server.metrics.text(server.resources, server.cache), METRICS_TYPE),
   ),
   "/api": reads((exchange) => discovery(exchange, "core")),
   "/apis": reads((exchange) => discovery(exchange, "groups")),
@@ -56,18 +59,32 @@ export function endpointOf(path: string): Endpoint | undefined {
 
 function discovery({ record, server }: Exchange, api: "core" | "groups"): ResponseRecord {
   const { rows } = server.resources;
-  const { as, version: asked } = negotiate(record.headers.accept, ["discovery"]);
+  const negotiated = negotiate(record, { ...DOCUMENTS, forms: ["discovery"] });
+  const { as, version: asked, media } = negotiated;
   if (as === "discovery") {
     const apiVersion = `apidiscovery.k8s.io/${asked}`;
-    const response = respondValue(200, { ...aggregatedDiscovery(rows, api), apiVersion });
-    const type = `application/json;g=apidiscovery.k8s.io;v=${asked};as=APIGroupDiscoveryList`;
-    return { ...response, headers: { "content-type": type, vary: "Accept" } };
+    const value = { ...aggregatedDiscovery(rows, api), apiVersion };
+    const response = withTag(record, render(respondValue(200, value), negotiated, server.protobuf));
+    const type = `${MEDIA_TYPES[media]};g=apidiscovery.k8s.io;v=${asked};as=APIGroupDiscoveryList`;
+    return { ...response, headers: { ...response.headers, "content-type": type, vary: "Accept" } };
   }
-  return respondValue(200, api === "core" ? apiVersions(rows, server.address) : apiGroupList(rows));
+  const value = api === "core" ? apiVersions(rows, server.address) : apiGroupList(rows);
+  return render(respondValue(200, value), negotiated, server.protobuf);
+}
+
+const DOCUMENTS: Offer = { forms: [], protobuf: () => true, watch: false };
+
+/** A client that has the document already gets told so, without it. */
+function withTag({ headers }: Exchange["record"], response: ResponseRecord): ResponseRecord {
+  if (response.body.kind !== "object") return response;
+  const bytes = Buffer.concat([...(response.body.encoded?.() ?? [Buffer.from(JSON.stringify(response.body.value()))])]);
+  const etag = `"${createHash("sha512").update(bytes).digest("hex").toUpperCase()}"`;
+  if (headers["if-none-match"] === etag) return { status: 304, headers: { etag }, body: { kind: "none" } };
+  return { ...response, headers: { ...response.headers, etag } };
 }
 
 /** /api/v1, /apis/GROUP and /apis/GROUP/VERSION. */
-function resourceList({ info, server }: Exchange): ResponseRecord {
+function resourceList({ record, info, server }: Exchange): ResponseRecord {
   const { rows } = server.resources;
   const [root, first = "", second] = info.path.split("/").filter((part) => part !== "");
   const list =
@@ -77,7 +94,7 @@ function resourceList({ info, server }: Exchange): ResponseRecord {
         ? apiGroup(rows, first)
         : apiResourceList(rows, first, second);
   if (!list) throw nothingThere();
-  return respondValue(200, list);
+  return render(respondValue(200, list), negotiate(record, DOCUMENTS), server.protobuf);
 }
 
 async function openApi({ record, server }: Exchange): Promise<ResponseRecord> {

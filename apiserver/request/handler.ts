@@ -7,40 +7,59 @@
  */
 import type { Handler, RequestRecord, ResponseRecord } from "../../machinery/client/transport/contract.ts";
 import { ApiError } from "../../machinery/objects/status.ts";
+import type { Trail } from "../audit/contract.ts";
 import { impersonate } from "../auth/authenticate.ts";
 import { type Attributes, allow, MASTERS, type User } from "../auth/contract.ts";
 import { forbidden } from "../auth/forbidden.ts";
+import type { ResourceRow } from "../resources/contract.ts";
 import type { Exchange, Server } from "./contract.ts";
 import { withDeadline } from "./deadline.ts";
 import { endpointOf } from "./endpoints.ts";
 import { failure } from "./failure.ts";
 import { HISTORY_PREFIX, history } from "./history.ts";
-import { negotiate } from "./negotiate.ts";
+import { negotiate, negotiateError, type Offer } from "./negotiate.ts";
 import { parsePath, type RequestInfo } from "./path.ts";
 import { methodNotAllowed, nothingThere } from "./refusals.ts";
-import { route } from "./route.ts";
+import { render } from "./render.ts";
+import { type Route, route } from "./route.ts";
 
 export function createHandler(server: Server): Handler {
   return async (record) => {
-    const started = server.clock.monotonic();
+    const { clock, metrics } = server;
+    const started = clock.monotonic();
     const warnings: string[] = [];
+    const over = metrics.begun(record.method === "GET" || record.method === "HEAD");
     let info: RequestInfo | undefined;
+    let trail: Trail | undefined;
+    let broken = false;
     let response: ResponseRecord;
     try {
       if (server.stopping.aborted) throw new ApiError("ServiceUnavailable", "the server is shutting down");
       const asked = infoOf(record);
       info = asked;
-      const work = () => answer(server, record, asked, warnings);
-      response = withWarnings(await withDeadline(server.clock, record, asked, work), warnings);
+      trail = server.audit?.begin(record, asked);
+      const work = () => answer(server, record, asked, warnings, trail);
+      response = withWarnings(await withDeadline(clock, server.requestMs, record, asked, work), warnings);
     } catch (error) {
-      response = withWarnings(failure(error, server.log), warnings);
+      broken = !(error instanceof ApiError);
+      const told = render(failure(error, server.log), negotiateError(record), server.protobuf);
+      response = withWarnings(told, warnings);
     }
-    const seconds = (server.clock.monotonic() - started) / 1000;
+    over();
     // Names that clients make up must not become labels.
-    const known = info && server.resources.find(info.group, info.version, info.resource);
-    server.metrics.request(info?.verb ?? "", known?.plural ?? "", response.status, seconds);
-    return response;
+    const row = info && server.resources.find(info.group, info.version, info.resource);
+    metrics.answered(series(record, info, row), response.status, (clock.monotonic() - started) / 1000);
+    return trail ? trail.answered(response, broken) : response;
   };
+}
+
+function series(
+  { method, query, headers }: RequestRecord,
+  info: RequestInfo | undefined,
+  row: ResourceRow | undefined,
+) {
+  const apply = method === "PATCH" && (headers["content-type"] ?? "").startsWith("application/apply-patch");
+  return { info, row, dryRun: method !== "GET" && query.has("dryRun"), apply };
 }
 
 async function answer(
@@ -48,13 +67,18 @@ async function answer(
   record: RequestRecord,
   info: RequestInfo,
   warnings: string[],
+  trail: Trail | undefined,
 ): Promise<ResponseRecord> {
   const starting = server.starting();
   const early = starting && HEALTH.test(record.path);
   if (starting && !early && !isMaster(record)) throw unready();
-  const user = impersonate(server.authenticate(record), record.headers, server.authorize);
+  const who = authenticated(server, record);
+  const user = impersonate(who, record.headers, server.authorize);
+  trail?.known(who, user);
   const attributes = attributesOf(user, info, record.query);
   const decision = early ? allow() : server.authorize(attributes);
+  server.metrics.authorized(decision.kind);
+  trail?.decided(attributes, decision);
   if (decision.kind !== "allow") throw forbidden(attributes, decision.reason);
 
   const exchange: Exchange = { server, record, info, user, attributes, warnings };
@@ -65,8 +89,32 @@ async function answer(
     return endpoint.serve(exchange);
   }
   const found = route(server, info);
-  const whole = { ...exchange, ...found, negotiated: negotiate(record.headers.accept, found.forms) };
-  return record.path.startsWith(HISTORY_PREFIX) ? history(whole) : found.step(whole);
+  if (found.row.custom?.warning) warnings.push(found.row.custom.warning);
+  const negotiated = negotiate(record, offerOf(server, found));
+  const whole = { ...exchange, ...found, negotiated };
+  const response = await (record.path.startsWith(HISTORY_PREFIX) ? history(whole) : found.step(whole));
+  return render(response, negotiated, server.protobuf);
+}
+
+/** Custom kinds have no protobuf form; their scale has one. */
+function offerOf({ protobuf }: Server, { row, subresource, forms, info }: Route): Offer {
+  const { group, version, kind } = subresource ?? row;
+  return {
+    forms,
+    protobuf: () => protobuf.canWrite({ apiVersion: group === "" ? version : `${group}/${version}`, kind }),
+    watch: info.verb === "watch",
+  };
+}
+
+function authenticated({ authenticate, metrics }: Server, record: RequestRecord): User {
+  try {
+    const user = authenticate(record);
+    metrics.authenticated("success", user.name);
+    return user;
+  } catch (error) {
+    metrics.authenticated("error", "");
+    throw error;
+  }
 }
 
 /** Without roles nobody can be judged but administrators: refusing others would be a lie. */

@@ -2,6 +2,7 @@
  * Health: /healthz, /livez and /readyz with named checks, as Kubernetes shows them.
  *
  * A check answers why it fails, or nothing. `/readyz/store` asks one of them alone; `?verbose` lists all.
+ * https://kubernetes.io/docs/reference/using-api/health-checks/
  */
 import type { ResponseRecord } from "../../machinery/client/transport/contract.ts";
 import { nothingThere } from "./refusals.ts";
@@ -21,18 +22,43 @@ export async function health(
   query: URLSearchParams,
   checks: readonly HealthCheck[],
 ): Promise<ResponseRecord> {
-  const [kind = "", only] = path.split("/").filter((part) => part !== "");
-  const excluded = new Set(query.getAll("exclude"));
-  const relevant = checks.filter(({ live, name }) => (live || kind === "readyz") && !excluded.has(name));
-  if (only !== undefined) {
-    const one = relevant.find(({ name }) => name === only);
-    if (!one) throw nothingThere();
-    const why = await one.check();
-    return why === undefined ? respondText(200, "ok") : respondText(500, `internal server error: ${why}`);
-  }
-  const results = await Promise.all(relevant.map(async ({ name, check }) => ({ name, why: await check() })));
-  const failed = results.filter(({ why }) => why !== undefined);
-  const lines = results.map(({ name, why }) => (why === undefined ? `[+]${name} ok` : `[-]${name} failed: ${why}`));
-  if (failed.length > 0) return respondText(500, `${[...lines, `${kind} check failed`].join("\n")}\n`);
-  return respondText(200, query.has("verbose") ? `${[...lines, `${kind} check passed`].join("\n")}\n` : "ok");
+  const [kind = "", ...rest] = path.split("/").filter((part) => part !== "");
+  const relevant = checks.filter(({ live }) => live || kind === "readyz");
+  return rest.length > 0 ? one(rest.join("/"), relevant) : all(kind, query, relevant);
+}
+
+async function one(wanted: string, checks: readonly HealthCheck[]): Promise<ResponseRecord> {
+  const found = checks.find(({ name }) => name === wanted);
+  if (!found) throw nothingThere();
+  const why = await found.check();
+  return why === undefined ? ok("ok") : failed(`internal server error: ${why}`);
+}
+
+/** Everybody may ask this: why a check fails is told by the check alone. */
+async function all(kind: string, query: URLSearchParams, checks: readonly HealthCheck[]): Promise<ResponseRecord> {
+  const excluded = new Set(query.getAll("exclude").filter((name) => name !== ""));
+  const results = await Promise.all(
+    checks.map(async ({ name, check }) => {
+      if (excluded.has(name)) return { line: `[+]${name} excluded: ok`, good: true };
+      const good = (await check()) === undefined;
+      return { line: good ? `[+]${name} ok` : `[-]${name} failed: reason withheld`, good };
+    }),
+  );
+  const unknown = [...excluded].filter((name) => !checks.some((check) => check.name === name));
+  const warning = `warn: some health checks cannot be excluded: no matches for ${unknown.map((name) => JSON.stringify(name)).join(",")}`;
+  const lines = [...results.map(({ line }) => line), ...(unknown.length > 0 ? [warning] : [])].map(
+    (line) => `${line}\n`,
+  );
+  if (results.some(({ good }) => !good)) return failed(`${lines.join("")}${kind} check failed`);
+  return ok(query.has("verbose") ? `${lines.join("")}${kind} check passed\n` : "ok");
+}
+
+function ok(text: string): ResponseRecord {
+  const response = respondText(200, text);
+  return { ...response, headers: { ...response.headers, "x-content-type-options": "nosniff" } };
+}
+
+function failed(text: string): ResponseRecord {
+  const response = respondText(500, `${text}\n`);
+  return { ...response, headers: { ...response.headers, "x-content-type-options": "nosniff" } };
 }

@@ -18,6 +18,8 @@ import { createRbac } from "../auth/rbac.ts";
 import { createTokens } from "../auth/tokens.ts";
 import type { WatchCache } from "../cache/contract.ts";
 import { ResourceTable } from "../resources/table.ts";
+import { createRegistry, type Registry } from "../custom/registry.ts";
+import { createServiceResolver } from "../custom/service-endpoint.ts";
 import type { Schema } from "../schema/contract.ts";
 import { createDecoders } from "../schema/decode.ts";
 import { createOpenApi } from "../schema/openapi.ts";
@@ -62,11 +64,14 @@ export interface AssembledServer {
   readonly handler: Handler;
   readonly server: Server;
   readonly addresses: ServiceAddresses;
+  /** Where definitions of custom kinds are brought to be served. */
+  readonly registry: Registry;
 }
 
 export function assembleServer(options: ServerOptions): AssembledServer {
   const { clock, log, schema, cache, stopping } = options;
-  const resources = createResources(new ResourceTable(), cache);
+  const table = new ResourceTable();
+  const resources = createResources(table, cache);
   const objects = createCachedObjects(resources);
   const tokens = createTokens(clock, options.tokenKey);
   const rbac = createRbac(objects);
@@ -116,7 +121,15 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     stopping,
     starting: options.starting,
   };
-  return { handler: createHandler(server), server, addresses };
+  const registry = createRegistry({
+    table,
+    schema,
+    decoders: server.decoders,
+    clock,
+    resolve: createServiceResolver(objects, clock),
+    changed: () => server.openApi.reset(),
+  });
+  return { handler: createHandler(server), server, addresses, registry };
 }
 
 /** For the audit log: a body that cannot be read is told by the answer. */

@@ -38,6 +38,8 @@ export interface RequestRecord {
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: RequestBody;
   readonly peer: Peer;
+  /** The address of the other end, where there is one. */
+  readonly source?: string | undefined;
   /** True when the client asked to leave HTTP (exec, attach, port-forward, tunnel, watch over WebSocket). */
   readonly upgrade: boolean;
   /** Aborted when the client went away or the server stops. */

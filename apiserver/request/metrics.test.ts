@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Pipeline, startPipeline } from "../../e2e/harness/pipeline.ts";
+
+let pipeline: Pipeline;
+beforeEach(async () => {
+  pipeline = await startPipeline();
+});
+afterEach(() => pipeline.close());
+
+const maps = "/api/v1/namespaces/default/configmaps";
+const configMap = { metadata: { name: "one" }, data: { key: "value" } };
+
+async function metrics(): Promise<Map<string, number>> {
+  const { status, headers, value } = await pipeline.send({ path: "/metrics" });
+  expect(status).toBe(200);
+  expect(headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
+  const lines = String(value)
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]),
+  );
+}
+
+const labels = (verb: string, scope: string, more: Record<string, string> = {}) => {
+  const all = {
+    verb,
+    dry_run: "",
+    group: "",
+    version: "v1",
+    resource: "configmaps",
+    subresource: "",
+    scope,
+    component: "apiserver",
+    ...more,
+  };
+  return Object.entries(all)
+    .map(([name, value]) => `${name}="${value}"`)
+    .join(",");
+};
+
+test("requests are counted by what they ask for and how they end", async () => {
+  await pipeline.send({ method: "POST", path: maps, body: configMap });
+  await pipeline.send({ method: "POST", path: maps, body: configMap });
+  await pipeline.send({ method: "POST", path: `${maps}?dryRun=All`, body: { metadata: { name: "two" } } });
+  await pipeline.send({ path: maps });
+  await pipeline.send({ path: "/api/v1/configmaps" });
+  await pipeline.send({ path: `${maps}/none` });
+  await pipeline.send({ path: "/livez" });
+  const found = await metrics();
+  const total = (text: string, code: number) => found.get(`apiserver_request_total{${text},code="${code}"}`);
+  expect(total(labels("POST", "resource"), 201)).toBe(1);
+  expect(total(labels("POST", "resource"), 409)).toBe(1);
+  expect(total(labels("POST", "resource", { dry_run: "All" }), 201)).toBe(1);
+  expect(total(labels("LIST", "namespace"), 200)).toBe(1);
+  expect(total(labels("LIST", "cluster"), 200)).toBeGreaterThanOrEqual(1);
+  expect(total(labels("GET", "resource"), 404)).toBe(1);
+  expect(total(labels("GET", "", { version: "", resource: "", subresource: "/livez" }), 200)).toBe(1);
+  expect(found.get(`apiserver_request_duration_seconds_count{${labels("POST", "resource")}}`)).toBe(2);
+  expect(found.get(`apiserver_request_duration_seconds_bucket{${labels("POST", "resource")},le="+Inf"}`)).toBe(2);
+  expect(found.get('apiserver_current_inflight_requests{request_kind="readOnly"}')).toBe(1);
+});
+
+test("names that clients make up become no labels", async () => {
+  for (let index = 0; index < 20; index++) {
+    await pipeline.send({ path: `/apis/made.up/v${index}/things` });
+    await pipeline.send({ path: `/made/up/${index}` });
+  }
+  expect([...(await metrics()).keys()].filter((name) => name.includes("made"))).toEqual([]);
+});
+
+test("stored objects, the store's calls, admission and identities are told", async () => {
+  await pipeline.send({ method: "POST", path: maps, body: configMap });
+  await pipeline.send({ path: maps, peer: { kind: "anonymous" }, headers: { authorization: "Bearer bad" } });
+  await pipeline.send({ path: maps, user: "eve", groups: [] });
+  const found = await metrics();
+  expect(found.get('apiserver_resource_objects{group="",resource="configmaps"}')).toBeGreaterThan(0);
+  expect(
+    found.get('etcd_request_duration_seconds_count{operation="create",group="",resource="configmaps"}'),
+  ).toBeGreaterThan(0);
+  expect(
+    found.get(
+      'apiserver_admission_step_admission_duration_seconds_count{operation="CREATE",rejected="false",type="admit"}',
+    ),
+  ).toBeGreaterThan(0);
+  expect(found.get('authentication_attempts{result="error"}')).toBe(1);
+  expect(found.get('authorization_attempts_total{result="no-opinion"}')).toBe(1);
+  expect(found.get("process_resident_memory_bytes")).toBeGreaterThan(0);
+});
+
+test("an open watch is told until it ends", async () => {
+  await pipeline.send({ method: "POST", path: maps, body: configMap });
+  const open = 'apiserver_longrunning_requests{verb="WATCH",group="",resource="configmaps"}';
+  const gone = new AbortController();
+  const watch = pipeline
+    .transport()
+    .watch({ method: "GET", path: maps, query: { watch: "true" }, signal: gone.signal });
+  for await (const _ of watch) {
+    expect((await metrics()).get(open)).toBe(1);
+    break;
+  }
+  gone.abort();
+  await expect.poll(async () => (await metrics()).get(open)).toBe(0);
+});
