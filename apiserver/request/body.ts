@@ -10,7 +10,8 @@ import { ApiError, badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import { readYaml, YamlError } from "../../machinery/yaml.ts";
-import type { Schema } from "../schema/contract.ts";
+import type { CustomKind } from "../resources/contract.ts";
+import type { Decoded, Schema } from "../schema/contract.ts";
 import { cannotBeHandled, type Decoders, strictErrors } from "../schema/decode.ts";
 import { readJson } from "../schema/json.ts";
 import { JsonSyntaxError } from "../schema/json-reader.ts";
@@ -22,6 +23,7 @@ export interface Expected {
   readonly group: string;
   readonly version: string;
   readonly kind: string;
+  readonly custom?: CustomKind;
 }
 
 export interface ReadValue {
@@ -97,10 +99,8 @@ export function decodeObject(
   warnings: string[],
 ): KubeObject {
   checkKind(read.value, expected);
-  const message = schema.kind(expected.group, expected.version, expected.kind);
-  if (!message) throw new Error(`the schema does not have ${expected.kind} in ${expected.group}/${expected.version}`);
   try {
-    const { value, unknown } = decoders(message.name)<KubeObject>(read.value);
+    const { value, unknown } = decoderOf({ schema, decoders }, expected)(read.value as Record<string, unknown>);
     const problems = validation === "Ignore" ? [] : strictErrors({ unknown, duplicates: read.duplicates });
     if (problems.length > 0 && validation === "Strict")
       throw cannotBeHandled(expected.kind, expected.version, problems);
@@ -112,6 +112,16 @@ export function decodeObject(
     if (error instanceof DecodeError) throw cannotBeHandled(expected.kind, expected.version, error);
     throw error;
   }
+}
+
+type Decode = (value: Record<string, unknown>) => Decoded<KubeObject>;
+
+function decoderOf({ schema, decoders }: Parameters<typeof decodeObject>[0], expected: Expected): Decode {
+  const { group, version, kind, custom } = expected;
+  if (custom) return (value) => custom.decode(value);
+  const message = schema.kind(group, version, kind);
+  if (!message) throw new Error(`the schema does not have ${kind} in ${group}/${version}`);
+  return decoders(message.name);
 }
 
 /** Kind and version may be left out, but not be others. */

@@ -35,7 +35,7 @@ export const remove: Step = async (exchange) => {
   if (outcome.next !== "delete") return respondObject(exchange, outcome);
   const { uid } = (outcome.object as StoredObject).metadata;
   const group = row.group ? { group: row.group } : {};
-  return respondSuccess(exchange, { name: info.name, ...group, kind: row.plural, uid });
+  return respondSuccess({ name: info.name, ...group, kind: row.plural, uid });
 };
 
 /** Deletes every object that the selectors match; each on its own, so some may be gone when one fails. */
@@ -50,7 +50,7 @@ export const removeCollection: Step = async (exchange) => {
     if (deleted) items.push(deleted.object);
   }
   const { kind, apiVersion, metadata } = page.value();
-  return respondValue(200, { kind, apiVersion, metadata, items }, exchange.negotiated.media);
+  return respondValue(200, { kind, apiVersion, metadata, items });
 };
 
 /** Someone else may delete the same objects meanwhile. */
@@ -88,12 +88,14 @@ async function marked(exchange: ResourceExchange, current: CachedObject, options
   const { strategy } = row;
   const old = current.object;
   const { metadata } = old;
+  const marks = metadata.deletionTimestamp !== undefined;
   const finalizers = finalizersAfter(metadata.finalizers ?? [], options.propagation);
+  const { deletionFinalizer: own } = strategy;
+  if (own && !marks && !finalizers.includes(own)) finalizers.push(own);
   const grace = gracePeriod(strategy.gracePeriodSeconds?.(old, options.gracePeriodSeconds) ?? 0, old);
   const held = finalizers.length > 0 || grace > 0 || (strategy.holds?.(old) ?? false);
   if (!held) return removal(exchange, current);
 
-  const marks = metadata.deletionTimestamp !== undefined;
   const sameFinalizers = finalizers.join("\n") === (metadata.finalizers ?? []).join("\n");
   if (marks && sameFinalizers && grace >= (metadata.deletionGracePeriodSeconds ?? 0)) return { kind: "same" };
 

@@ -61,7 +61,7 @@ const MERGE: PatchType = {
 
 const STRATEGIC: PatchType = {
   apply({ server, row }, object, patch) {
-    const message = server.schema.kind(row.group, row.version, row.kind);
+    const message = row.custom ? undefined : server.schema.kind(row.group, row.version, row.kind);
     if (!message) throw unsupported([APPLY]);
     return applyStrategicMergePatch(server.schema, message.name, object, patch);
   },

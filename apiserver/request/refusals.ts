@@ -6,5 +6,6 @@ import { ApiError } from "../../machinery/objects/status.ts";
 export const nothingThere = (): ApiError =>
   new ApiError("NotFound", "the server could not find the requested resource", {});
 
-export const methodNotAllowed = (): ApiError =>
-  new ApiError("MethodNotAllowed", "the server does not allow this method on the requested resource", {});
+export const methodNotAllowed = (
+  why = "the server does not allow this method on the requested resource",
+): ApiError => new ApiError("MethodNotAllowed", why, {});

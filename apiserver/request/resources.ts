@@ -11,20 +11,23 @@ import { qualified, type Resources } from "./contract.ts";
 import { viewOf } from "./stored-as.ts";
 
 export function createResources(table: ResourceTable, cache: WatchCache): Resources {
-  const views = new Map<ResourceRow, ResourceCache>();
+  // Rows of custom kinds come and go.
+  const views = new WeakMap<ResourceRow, ResourceCache>();
   const open = (row: ResourceRow): ResourceCache => {
     const { storedAs } = row;
     const target = storedAs && table.find(storedAs.group, storedAs.version, storedAs.plural);
     if (storedAs && !target) throw new Error(`${qualified(row)} is stored as a resource that is not there`);
     if (storedAs && target) return viewOf(of(target), row, storedAs);
-    return cache.resource({
+    const version = row.custom?.storageVersion ?? row.version;
+    const stored = cache.resource({
       prefix: row.storagePrefix ?? storagePrefix(row.group, row.plural),
       namespaced: row.namespaced,
       resource: qualified(row),
-      apiVersion: row.group === "" ? row.version : `${row.group}/${row.version}`,
+      apiVersion: row.group === "" ? version : `${row.group}/${version}`,
       kind: row.kind,
       listKind: row.listKind,
     });
+    return row.custom ? row.custom.view(stored) : stored;
   };
   const of = (row: ResourceRow): ResourceCache => {
     const known = views.get(row);
@@ -43,15 +46,15 @@ export function createResources(table: ResourceTable, cache: WatchCache): Resour
 }
 
 /** The same caches by the names that authorization and admission use. */
-export function createCachedObjects({ rows, cache }: Resources): CachedObjects {
+export function createCachedObjects(resources: Resources): CachedObjects {
   const caches = new Map<string, ResourceCache>();
   const of = (resource: string): ResourceCache => {
     const known = caches.get(resource);
     if (known) return known;
-    const row = rows.find((one) => qualified(one) === resource);
+    const row = resources.rows.find((one) => qualified(one) === resource);
     if (!row) throw new Error(`no resource ${resource}`);
-    const found = cache(row);
-    caches.set(resource, found);
+    const found = resources.cache(row);
+    if (!row.custom) caches.set(resource, found);
     return found;
   };
   function* objects(items: Iterable<{ readonly object: StoredObject }>) {

@@ -54,6 +54,8 @@ export function route(server: Server, info: RequestInfo): Route {
     const { subresource, step } = subresourceRoute(row, info);
     return { ...base, subresource, step, forms: info.subresource === "status" ? FORMS : PLAIN };
   }
+  if (row.custom?.terminating && info.verb === "create")
+    throw methodNotAllowed("create not allowed while custom resource definition is terminating");
   const step = steps[info.verb];
   if (NAMED.has(info.verb) !== (info.name !== "") && !SELECTING.has(info.verb)) throw methodNotAllowed();
   if (!step || !(row.verbs as readonly string[]).includes(info.verb)) throw methodNotAllowed();

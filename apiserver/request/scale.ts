@@ -135,8 +135,8 @@ function fieldsOf({ row }: Pick<ResourceExchange, "row">): ScaleFields {
 
 function scaleOf(fields: ScaleFields, object: StoredObject): KubeObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  const selector = at(object, fields.selector);
-  const text = typeof selector === "string" ? selector : formatLabelSelector(asSelector(selector));
+  const selector = fields.selector === "" ? undefined : (at(object, fields.selector) ?? undefined);
+  const text = typeof selector === "string" ? selector : selector && formatLabelSelector(asSelector(selector));
   return {
     kind: "Scale",
     apiVersion: "autoscaling/v1",

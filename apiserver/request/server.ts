@@ -17,9 +17,9 @@ import { createNodeAuthorizer } from "../auth/node-authorizer.ts";
 import { createRbac } from "../auth/rbac.ts";
 import { createTokens } from "../auth/tokens.ts";
 import type { WatchCache } from "../cache/contract.ts";
-import { ResourceTable } from "../resources/table.ts";
 import { createRegistry, type Registry } from "../custom/registry.ts";
 import { createServiceResolver } from "../custom/service-endpoint.ts";
+import { ResourceTable } from "../resources/table.ts";
 import type { Schema } from "../schema/contract.ts";
 import { createDecoders } from "../schema/decode.ts";
 import { createOpenApi } from "../schema/openapi.ts";
@@ -98,7 +98,11 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     tokens,
     admission: measuredAdmission(
       createAdmission(
-        measuredPlugins(builtinPlugins(rbac, authorize, () => resources.rows), all, clock),
+        measuredPlugins(
+          builtinPlugins(rbac, authorize, () => resources.rows),
+          all,
+          clock,
+        ),
         createAdmissionServices(clock, objects, resources),
       ),
       all,

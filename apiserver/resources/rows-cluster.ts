@@ -1,7 +1,9 @@
 /**
  * Rows of everything around the workloads: network, storage, rights, identities, leases, admission.
  */
+
 import { pathSegment } from "../../machinery/objects/names.ts";
+import { definitionStrategy } from "../custom/definition.ts";
 import * as cluster from "./columns/cluster.ts";
 import * as network from "./columns/network.ts";
 import * as storage from "./columns/storage.ts";
@@ -12,6 +14,7 @@ import { ingressStrategy, networkPolicyStrategy } from "./ingress.ts";
 import { leaseStrategy } from "./lease.ts";
 import { clusterRoleBindingStrategy, clusterRoleStrategy, roleBindingStrategy, roleStrategy } from "./rbac.ts";
 import { group, type RowParts, subresource } from "./row.ts";
+import { signingRequestStrategy } from "./signing-request.ts";
 import { storageClassStrategy } from "./storage.ts";
 
 const discovery = group("discovery.k8s.io", "v1");
@@ -112,7 +115,8 @@ export const clusterRows: readonly ResourceRow[] = [
   authorization("SubjectAccessReview", "subjectaccessreviews", review),
 
   certificates("CertificateSigningRequest", "certificatesigningrequests", {
-    ...stored,
+    strategy: signingRequestStrategy,
+    cluster: true,
     short: ["csr"],
     status: true,
     columns: cluster.signingRequestColumns,
@@ -158,12 +162,12 @@ export const clusterRows: readonly ResourceRow[] = [
   devices("ResourceClaimTemplate", "resourceclaimtemplates", { storedOnly: true }),
   devices("ResourceSlice", "resourceslices", stored),
 
-  // Read only: none can be made yet. kubectl asks for them to tell an unknown kind from a defined one.
   extensions("CustomResourceDefinition", "customresourcedefinitions", {
     cluster: true,
-    verbs: ["get", "list", "watch"],
     short: ["crd", "crds"],
     categories: ["api-extensions"],
-    storedOnly: true,
+    status: true,
+    generation: true,
+    strategy: definitionStrategy,
   }),
 ];

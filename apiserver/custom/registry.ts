@@ -1,0 +1,126 @@
+/**
+ * Registry: brings definitions into the table of resources and takes them out again.
+ *
+ * A definition is served while it is established. When what it says changes, its rows are replaced at once and their
+ * watches end, so that clients begin anew under the new schema. Nothing is parsed or compiled before it is used.
+ */
+import { equalJson } from "../../machinery/objects/json-value.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
+import type { ResourceRow } from "../resources/contract.ts";
+import type { ResourceTable } from "../resources/table.ts";
+import type { Schema } from "../schema/contract.ts";
+import type { Decoders } from "../schema/decode.ts";
+import { META_PACKAGE } from "../schema/facts.ts";
+import type { Definition } from "./contract.ts";
+import { type Converter, noConversion } from "./conversion.ts";
+import { rowOf, schemaOf } from "./kind.ts";
+import { messageName, messagesOf } from "./messages.ts";
+import { isEstablished, isTerminating } from "./naming.ts";
+import { createWebhookConverter, type ResolveService } from "./webhook.ts";
+
+export interface RegistryOptions {
+  readonly table: ResourceTable;
+  readonly schema: Schema;
+  readonly decoders: Decoders;
+  readonly clock: Clock;
+  readonly resolve: ResolveService;
+  /** Called when rows came or went. */
+  readonly changed: () => void;
+}
+
+export interface Registry {
+  /** Takes the definition as it is now. */
+  set(definition: Definition): void;
+  remove(name: string): void;
+  /** Removes all others. */
+  keepOnly(names: ReadonlySet<string>): void;
+  close(): void;
+}
+
+interface Entry {
+  definition: Definition;
+  readonly rows: readonly ResourceRow[];
+  end(): void;
+}
+
+export function createRegistry(options: RegistryOptions): Registry {
+  const { table, schema, decoders, clock, resolve, changed } = options;
+  const entries = new Map<string, Entry>();
+
+  const converterOf = ({ spec }: Definition): { converter: Converter; close(): void } => {
+    const { conversion } = spec;
+    if (conversion?.strategy !== "Webhook") return { converter: noConversion, close: () => undefined };
+    const converter = createWebhookConverter({ conversion, clock, resolve });
+    return { converter, close: converter.close };
+  };
+
+  const open = (definition: Definition): Entry => {
+    const stop = new AbortController();
+    const { converter, close } = converterOf(definition);
+    const decodeMeta = decoders(`${META_PACKAGE}.ObjectMeta`);
+    const shared = { converter, decodeMeta, ended: stop.signal, terminating: () => isTerminating(entry.definition) };
+    const { group, names, versions } = definition.spec;
+    // built-in kinds come first: a definition cannot take their place
+    const free = (version: string) =>
+      !table.find(group, version, names.plural) && !table.ofKind(group, version, names.kind);
+    const served = versions.filter((one) => one.served && free(one.name));
+    const rows = served.map((version) => rowOf({ definition, version, ...shared }));
+    const forget = served.map((version) => {
+      const kind = { group: definition.spec.group, version: version.name, kind: definition.spec.names.kind };
+      const name = messageName(kind);
+      return schema.add(kind, name, () => messagesOf(name, schemaOf(version)));
+    });
+    const entry: Entry = {
+      definition,
+      rows,
+      end() {
+        for (const one of forget) one();
+        stop.abort();
+        close();
+      },
+    };
+    return entry;
+  };
+
+  const remove = (name: string): void => {
+    const entry = entries.get(name);
+    if (!entry) return;
+    entries.delete(name);
+    for (const row of entry.rows) table.remove(row);
+    entry.end();
+    changed();
+  };
+
+  return {
+    set(definition) {
+      const { name } = definition.metadata;
+      const old = entries.get(name);
+      if (!isEstablished(definition)) return remove(name);
+      if (old && sameRows(old.definition, definition)) {
+        const ending = isTerminating(definition) !== isTerminating(old.definition);
+        old.definition = definition;
+        if (ending) changed();
+        return;
+      }
+      for (const row of old?.rows ?? []) table.remove(row);
+      const entry = open(definition);
+      entries.set(name, entry);
+      for (const row of entry.rows) table.add(row);
+      old?.end();
+      changed();
+    },
+    remove,
+    keepOnly(names) {
+      for (const name of entries.keys()) if (!names.has(name)) remove(name);
+    },
+    close() {
+      for (const entry of entries.values()) entry.end();
+      entries.clear();
+    },
+  };
+}
+
+const sameRows = (a: Definition, b: Definition): boolean =>
+  a.metadata.uid === b.metadata.uid &&
+  equalJson(a.spec, b.spec) &&
+  equalJson(a.status?.acceptedNames, b.status?.acceptedNames);
