@@ -6,7 +6,7 @@
  */
 import { type CelField, type CelObjectType, CelRuntimeError, type CelType } from "./contract.ts";
 import { parseDuration, parseTimestamp } from "./time.ts";
-import { Dict, Fields, List, type MapKey, type Value } from "./values.ts";
+import { Dict, Fields, List, type MapKey, Optional, type Value } from "./values.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -136,6 +136,8 @@ export function fromJson(value: unknown, type: CelType): Value {
     case "object":
       if (isObject(value)) return new JsonObjectValue(value, type);
       throw misfit("object", value);
+    case "optional":
+      return new Optional(fromJson(value, type.of));
     default:
       return deduced(value);
   }

@@ -10,7 +10,7 @@ import type { Overload } from "./declarations.ts";
 import { fits } from "./fits.ts";
 import { fromJson } from "./json-values.ts";
 import { type Call, type Expr, type Fold, type ListLiteral, type MapLiteral, RESULT, type Select } from "./syntax.ts";
-import { ArrayList, Dict, EntryMap, List, noOverload, Optional, TypeValue, type Value } from "./values.ts";
+import { ArrayList, Dict, EntryMap, List, none, noOverload, Optional, TypeValue, type Value } from "./values.ts";
 
 export type Run = (frame: Frame) => Value;
 
@@ -106,8 +106,7 @@ class Planner {
       frame.spend(1);
       const known = frame.slots[slot];
       if (known !== undefined) return known as Value;
-      if (!Object.hasOwn(frame.bindings, name)) throw new CelRuntimeError(`no such attribute(s): ${name}`);
-      const value = fromJson(frame.bindings[name] ?? null, type);
+      const value = bound(frame.bindings, name, type);
       frame.slots[slot] = value;
       return value;
     };
@@ -263,6 +262,13 @@ class Planner {
       else throw noOverload();
     };
   }
+}
+
+/** What is bound to a variable; an optional one may be left out. */
+function bound(bindings: Readonly<Record<string, unknown>>, name: string, type: CelType): Value {
+  if (Object.hasOwn(bindings, name)) return fromJson(bindings[name] ?? null, type);
+  if (type.kind === "optional") return none;
+  throw new CelRuntimeError(`no such attribute(s): ${name}`);
 }
 
 const isAccu = (expr: Expr | undefined): boolean => expr?.kind === "ident" && expr.name === RESULT;
