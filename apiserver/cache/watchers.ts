@@ -20,6 +20,8 @@ export class Watcher {
   ended: "reset" | "slow" | "closed" | undefined;
   readonly #after: Revision;
   #queue: WatchItem[] = [];
+  /** Of the objects that wait: what a watcher who does not read may keep alive. */
+  #bytes = 0;
   #wake: (() => void) | undefined;
 
   /** `after`: changes up to this revision are known to the watcher. */
@@ -34,7 +36,8 @@ export class Watcher {
     if (this.ended || change.revision <= this.#after) return;
     const type = change.typeFor(this.selects);
     if (!type) return;
-    if (this.#queue.length >= limits.watchQueueEvents) this.end("slow");
+    this.#bytes += (change.current ?? change.previous)?.bytes ?? 0;
+    if (this.#queue.length >= limits.watchQueueEvents || this.#bytes > limits.watchQueueBytes) this.end("slow");
     else this.#queue.push(change.item(type, this.representation));
     this.wake();
   }
@@ -51,6 +54,7 @@ export class Watcher {
     if (this.#queue.length === 0) return this.#queue;
     const taken = this.#queue;
     this.#queue = [];
+    this.#bytes = 0;
     return taken;
   }
 

@@ -11,12 +11,18 @@ import { constants, createGzip } from "node:zlib";
 import type { ResponseBody, ResponseRecord } from "../../machinery/client/transport/contract.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
+import type { WatchLines } from "./watch-lines.ts";
+
+export interface WritingTools {
+  readonly clock: Clock;
+  readonly lines: WatchLines;
+}
 
 export async function writeResponse(
   { status, headers, body }: ResponseRecord,
   request: IncomingMessage,
   response: ServerResponse,
-  clock: Clock,
+  { clock, lines }: WritingTools,
 ): Promise<void> {
   if (response.destroyed) return release(body);
   response.statusCode = status;
@@ -40,7 +46,7 @@ export async function writeResponse(
       return writeStream(body.chunks, response);
     case "watch":
       response.flushHeaders();
-      return writeStream(lines(body.batches), response);
+      return writeWatch(lines(body.batches), response, clock);
     case "upgrade":
       throw new Error("an upgrade was answered to a request that did not ask for one");
   }
@@ -156,11 +162,16 @@ async function* paced(slices: Iterable<Uint8Array>, clock: Clock): AsyncIterable
   }
 }
 
-async function* lines(batches: AsyncIterable<readonly { encoded(): Uint8Array }[]>): AsyncIterable<Uint8Array> {
-  for await (const batch of batches) {
-    if (batch.length === 1) yield batch[0]!.encoded();
-    else if (batch.length > 0) yield Buffer.concat(batch.map((item) => item.encoded()));
+/** A reader that takes nothing for too long is gone: what it is owed is not kept for it. */
+async function writeWatch(chunks: AsyncIterable<Uint8Array>, response: ServerResponse, clock: Clock): Promise<void> {
+  for await (const chunk of chunks) {
+    if (response.destroyed) return;
+    if (response.write(chunk)) continue;
+    const stall = clock.after(limits.watchStallMs, () => response.destroy(), { background: true });
+    await first(response, "drain", "close");
+    stall.cancel();
   }
+  response.end();
 }
 
 /** The first of two events. */

@@ -23,10 +23,13 @@ import { subjectOf } from "../../machinery/pki/certificates.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
+import { AUDIT_ID } from "../audit/event.ts";
 import { failure } from "./failure.ts";
 import { announcedBytes, bodyOf, NO_BODY } from "./http-body.ts";
 import { writeResponse, writeUpgradeRefusal } from "./http-response.ts";
 import type { Arriving, InFlight } from "./in-flight.ts";
+import { createWatchLines, type WatchLines } from "./watch-lines.ts";
+import { serveWatchSocket, watchOverSocket } from "./watch-socket.ts";
 
 export interface ListenOptions {
   readonly handler: Handler;
@@ -139,10 +142,11 @@ const UPGRADES: ReadonlySet<string> = new Set(["websocket", "spdy/3.1"]);
 
 function application(options: ListenOptions, peerOf: (request: IncomingMessage) => Peer) {
   const app = express();
+  const lines = createWatchLines();
   app.disable("x-powered-by");
   app.disable("etag");
   app.use((request, response) => {
-    serve(options, peerOf, request, response).catch((error: unknown) => {
+    serve(options, lines, peerOf, request, response).catch((error: unknown) => {
       // The answer had begun: all that is left is to say so by cutting the connection.
       options.log.debug("answer cut short", { error, path: request.url });
       response.destroy();
@@ -153,6 +157,7 @@ function application(options: ListenOptions, peerOf: (request: IncomingMessage) 
 
 async function serve(
   { handler, clock, log, inFlight }: ListenOptions,
+  lines: WatchLines,
   peerOf: (request: IncomingMessage) => Peer,
   request: IncomingMessage,
   response: ServerResponse,
@@ -166,8 +171,11 @@ async function serve(
   try {
     const peer = peerOf(request);
     leave = inFlight.enter(arriving(request, peer, announcedBytes(request)));
-    if (leave) answer = await handler(recordOf(request, await bodyOf(request), peer, false, gone.signal));
-    else answer = tooMany;
+    if (leave) {
+      const record = recordOf(request, await bodyOf(request), peer, false, gone.signal, clock);
+      response.setHeader("audit-id", record.headers[AUDIT_ID] as string);
+      answer = await handler(record);
+    } else answer = tooMany;
   } catch (error) {
     if (gone.signal.aborted) return;
     answer = failure(error, log);
@@ -176,7 +184,7 @@ async function serve(
   }
   // What is left of a body that nobody reads would be taken for the next request.
   if (!request.complete) response.setHeader("connection", "close");
-  return writeResponse(answer, request, response, clock);
+  return writeResponse(answer, request, response, { clock, lines });
 }
 
 function arriving({ method = "GET", url = "/", rawHeaders }: IncomingMessage, peer: Peer, bytes: number): Arriving {
@@ -202,6 +210,7 @@ function recordOf(
   peer: Peer,
   upgrade: boolean,
   signal: AbortSignal,
+  clock: Clock,
 ): RequestRecord {
   const { url = "/", method = "GET" } = request;
   const mark = url.indexOf("?");
@@ -209,17 +218,19 @@ function recordOf(
     method,
     path: pathOf(url),
     query: new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1)),
-    headers: headersOf(request),
+    headers: headersOf(request, clock),
     body,
     peer,
+    source: request.socket.remoteAddress,
     upgrade,
     signal,
   };
 }
 
 /** As Node joins them, but values of impersonation stay apart: a group's name may have a comma. */
-function headersOf(request: IncomingMessage): RequestRecord["headers"] {
+function headersOf(request: IncomingMessage, clock: Clock): RequestRecord["headers"] {
   const headers = request.headers as Record<string, string | undefined>;
+  headers[AUDIT_ID] ||= clock.uuid();
   if (headers["impersonate-user"] === undefined) return headers;
   const lines = Object.entries(request.headersDistinct).filter(([name]) => name.startsWith("impersonate-"));
   return { ...headers, ...Object.fromEntries(lines.map(([name, values]) => [name, values?.join("\n")])) };
@@ -243,7 +254,7 @@ interface TlsPeer {
 /** Answers the connections that have left HTTP: the server no longer knows them. */
 function serveUpgrades(
   server: Server,
-  { handler, log, inFlight }: ListenOptions,
+  { handler, clock, log, inFlight }: ListenOptions,
   peerOf: (request: IncomingMessage) => Peer,
 ): ReadonlySet<Duplex> {
   const open = new Set<Duplex>();
@@ -258,12 +269,15 @@ function serveUpgrades(
     const answer = async () => {
       const peer = peerOf(request);
       const leave = inFlight.enter(arriving(request, peer, 0));
-      const record = recordOf(request, NO_BODY, peer, true, gone.signal);
+      const record = recordOf(request, NO_BODY, peer, true, gone.signal, clock);
       const response = leave ? await handler(record).finally(leave) : tooMany;
+      const watch = watchOverSocket(response, record);
       if (response.body.kind === "upgrade") response.body.accept(socket, head);
+      else if (watch) await serveWatchSocket(response, watch, record, socket, head, clock);
       else await writeUpgradeRefusal(response, socket);
     };
     answer().catch(async (error: unknown) => {
+      if (socket.destroyed) return;
       await writeUpgradeRefusal(failure(error, log), socket);
     });
   });

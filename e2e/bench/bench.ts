@@ -19,6 +19,7 @@ import { podStart } from "./pod-start.ts";
 import { type Section, table } from "./report.ts";
 import { storeCommits } from "./store.ts";
 import { upTimes } from "./up.ts";
+import { watchers } from "./watchers.ts";
 
 export interface MeasurementContext {
   /** Short runs: good enough to see whether something broke, not to quote. */
@@ -43,7 +44,7 @@ export interface Measurement {
   run(context: MeasurementContext): Promise<readonly Section[]>;
 }
 
-const measurements: readonly Measurement[] = [upTimes, memory, podStart, storeCommits, apiThroughput, idle];
+const measurements: readonly Measurement[] = [upTimes, memory, podStart, storeCommits, apiThroughput, watchers, idle];
 const names = measurements.map(({ name }) => name);
 
 export const benchCommand = defineComponent({

@@ -199,4 +199,64 @@ function closeWatches(): void {
   listeners = [];
 }
 
-answerCommands({ load, openWatches, heard, closeWatches }, async () => closeWatches());
+export interface WatchTimes {
+  readonly target: Target;
+  /** One watcher a path. */
+  readonly paths: readonly string[];
+  /** Watchers whose events are looked at; of the others only the bytes are counted. */
+  readonly looked: number;
+}
+
+let latencies: number[] = [];
+let received: number[] = [];
+const AT = Buffer.from('"data":{"at":"');
+const AT_DIGITS = 17;
+
+/** Watches whose events tell when they were made. Resolves once every watch has been answered. */
+async function openTimedWatches({ target, paths, looked }: WatchTimes): Promise<void> {
+  latencies = [];
+  received = paths.map(() => 0);
+  const opened: Listener[] = [];
+  for (const [index, path] of paths.entries()) {
+    const connection = await openConnection(target);
+    const listener: Listener = { connection, events: 0, open: false };
+    opened.push(listener);
+    let rest = Buffer.alloc(0);
+    await new Promise<void>((resolve) => {
+      const request = `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\n\r\n`;
+      connection.stream(Buffer.from(request), (chunk) => {
+        resolve();
+        received[index] = (received[index] ?? 0) + chunk.length;
+        if (index < looked) rest = lookAt(listener, Buffer.concat([rest, chunk]));
+      });
+    });
+  }
+  listeners = opened;
+}
+
+/** Notes how old each event is; returns the end of the chunk that may be the beginning of a mark. */
+function lookAt(listener: Listener, chunk: Buffer): Buffer<ArrayBuffer> {
+  const now = clock.now();
+  let from = 0;
+  for (let at = chunk.indexOf(AT); at >= 0; at = chunk.indexOf(AT, from)) {
+    from = at + AT.length + AT_DIGITS;
+    if (from > chunk.length) return Buffer.from(chunk.subarray(at));
+    const made = Number(chunk.toString("latin1", at + AT.length, from));
+    if (made > 0) latencies.push(now - made);
+    listener.events++;
+  }
+  return Buffer.from(chunk.subarray(Math.max(from, chunk.length - AT.length)));
+}
+
+/** What has come since the watches were opened. */
+const timedSoFar = () => ({
+  latencies,
+  events: listeners.reduce((sum, { events }) => sum + events, 0),
+  fewestBytes: Math.min(...received),
+  mostBytes: Math.max(...received),
+  bytes: received.reduce((sum, one) => sum + one, 0),
+});
+
+export type TimedSoFar = ReturnType<typeof timedSoFar>;
+
+answerCommands({ load, openTimedWatches, timedSoFar, openWatches, heard, closeWatches }, async () => closeWatches());

@@ -7,6 +7,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { Session } from "node:inspector/promises";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { apiserverFlags, type RunningApiserver, startApiserver } from "../../apiserver/apiserver.ts";
 import { createClient } from "../../machinery/client/create-client.ts";
 import type { Transport } from "../../machinery/client/transport/contract.ts";
@@ -168,9 +171,81 @@ async function stopProfile(file: string): Promise<void> {
   profiler.disconnect();
 }
 
+/** Updates of ConfigMaps at a steady pace, each with the time of its update in it; resolves with the events made. */
+async function paceUpdates({ series, objects, rate, seconds }: PacedUpdates): Promise<number> {
+  const transport = direct as Transport;
+  const { kind, apiVersion } = objectOf("configmaps", "", series);
+  const begin = clock.monotonic();
+  let [made, doing] = [0, 0];
+  const update = async (number: number) => {
+    doing++;
+    const name = nameOf(series, number % objects);
+    const metadata = { name, namespace: namespaceOf(series), labels: { group: `g${number % objects}` } };
+    const body = { kind, apiVersion, metadata, data: { at: clock.now().toFixed(3), padding: "x".repeat(150) } };
+    await transport.request({ method: "PUT", path: pathOf("configmaps", series, name), body });
+    doing--;
+  };
+  for (let now = begin; now < begin + seconds * 1000; now = clock.monotonic()) {
+    const due = Math.floor(((now - begin) * rate) / 1000);
+    // a server that does not keep up gets less, and that shows in the number
+    while (made < due && doing < UPDATES_IN_FLIGHT) void update(made++);
+    await clock.sleep(1);
+  }
+  while (doing > 0) await clock.sleep(1);
+  return made;
+}
+
+export interface PacedUpdates {
+  readonly series: string;
+  readonly objects: number;
+  readonly rate: number;
+  readonly seconds: number;
+}
+
+const UPDATES_IN_FLIGHT = 64;
+
+/** Memory of this process in bytes, after collecting garbage where that is possible. */
+function memory(): Memory {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  collect();
+  collect();
+  const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
+  return { rss, heapUsed, external, arrayBuffers };
+}
+
+export type Memory = Pick<NodeJS.MemoryUsage, "rss" | "heapUsed" | "external" | "arrayBuffers">;
+
+/** As it is, without collecting. */
+const resident = (): number => process.memoryUsage().rss;
+
+let pauses: ReturnType<typeof monitorEventLoopDelay> | undefined;
+
+function watchPauses(): void {
+  pauses = monitorEventLoopDelay({ resolution: 1 });
+  pauses.enable();
+}
+
+/** Longest and 99th percentile of the time for which the process did nothing else, in ms. */
+function pausesSeen(): Pauses {
+  pauses?.disable();
+  const { max = 0, percentile } = pauses ?? {};
+  return { longest: max / 1e6, p99: (percentile?.call(pauses, 99) ?? 0) / 1e6 };
+}
+
+export interface Pauses {
+  readonly longest: number;
+  readonly p99: number;
+}
+
 answerCommands(
   {
     start,
+    paceUpdates,
+    memory,
+    resident,
+    watchPauses,
+    pausesSeen,
     prepare,
     directLoad,
     directWatch,

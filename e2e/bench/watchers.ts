@@ -1,0 +1,111 @@
+/**
+ * Watchers: 1,000 watchers over https while 1,000 objects a second change: how late events are, and the memory.
+ *
+ * Once each watcher selects a thousandth of the changes, as nodes do with their Pods; once every watcher gets all
+ * of them, a million events a second, with small objects. What the machine cannot carry shows as fewer changes.
+ */
+import { systemClock as clock } from "../../machinery/process/clock.ts";
+import { availableStores, startSubjects } from "./api-subjects.ts";
+import type { Measurement } from "./bench.ts";
+import type { Target } from "./http-connection.ts";
+import type { TimedSoFar, WatchTimes } from "./load-process.ts";
+import { percentile } from "./measured.ts";
+import { pathOf } from "./objects.ts";
+import { atLeast, atMost, type Row } from "./report.ts";
+import type { DirectLoad, Memory, PacedUpdates } from "./server-process.ts";
+
+const WATCHERS = 1_000;
+const RATE = 1_000;
+/** Watchers of all changes whose events are looked at one by one. */
+const LOOKED = 20;
+const SERIES = "watched";
+
+interface Scenario {
+  readonly title: string;
+  readonly watchers: number;
+  readonly paths: readonly string[];
+  readonly looked: number;
+}
+
+const all = `${pathOf("configmaps", SERIES)}?watch=true&resourceVersion=`;
+
+const scenarios = (watchers: number, version: string): readonly Scenario[] => [
+  {
+    title: "each of its own objects",
+    watchers,
+    looked: watchers,
+    paths: Array.from({ length: watchers }, (_, n) => `${all}${version}&labelSelector=group%3Dg${n}`),
+  },
+  {
+    title: "each of all objects",
+    watchers,
+    looked: LOOKED,
+    paths: Array.from({ length: watchers }, () => `${all}${version}`),
+  },
+];
+
+export const watchers: Measurement = {
+  name: "watchers",
+  summary: `${WATCHERS} watchers of ${RATE} changes a second`,
+  async run({ quick, directory, stores, profile, say }) {
+    const subjects = await startSubjects(directory, availableStores(stores).slice(0, 1));
+    try {
+      const [server] = subjects.servers;
+      if (!server) return [];
+      const { child, target } = server;
+      const create: DirectLoad = {
+        operation: "create",
+        kind: "configmaps",
+        series: SERIES,
+        first: 0,
+        workers: 32,
+        seconds: 60,
+        requests: WATCHERS,
+      };
+      await child.call("directLoad", create);
+      const rows: Row[] = [];
+      for (const index of [0, 1]) {
+        const version = await child.call<string>("resourceVersion", SERIES);
+        const scenario = scenarios(WATCHERS, version)[index] as Scenario;
+        say(`${scenario.title}: ${scenario.watchers} watches`);
+        const before = await child.call<Memory>("memory");
+        const https: Target = { ...target, transport: "https" };
+        const open: WatchTimes = { target: https, paths: scenario.paths, looked: scenario.looked };
+        await subjects.load.call("openTimedWatches", open);
+        const opened = await child.call<Memory>("memory");
+        const seconds = quick ? 3 : 10;
+        if (profile) await child.call("startProfile");
+        const cpu = await child.call<number>("cpu");
+        const paced: PacedUpdates = { series: SERIES, objects: WATCHERS, rate: RATE, seconds };
+        const begin = clock.monotonic();
+        const made = await child.call<number>("paceUpdates", paced);
+        const took = (clock.monotonic() - begin) / 1000;
+        const busy = ((await child.call<number>("cpu")) - cpu) / 1e6 / took;
+        const resident = await child.call<number>("resident");
+        if (profile) await child.call("stopProfile", `${profile}/watchers-${index}.cpuprofile`);
+        await clock.sleep(1_000);
+        const { latencies, events, bytes } = await subjects.load.call<TimedSoFar>("timedSoFar");
+        await subjects.load.call("closeWatches");
+        const due = made * (index === 0 ? 1 : scenario.looked);
+        const mb = (one: number) => (one / 1e6).toFixed(0);
+        const note = `${((events / due) * 100).toFixed(1)} % of those looked at came, ${mb(bytes / took)} MB/s, ${busy.toFixed(2)} CPUs, ${mb(before.rss)} ► ${mb(opened.rss)} MB with watches ► ${mb(resident)} MB under load`;
+        const what = `${scenario.watchers} watchers, ${scenario.title}`;
+        rows.push(
+          { what: `${what}: p99`, value: percentile(latencies, 0.99), unit: "ms", aim: atMost(100), note },
+          { what: `${what}: p50`, value: percentile(latencies, 0.5), unit: "ms" },
+          {
+            what: `${what}: changes made`,
+            value: made / took,
+            unit: "/s",
+            reference: { name: "asked for", value: RATE },
+            aim: atLeast(0.95),
+          },
+          { what: `${what}: memory a watch`, value: (opened.rss - before.rss) / scenario.watchers / 1000, unit: "KB" },
+        );
+      }
+      return [{ title: `${WATCHERS} watchers over https, ${RATE} changes a second, ${server.kind} store`, rows }];
+    } finally {
+      await subjects.close();
+    }
+  },
+};
