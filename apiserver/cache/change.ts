@@ -72,7 +72,9 @@ export class Change {
 
 /** An event about a version, in a representation. */
 export function itemOf(type: ObjectEventType, version: Version, representation?: Representation): WatchItem {
-  return representation ? convertedItem(type, () => version.object, representation) : new StoredItem(type, version);
+  return representation
+    ? convertedItem(type, () => version.object, representation, version)
+    : new StoredItem(type, version);
 }
 
 /** An event whose object is not in the store: a bookmark or an error. */
@@ -112,17 +114,23 @@ function framed(type: ObjectEventType, version: Version): Uint8Array {
   return line.subarray(0, at);
 }
 
-function convertedItem(type: WatchEventType, object: () => StoredObject, { convert }: Representation): WatchItem {
+function convertedItem(
+  type: WatchEventType,
+  object: () => StoredObject,
+  representation: Representation,
+  source?: Version,
+): WatchItem {
   let converted: unknown;
   let encoded: Uint8Array | undefined;
   const shown = () => {
-    converted ??= convert(object(), type);
+    converted ??= representation.convert(object(), type);
     return converted;
   };
   return {
     event: () => ({ type, object: shown() as StoredObject }),
     encoded() {
-      encoded ??= Buffer.from(`${JSON.stringify({ type, object: shown() })}\n`);
+      encoded ??=
+        representation.encode?.(type, shown, source) ?? Buffer.from(`${JSON.stringify({ type, object: shown() })}\n`);
       return encoded;
     },
   };

@@ -23,17 +23,14 @@ export function createListPage(description: ResourceDescription, parts: PagePart
     ...(parts.continue === undefined ? {} : { continue: parts.continue }),
     ...(parts.remaining === undefined ? {} : { remainingItemCount: parts.remaining }),
   });
+  const head = () => ({ kind: listKind, apiVersion, metadata: metadata() });
   return {
     ...parts,
-    value: () => ({
-      kind: listKind,
-      apiVersion,
-      metadata: metadata(),
-      items: parts.items.map(({ object }) => object),
-    }),
+    head,
+    value: () => ({ ...head(), items: parts.items.map(({ object }) => object) }),
     encoded() {
-      const head = JSON.stringify({ kind: listKind, apiVersion, metadata: metadata() }).slice(0, -1);
-      return slices(`${head},"items":[`, parts.items, "]}\n");
+      const text = JSON.stringify(head()).slice(0, -1);
+      return slices(`${text},"items":[`, parts.items, "]}\n");
     },
   };
 }

@@ -8,7 +8,7 @@ import { parseJson } from "../../machinery/objects/json.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { Entry, Revision } from "../store/contract.ts";
 import { type Cause, decodeEnvelope, type Envelope } from "../store/envelope.ts";
-import type { CachedObject } from "./contract.ts";
+import type { CachedObject, ObjectEncoding } from "./contract.ts";
 import { deepFreeze } from "./freeze.ts";
 import { versionedLength, writeVersioned } from "./object-json.ts";
 
@@ -19,6 +19,7 @@ export class Version implements CachedObject {
   readonly #value: Uint8Array;
   #envelope: Envelope | undefined;
   #object: StoredObject | undefined;
+  #encoding: { readonly by: ObjectEncoding; readonly bytes: Uint8Array } | undefined;
 
   /** `revision` and `resourceVersion` are the entry's own, or a deletion's for the last state of an object. */
   constructor(key: string, value: Uint8Array, revision: Revision, resourceVersion: string) {
@@ -63,6 +64,12 @@ export class Version implements CachedObject {
     return writeVersioned(target, offset, json, versionAt, this.resourceVersion);
   }
 
+  encodedAs(by: ObjectEncoding): Uint8Array {
+    // An object that nobody needs otherwise is parsed for this alone: it would take more memory than both encodings.
+    if (this.#encoding?.by !== by) this.#encoding = { by, bytes: by.encode(this.#object ?? this.#read()) };
+    return this.#encoding.bytes;
+  }
+
   /** The same state under the revision at which it ended. */
   endedAt(revision: Revision, resourceVersion: string): Version {
     const ended = new Version(this.key, this.#value, revision, resourceVersion);
@@ -71,9 +78,10 @@ export class Version implements CachedObject {
     return ended;
   }
 
-  /** Drops the parsed object; it is parsed again if anyone asks. For versions that are history. */
+  /** Drops the parsed object and what was made of it; it is parsed again if anyone asks. For versions that are history. */
   forget(): void {
     this.#object = undefined;
+    this.#encoding = undefined;
   }
 
   /** Bytes that this version keeps in memory, without its parsed object. */
@@ -87,10 +95,14 @@ export class Version implements CachedObject {
   }
 
   #parse(): StoredObject {
+    return deepFreeze(this.#read());
+  }
+
+  #read(): StoredObject {
     const { json } = this.#decoded();
     const text = Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString("utf8");
     const object = parseJson(text) as StoredObject;
     object.metadata.resourceVersion = this.resourceVersion;
-    return deepFreeze(object);
+    return object;
   }
 }

@@ -39,7 +39,7 @@ export const bind: Step = async (exchange) => {
     checkPreconditions(exchange, current, { uid, resourceVersion });
     return { kind: "put", object: bound(exchange, current.object as unknown as Pod, binding, node) };
   });
-  return respondSuccess(exchange, undefined, 201);
+  return respondSuccess(undefined, 201);
 };
 
 function targetOf(binding: KubeObject, name: string): string {

@@ -54,7 +54,7 @@ export const evict: Step = async (exchange) => {
     dryRun,
     preconditions: { ...options.preconditions, uid: pod.metadata.uid },
   });
-  return respondSuccess(exchange, undefined, 201);
+  return respondSuccess(undefined, 201);
 };
 
 const finished = ({ status, spec }: Pod): boolean =>

@@ -12,8 +12,8 @@ import { respondValue } from "./respond.ts";
 export const HISTORY_PREFIX = "/k8ts/v1/history/";
 
 export async function history(exchange: ResourceExchange): Promise<ResponseRecord> {
-  const { cache, info, negotiated } = exchange;
+  const { cache, info } = exchange;
   const { since, versions } = await cache.history({ namespace: info.namespace, name: info.name });
   const value = { kind: "ObjectHistory", apiVersion: "k8ts/v1", since, versions };
-  return respondValue(200, value, negotiated.media);
+  return respondValue(200, value);
 }

@@ -1,18 +1,32 @@
 /**
- * Negotiation: which representation of an answer the Accept header asks for.
+ * Negotiation: which form of an answer the Accept header asks for.
  *
- * The first acceptable entry wins; nothing acceptable is 406. What the server cannot write
- * (protobuf of objects) is skipped, so clients that offer JSON as well get JSON.
+ * The first acceptable entry wins; nothing acceptable is 406. What the server cannot write for this request
+ * (protobuf of a custom kind or a Table, YAML of a watch, CBOR of anything) is passed over, so that clients that
+ * offer something else as well get that.
  */
+import type { RequestRecord } from "../../machinery/client/transport/contract.ts";
 import { ApiError } from "../../machinery/objects/status.ts";
 
 export type Representation = "object" | "table" | "metadata" | "discovery";
+export type Media = "json" | "yaml" | "protobuf";
 
 export interface Negotiated {
-  readonly media: "json" | "yaml";
+  readonly media: Media;
   readonly as: Representation;
   /** Version of the group that `as` names: Table v1 or v1beta1, discovery v2 or v2beta1. */
   readonly version: string;
+  /** For people: JSON in lines. */
+  readonly pretty: boolean;
+}
+
+/** What the endpoint can answer with. */
+export interface Offer {
+  /** Transformations besides the plain object. */
+  readonly forms: readonly Representation[];
+  /** Plain objects have a protobuf form. */
+  protobuf(): boolean;
+  readonly watch: boolean;
 }
 
 export interface Accepted {
@@ -20,14 +34,18 @@ export interface Accepted {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-const PLAIN: Negotiated = { media: "json", as: "object", version: "" };
-
-const MEDIA: Readonly<Record<string, "json" | "yaml">> = {
-  "application/json": "json",
-  "*/*": "json",
-  "application/*": "json",
-  "application/yaml": "yaml",
+export const MEDIA_TYPES: Readonly<Record<Media, string>> = {
+  json: "application/json",
+  yaml: "application/yaml",
+  protobuf: "application/vnd.kubernetes.protobuf",
 };
+
+const PLAIN: Negotiated = { media: "json", as: "object", version: "", pretty: false };
+const PRETTY: Negotiated = { ...PLAIN, pretty: true };
+
+/** In the order in which a wildcard takes them. */
+const MEDIA: readonly Media[] = ["json", "yaml", "protobuf"];
+const WATCH_MEDIA: readonly Media[] = ["json", "protobuf"];
 
 interface Transform {
   readonly as: Representation;
@@ -44,25 +62,59 @@ const TRANSFORMS: Readonly<Record<string, Transform>> = {
   APIGroupDiscoveryList: { as: "discovery", group: "apidiscovery.k8s.io", versions: ["v2", "v2beta1"] },
 };
 
-/** `allowed` says which transformations the endpoint can make besides the plain object. */
-export function negotiate(accept: string | undefined, allowed: readonly Representation[]): Negotiated {
-  if (!accept || accept === "*/*" || accept === "application/json") return PLAIN;
-  for (const one of parseAccept(accept)) {
-    const media = MEDIA[one.type];
-    if (!media) continue;
-    const { as, g = "", v = "" } = one.parameters;
-    if (as === undefined) return media === "json" ? PLAIN : { ...PLAIN, media };
-    const transform = Object.hasOwn(TRANSFORMS, as) ? TRANSFORMS[as] : undefined;
-    if (!transform || transform.group !== g || !transform.versions.includes(v)) continue;
-    if (allowed.includes(transform.as)) return { media, as: transform.as, version: v };
+export function negotiate(request: Pick<RequestRecord, "headers" | "query">, offer: Offer): Negotiated {
+  const { accept } = request.headers;
+  const pretty = isForPeople(request);
+  if (!accept || accept === "*/*" || accept === "application/json") return pretty ? PRETTY : PLAIN;
+  const media = offer.watch ? WATCH_MEDIA : MEDIA;
+  for (const { type, parameters } of parseAccept(accept)) {
+    for (const one of media) {
+      const form = matches(type, MEDIA_TYPES[one]) ? formOf(one, parameters, offer) : undefined;
+      if (form) return { ...form, pretty: pretty || parameters["pretty"] === "1" };
+    }
   }
-  throw new ApiError(
-    "NotAcceptable",
-    "only the following media types are accepted: application/json, application/yaml",
-  );
+  const types = media.filter((one) => one !== "protobuf" || offer.protobuf()).map((one) => MEDIA_TYPES[one]);
+  const accepted = offer.watch ? types.map((type) => `${type};stream=watch`) : types;
+  throw new ApiError("NotAcceptable", `only the following media types are accepted: ${accepted.join(", ")}`);
 }
 
-/** The entries of an Accept header, best first. */
+/** An error is told in the form that was asked for, or else in JSON. */
+export function negotiateError(request: Pick<RequestRecord, "headers" | "query">): Negotiated {
+  try {
+    return negotiate(request, { forms: [], protobuf: () => true, watch: false });
+  } catch {
+    return PLAIN;
+  }
+}
+
+function matches(asked: string, type: string): boolean {
+  return asked === type || asked === "*/*" || asked === "application/*";
+}
+
+/** Undefined where the parameters ask for what is not there. */
+function formOf(media: Media, parameters: Accepted["parameters"], offer: Offer): Negotiated | undefined {
+  const { as, g = "", v = "", stream = "" } = parameters;
+  if (stream !== "" && stream !== "watch") return undefined;
+  if (as === undefined && g === "" && v === "")
+    return media === "protobuf" && !offer.protobuf() ? undefined : { ...PLAIN, media };
+  const transform = as !== undefined && Object.hasOwn(TRANSFORMS, as) ? TRANSFORMS[as] : undefined;
+  if (!transform || transform.group !== g || !transform.versions.includes(v)) return undefined;
+  if (!offer.forms.includes(transform.as) || (media === "protobuf" && transform.as === "table")) return undefined;
+  return { media, as: transform.as, version: v, pretty: false };
+}
+
+/** What people look with: browsers and command line tools. */
+const FOR_PEOPLE = /^(?:curl|Wget|Mozilla\/5\.0)/;
+const YES: ReadonlySet<string> = new Set(["1", "t", "T", "true", "TRUE", "True"]);
+
+function isForPeople({ query, headers }: Pick<RequestRecord, "headers" | "query">): boolean {
+  const asked = query.size === 0 ? null : query.get("pretty");
+  if (asked) return YES.has(asked);
+  const agent = headers["user-agent"];
+  return agent !== undefined && FOR_PEOPLE.test(agent);
+}
+
+/** The entries of an Accept header, best first; of equal ones those that name a type come before wildcards. */
 export function parseAccept(header: string): readonly Accepted[] {
   const entries = header.split(",").map((text, index) => {
     const [type = "", ...rest] = text.split(";").map((part) => part.trim());
@@ -72,7 +124,10 @@ export function parseAccept(header: string): readonly Accepted[] {
       if (equals > 0) parameters[part.slice(0, equals).trim()] = part.slice(equals + 1).trim();
     }
     const quality = Number(parameters["q"] ?? 1);
-    return { type: type.toLowerCase(), parameters, quality: Number.isNaN(quality) ? 0 : quality, index };
+    const wildcards = type.split("*").length - 1;
+    return { type: type.toLowerCase(), parameters, quality: Number.isNaN(quality) ? 0 : quality, wildcards, index };
   });
-  return entries.filter((one) => one.quality > 0).sort((a, b) => b.quality - a.quality || a.index - b.index);
+  return entries
+    .filter((one) => one.quality > 0)
+    .sort((a, b) => b.quality - a.quality || a.wildcards - b.wildcards || a.index - b.index);
 }

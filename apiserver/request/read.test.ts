@@ -52,10 +52,8 @@ describe("get", () => {
   });
   test("cannot be had in a form that there is not", async () => {
     expect((await get(`${PODS}/a`, { accept: "image/png" })).status).toBe(406);
-    expect((await get(`${PODS}/a`, { accept: "application/vnd.kubernetes.protobuf" })).status).toBe(406);
-    expect((await get(`${PODS}/a`, { accept: "application/vnd.kubernetes.protobuf,application/json" })).status).toBe(
-      200,
-    );
+    expect((await get(`${PODS}/a`, { accept: "application/cbor" })).status).toBe(406);
+    expect((await get(`${PODS}/a`, { accept: "application/cbor,application/json" })).status).toBe(200);
   });
 });
 

@@ -8,7 +8,7 @@ import { qualified, type Step } from "./contract.ts";
 import { listQueryOf } from "./list-query.ts";
 import { flag, text, wholeNumber } from "./options.ts";
 import { respondList, respondObject } from "./respond.ts";
-import { watchRepresentation } from "./table.ts";
+import { watchContentType, watchRepresentation } from "./watch-form.ts";
 
 export const get: Step = async (exchange) => {
   const { cache, row, info, record } = exchange;
@@ -27,7 +27,7 @@ export const list: Step = async (exchange) => {
 };
 
 export const watch: Step = async (exchange) => {
-  const { cache, row, info, record, negotiated, server } = exchange;
+  const { cache, info, record, server } = exchange;
   const { query, signal } = record;
   const seconds = wholeNumber(query, "timeoutSeconds");
   const { limit: _, selection, ...options } = listQueryOf(exchange);
@@ -36,12 +36,12 @@ export const watch: Step = async (exchange) => {
     selection: info.name ? ofName(selection, info.name, query) : selection,
     allowBookmarks: flag(query, "allowWatchBookmarks"),
     timeoutMs: seconds === undefined ? undefined : Math.min(seconds * 1000, limits.watchMs),
-    representation: watchRepresentation(row, negotiated, query, () => server.clock.now()),
+    representation: watchRepresentation(exchange),
     signal: AbortSignal.any([signal, server.stopping]),
   });
   return {
     status: 200,
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": watchContentType(exchange) },
     body: { kind: "watch", batches: counted(exchange, batches) },
   };
 };

@@ -1,26 +1,25 @@
 /**
- * Respond: an object, a list or a Status becomes a response record in the negotiated form.
+ * Respond: an object, a list or a Status becomes a response record. Its form as bytes is made later: render.ts.
  */
 import type { ResponseBody, ResponseRecord } from "../../machinery/client/transport/contract.ts";
-import { writeYaml } from "../../machinery/yaml-writer.ts";
-import type { ListPage } from "../cache/contract.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
+import { limits } from "../../machinery/process/limits.ts";
+import type { CachedObject, ListPage } from "../cache/contract.ts";
+import type { Protobuf } from "../schema/protobuf.ts";
 import type { Outcome, ResourceExchange } from "./contract.ts";
-import type { Negotiated } from "./negotiate.ts";
+import { MEDIA_TYPES } from "./negotiate.ts";
 import { converted, includeObjectOf, metadataListOf, tableOf } from "./table.ts";
 
-const TYPES = { json: "application/json", yaml: "application/yaml" } as const;
+const JSON_HEADERS = { "content-type": MEDIA_TYPES.json };
 
-/** Any value as an answer: documents, Status, lists of kinds. */
+/** Any value as an answer: documents, Status, lists of kinds. `encoded`: the same as JSON, where that is kept. */
 export function respondValue(
   status: number,
   value: unknown,
-  media: Negotiated["media"] = "json",
   encoded?: () => Iterable<Uint8Array>,
-): ResponseRecord {
-  const headers = { "content-type": TYPES[media] };
-  if (media === "yaml") return { status, headers, body: { kind: "bytes", bytes: Buffer.from(writeYaml(value)) } };
-  const body: ResponseBody = { kind: "object", value: () => value, ...(encoded ? { encoded } : {}) };
-  return { status, headers, body };
+): ResponseRecord & { readonly body: ResponseBody & { readonly kind: "object" } } {
+  const body = { kind: "object", value: () => value, ...(encoded ? { encoded } : {}) } as const;
+  return { status, headers: JSON_HEADERS, body };
 }
 
 export function respondText(status: number, text: string, type = "text/plain; charset=utf-8"): ResponseRecord {
@@ -30,37 +29,61 @@ export function respondText(status: number, text: string, type = "text/plain; ch
 export function respondObject(exchange: ResourceExchange, outcome: Outcome): ResponseRecord {
   const { negotiated, row, record, server } = exchange;
   const { status, object, json } = outcome;
-  if (negotiated.as === "object")
-    return respondValue(status, object, negotiated.media, json ? () => [json()] : undefined);
-  const value = converted(row, object, negotiated, record.query, server.clock.now());
-  return respondValue(status, value, negotiated.media);
+  if (negotiated.as === "object") return respondValue(status, object, json ? () => [json()] : undefined);
+  return respondValue(status, converted(row, object, negotiated, record.query, server.clock.now()));
 }
 
-export function respondList(exchange: ResourceExchange, page: ListPage): ResponseRecord {
+export async function respondList(exchange: ResourceExchange, page: ListPage): Promise<ResponseRecord> {
   const { negotiated, row, record, server } = exchange;
   const { as, version, media } = negotiated;
   if (as === "object") {
-    if (media === "yaml") return respondValue(200, page.value(), media);
-    return {
-      status: 200,
-      headers: { "content-type": TYPES.json },
-      body: { kind: "object", value: () => page.value(), encoded: () => page.encoded() },
-    };
+    if (media === "protobuf") return protobufList(server, page);
+    const body = { kind: "object", value: () => page.value(), encoded: () => page.encoded() } as const;
+    return { status: 200, headers: JSON_HEADERS, body };
   }
   const { metadata, items } = page.value();
   const value =
     as === "metadata"
       ? metadataListOf({ metadata, items }, version)
       : tableOf(row, { metadata, items }, version, includeObjectOf(record.query), server.clock.now());
-  return respondValue(200, value, media);
+  return respondValue(200, value);
+}
+
+/** The length of all items stands before the first one, so all are encoded before anything is sent. */
+async function protobufList(
+  { protobuf, clock }: { readonly protobuf: Protobuf; readonly clock: Clock },
+  page: ListPage,
+): Promise<ResponseRecord> {
+  const items = await encodedItems(page.items, protobuf, clock);
+  return {
+    status: 200,
+    headers: { "content-type": MEDIA_TYPES.protobuf },
+    body: {
+      kind: "object",
+      value: () => page.value(),
+      encoded: () => protobuf.writeList(page.head(), items),
+    },
+  };
+}
+
+async function encodedItems(
+  items: readonly CachedObject[],
+  { item }: Protobuf,
+  clock: Clock,
+): Promise<readonly Uint8Array[]> {
+  const encoded: Uint8Array[] = [];
+  let since = clock.monotonic();
+  for (const one of items) {
+    encoded.push(one.encodedAs(item));
+    if (encoded.length % 16 !== 0 || clock.monotonic() - since < limits.turnMs) continue;
+    await clock.sleep(0);
+    since = clock.monotonic();
+  }
+  return encoded;
 }
 
 /** A Status that says that something succeeded. */
-export function respondSuccess(
-  exchange: Pick<ResourceExchange, "negotiated">,
-  details?: Readonly<Record<string, unknown>>,
-  status = 200,
-): ResponseRecord {
+export function respondSuccess(details?: Readonly<Record<string, unknown>>, status = 200): ResponseRecord {
   const value = {
     kind: "Status",
     apiVersion: "v1",
@@ -68,5 +91,5 @@ export function respondSuccess(
     status: "Success",
     ...(details ? { details } : { code: status }),
   };
-  return respondValue(status, value, exchange.negotiated.media);
+  return respondValue(status, value);
 }

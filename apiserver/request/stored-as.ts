@@ -27,6 +27,7 @@ export function viewOf(cache: ResourceCache, row: ResourceRow, storedAs: StoredA
         return converted();
       },
       json: () => Buffer.from(JSON.stringify(converted())),
+      encodedAs: (encoding) => encoding.encode(converted()),
     };
   };
   const selected = (selection: Selection): Selection => {
@@ -67,13 +68,13 @@ function map<T, R>(value: T | undefined, change: (value: T) => R): R | undefined
 
 function pageOf(page: ListPage, row: ResourceRow, shown: (item: CachedObject) => CachedObject): ListPage {
   const items = page.items.map(shown);
-  const value = () => ({
+  const head = () => ({
     kind: row.listKind,
     apiVersion: row.group === "" ? row.version : `${row.group}/${row.version}`,
-    metadata: page.value().metadata,
-    items: items.map(({ object }) => object),
+    metadata: page.head().metadata,
   });
-  return { ...page, items, value, encoded: () => [Buffer.from(JSON.stringify(value()))] };
+  const value = () => ({ ...head(), items: items.map(({ object }) => object) });
+  return { ...page, items, head, value, encoded: () => [Buffer.from(JSON.stringify(value()))] };
 }
 
 function watch(
@@ -86,6 +87,9 @@ function watch(
     const own = type === "BOOKMARK" ? object : storedAs.fromStored(object);
     return asked ? asked.convert(own, type) : own;
   };
-  const representation: Representation = { key: `stored-as/${storedAs.group}/${asked?.key ?? ""}`, convert };
+  const key = `stored-as/${storedAs.group}/${asked?.key ?? ""}`;
+  const encode =
+    asked?.encode && ((type: WatchEventType, shown: () => unknown) => asked.encode!(type, shown, undefined));
+  const representation: Representation = { key, convert, ...(encode ? { encode } : {}) };
   return cache.watch({ ...query, representation });
 }

@@ -3,10 +3,8 @@
  *
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables
  */
-import type { WatchEventType } from "../../machinery/client/transport/contract.ts";
 import { badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
-import type { Representation } from "../cache/contract.ts";
 import type { ResourceRow } from "../resources/contract.ts";
 import type { Negotiated } from "./negotiate.ts";
 
@@ -74,25 +72,4 @@ export function converted(
   if (as === "metadata") return metadataOf(object, version);
   const { resourceVersion } = object.metadata;
   return tableOf(row, { metadata: { resourceVersion }, items: [object] }, version, includeObjectOf(query), now);
-}
-
-/** The same for a watch's events; undefined for the objects themselves. */
-export function watchRepresentation(
-  row: ResourceRow,
-  negotiated: Negotiated,
-  query: URLSearchParams,
-  now: () => number,
-): Representation | undefined {
-  const { as, version } = negotiated;
-  if (as === "object") return undefined;
-  if (as === "metadata") return { key: `metadata/${version}`, convert: (object) => metadataOf(object, version) };
-  const include = includeObjectOf(query);
-  return {
-    key: `table/${version}/${include}`,
-    convert: (object: StoredObject, type: WatchEventType) => {
-      const { resourceVersion } = object.metadata;
-      const items = type === "BOOKMARK" ? [] : [object];
-      return tableOf(row, { metadata: { resourceVersion }, items }, version, include, now());
-    },
-  };
 }

@@ -55,7 +55,7 @@ export const requestToken: Step = async (exchange) => {
     spec: { ...spec, audiences, expirationSeconds: seconds },
     status: { token, expirationTimestamp: wireTime(expires) },
   };
-  return respondValue(201, value, exchange.negotiated.media);
+  return respondValue(201, value);
 };
 
 function checkedSeconds(seconds: number, name: string): number {

@@ -111,7 +111,7 @@ test("a list in slices is the list at once", () => {
   const items = Array.from({ length: 500 }, (_, index) => ({
     metadata: { name: `pod-${index}`, annotations: { text: "x".repeat(index) } },
   }));
-  const written = items.map((item) => protobuf.writeItem({ apiVersion: "v1", kind: "Pod", ...item }));
+  const written = items.map((item) => protobuf.item.encode({ apiVersion: "v1", kind: "Pod", ...item }));
   const sliced: Buffer[] = [];
   const slices = protobuf.writeList(list, written)[Symbol.iterator]() as Iterator<Uint8Array, void, boolean>;
   for (let next = slices.next(); !next.done; next = slices.next(true)) sliced.push(Buffer.from(next.value));

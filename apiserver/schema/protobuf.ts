@@ -30,7 +30,7 @@ export interface Protobuf {
   /** An object of any kind, lists and Status among them. */
   write(value: Typed): Uint8Array;
   /** An object's own bytes, without envelope: what a list holds of it. */
-  writeItem(value: Typed): Uint8Array;
+  readonly item: { encode(value: Typed): Uint8Array };
   /** The same in its envelope. */
   wrap(type: Typed, item: Uint8Array): Uint8Array;
   /** A list of written items, in slices. */
@@ -113,11 +113,13 @@ export function createProtobuf(schema: Schema): Protobuf {
         wrapped(value, output.written);
         return withEnd(output.take());
       }),
-    writeItem: (value) =>
-      writing(() => {
-        written(value);
-        return output.take();
-      }),
+    item: {
+      encode: (value) =>
+        writing(() => {
+          written(value);
+          return output.take();
+        }),
+    },
     wrap: (type, item) =>
       writing(() => {
         output.raw(item);

@@ -55,7 +55,7 @@ export interface RawResponse {
   readonly status: number;
   readonly headers: ResponseRecord["headers"];
   readonly body: ResponseRecord["body"];
-  /** The body as a value: parsed JSON, or text. */
+  /** The body as a value: parsed JSON, text, or the bytes of protobuf. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
   readonly value: any;
 }
@@ -122,10 +122,19 @@ async function send(handler: Handler, request: RawRequest): Promise<RawResponse>
 }
 
 function bodyOf({ body, headers }: ResponseRecord): unknown {
-  if (body.kind === "object") return JSON.parse(JSON.stringify(body.value()));
-  if (body.kind !== "bytes") return undefined;
-  const text = Buffer.from(body.bytes).toString();
-  return String(headers["content-type"]).includes("json") ? JSON.parse(text) : text;
+  const type = String(headers["content-type"]);
+  if (body.kind === "object" && type === "application/json") return JSON.parse(JSON.stringify(body.value()));
+  const bytes = bytesOf(body);
+  if (!bytes || type.includes("protobuf")) return bytes;
+  return type.includes("json") ? JSON.parse(bytes.toString()) : bytes.toString();
+}
+
+/** Undefined for what is no whole answer: streams, watches, upgrades. */
+export function bytesOf(body: ResponseRecord["body"]): Buffer | undefined {
+  if (body.kind === "bytes") return Buffer.from(body.bytes);
+  if (body.kind !== "object") return undefined;
+  const slices = body.encoded?.() ?? [Buffer.from(JSON.stringify(body.value()))];
+  return Buffer.concat([...slices].map((slice) => Buffer.from(slice)));
 }
 
 function memoized<T>(make: () => T): () => T {
