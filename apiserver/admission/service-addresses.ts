@@ -16,7 +16,7 @@ import type { CachedObjects } from "../auth/contract.ts";
 import type { WatchCache } from "../cache/contract.ts";
 import { internalPrefix } from "../cache/keys.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
-import { needsAddress, needsNodePorts } from "../resources/service-type.ts";
+import { needsAddress, needsHealthPort, needsNodePorts } from "../resources/service-type.ts";
 import type { Condition, Operation } from "../store/contract.ts";
 import type { Allocate } from "./contract.ts";
 
@@ -99,6 +99,7 @@ async function choose(
   if (needsAddress(spec) && spec.clusterIP !== "None") await chooseIp(options, range, spec, taken, own, errors, undo);
   if (needsAddress(spec)) setFamilies(spec, undo);
   if (needsNodePorts(spec)) await choosePorts(options, spec, taken, own, errors, undo);
+  if (needsHealthPort(spec)) await chooseHealthPort(options, spec, taken, own, errors, undo);
   errors.throwIfAny("", "Service", metadata.name ?? "");
   return () => {
     for (const step of undo) step();
@@ -193,6 +194,30 @@ async function choosePorts(
     chosen.add(portKey(protocol, free));
     undo.push(() => delete port.nodePort);
   }
+}
+
+/** Where the load balancer asks a node whether it has endpoints of the Service. */
+async function chooseHealthPort(
+  { clock, internal, nodePorts: [first, last] }: AddressOptions,
+  spec: Spec,
+  taken: ReadonlySet<string>,
+  own: ReadonlySet<string>,
+  errors: FieldErrors,
+  undo: (() => void)[],
+): Promise<void> {
+  const chosen = new Set((spec.ports ?? []).map(({ protocol = "TCP", nodePort = 0 }) => portKey(protocol, nodePort)));
+  const isFree = async (key: string) => !taken.has(key) && !chosen.has(key) && !(await internal.get(key));
+  const { healthCheckNodePort: wanted } = spec;
+  if (wanted) {
+    if (!own.has(portKey("TCP", wanted)) && !(await isFree(portKey("TCP", wanted))))
+      errors.invalid("spec.healthCheckNodePort", wanted, "provided port is already allocated");
+    return;
+  }
+  const free = await firstFree(shuffledFrom(clock, first, last), (number) => isFree(portKey("TCP", number)));
+  if (free === undefined)
+    throw new ApiError("InternalError", "Internal error occurred: failed to allocate a nodePort: range is full");
+  spec.healthCheckNodePort = free;
+  undo.push(() => delete spec.healthCheckNodePort);
 }
 
 async function firstFree<T>(candidates: Iterable<T>, isFree: (one: T) => Promise<boolean>): Promise<T | undefined> {

@@ -5,24 +5,18 @@
  */
 import { familyOf, ipError } from "../../machinery/objects/ip.ts";
 import type { Endpoint, EndpointSlice, Endpoints } from "../../machinery/objects/kinds.ts";
-import { dns1123Label, dns1123Subdomain, portName, portNumber } from "../../machinery/objects/names.ts";
+import { dns1123Label, dns1123Subdomain, portName, portNumber, qualifiedName } from "../../machinery/objects/names.ts";
 import { named, oneOf, requireOneOf, unchanged } from "./checks.ts";
 import { PROTOCOLS } from "./container.ts";
 import type { Strategy } from "./contract.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { each } from "./object-meta.ts";
+import { validateOrdinary } from "./special-addresses.ts";
 
 const SLICE_ENDPOINTS = 1000;
 const SLICE_PORTS = 100;
 const ADDRESSES = 100;
-/** Where a Service must not lead: the node itself, link-local and multicast addresses. */
-const SPECIAL: readonly (readonly [RegExp, string])[] = [
-  [/^(0\.0\.0\.0|::)$/, "may not be unspecified"],
-  [/^(127\.|::1$)/, "may not be in the loopback range (127.0.0.0/8, ::1/128)"],
-  [/^(169\.254\.|fe[89ab])/i, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"],
-  [/^(224\.0\.0\.|ff02:)/i, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"],
-];
-
+const HINTS = 8;
 export const endpointSliceStrategy: Strategy<EndpointSlice> = {
   defaults({ ports }) {
     for (const port of ports ?? []) {
@@ -51,7 +45,7 @@ export const endpointSliceStrategy: Strategy<EndpointSlice> = {
 };
 
 function validateEndpoint(
-  { addresses, hostname, nodeName }: Endpoint,
+  { addresses, hostname, nodeName, hints }: Endpoint,
   type: string,
   path: string,
   errors: FieldErrors,
@@ -66,6 +60,17 @@ function validateEndpoint(
   }
   named(hostname, dns1123Label, `${path}.hostname`, errors);
   named(nodeName, dns1123Subdomain, `${path}.nodeName`, errors);
+  for (const field of ["forZones", "forNodes"] as const) {
+    const list = hints?.[field] ?? [];
+    const at = `${path}.hints.${field}`;
+    if (list.length > HINTS) errors.tooMany(at, list.length, HINTS);
+    const seen = new Set<string>();
+    for (const [index, { name }] of list.entries()) {
+      each(dns1123Subdomain(name), `${at}[${index}].name`, name, errors);
+      if (seen.has(name)) errors.duplicate(`${at}[${index}].name`, name);
+      seen.add(name);
+    }
+  }
 }
 
 function validateSlicePorts(ports: NonNullable<EndpointSlice["ports"]>, errors: FieldErrors): void {
@@ -74,18 +79,15 @@ function validateSlicePorts(ports: NonNullable<EndpointSlice["ports"]>, errors: 
     return;
   }
   const names = new Set<string>();
-  for (const [index, { name = "", port, protocol }] of ports.entries()) {
+  for (const [index, { name = "", port, protocol, appProtocol }] of ports.entries()) {
     const path = `ports[${index}]`;
     named(name, dns1123Label, `${path}.name`, errors);
     if (names.has(name)) errors.duplicate(`${path}.name`, name);
     names.add(name);
     requireOneOf(protocol, PROTOCOLS, `${path}.protocol`, errors);
     if (port !== undefined) each(portNumber(port), `${path}.port`, port, errors);
+    named(appProtocol, qualifiedName, `${path}.appProtocol`, errors);
   }
-}
-
-function validateOrdinary(address: string, path: string, errors: FieldErrors): void {
-  for (const [pattern, message] of SPECIAL) if (pattern.test(address)) errors.invalid(path, address, message);
 }
 
 export const endpointsStrategy: Strategy<Endpoints> = {

@@ -8,14 +8,17 @@ import * as cluster from "./columns/cluster.ts";
 import * as network from "./columns/network.ts";
 import * as storage from "./columns/storage.ts";
 import type { ResourceRow } from "./contract.ts";
+import { csiDriverStrategy, csiNodeStrategy, csiStorageCapacityStrategy, volumeAttachmentStrategy } from "./csi.ts";
 import { endpointSliceStrategy } from "./endpoints.ts";
 import { eventsStoredAs, newEventColumns, newEventStrategy } from "./event.ts";
-import { ingressStrategy, networkPolicyStrategy } from "./ingress.ts";
+import { ingressClassStrategy, ingressStrategy } from "./ingress.ts";
 import { leaseStrategy } from "./lease.ts";
+import { networkPolicyStrategy } from "./network-policy.ts";
 import { clusterRoleBindingStrategy, clusterRoleStrategy, roleBindingStrategy, roleStrategy } from "./rbac.ts";
 import { group, type RowParts, subresource } from "./row.ts";
+import { ipAddressStrategy, serviceCidrStrategy } from "./service-range.ts";
 import { signingRequestStrategy } from "./signing-request.ts";
-import { storageClassStrategy } from "./storage.ts";
+import { storageClassStrategy, volumeAttributesClassStrategy } from "./storage-class.ts";
 
 const discovery = group("discovery.k8s.io", "v1");
 const coordination = group("coordination.k8s.io", "v1");
@@ -49,7 +52,12 @@ export const clusterRows: readonly ResourceRow[] = [
     storedAs: eventsStoredAs,
   }),
 
-  networking("IngressClass", "ingressclasses", { generation: true, ...stored, columns: network.ingressClassColumns }),
+  networking("IngressClass", "ingressclasses", {
+    strategy: ingressClassStrategy,
+    generation: true,
+    ...stored,
+    columns: network.ingressClassColumns,
+  }),
   networking("Ingress", "ingresses", {
     strategy: ingressStrategy,
     generation: true,
@@ -58,7 +66,12 @@ export const clusterRows: readonly ResourceRow[] = [
     columns: network.ingressColumns,
     storedOnly: true,
   }),
-  networking("IPAddress", "ipaddresses", { ...stored, short: ["ip"], columns: network.ipAddressColumns }),
+  networking("IPAddress", "ipaddresses", {
+    strategy: ipAddressStrategy,
+    ...stored,
+    short: ["ip"],
+    columns: network.ipAddressColumns,
+  }),
   networking("NetworkPolicy", "networkpolicies", {
     strategy: networkPolicyStrategy,
     generation: true,
@@ -66,7 +79,12 @@ export const clusterRows: readonly ResourceRow[] = [
     columns: network.networkPolicyColumns,
     storedOnly: true,
   }),
-  networking("ServiceCIDR", "servicecidrs", { ...stored, status: true, columns: network.serviceCidrColumns }),
+  networking("ServiceCIDR", "servicecidrs", {
+    strategy: serviceCidrStrategy,
+    ...stored,
+    status: true,
+    columns: network.serviceCidrColumns,
+  }),
 
   rbac("ClusterRoleBinding", "clusterrolebindings", {
     strategy: clusterRoleBindingStrategy,
@@ -87,9 +105,17 @@ export const clusterRows: readonly ResourceRow[] = [
   }),
   rbac("Role", "roles", { strategy: roleStrategy, names: pathSegment, columns: cluster.roleColumns }),
 
-  storageGroup("CSIDriver", "csidrivers", { generation: true, ...stored, columns: storage.csiDriverColumns }),
-  storageGroup("CSINode", "csinodes", { ...stored, columns: storage.csiNodeColumns }),
-  storageGroup("CSIStorageCapacity", "csistoragecapacities", { storedOnly: true }),
+  storageGroup("CSIDriver", "csidrivers", {
+    strategy: csiDriverStrategy,
+    generation: true,
+    ...stored,
+    columns: storage.csiDriverColumns,
+  }),
+  storageGroup("CSINode", "csinodes", { strategy: csiNodeStrategy, ...stored, columns: storage.csiNodeColumns }),
+  storageGroup("CSIStorageCapacity", "csistoragecapacities", {
+    strategy: csiStorageCapacityStrategy,
+    storedOnly: true,
+  }),
   storageGroup("StorageClass", "storageclasses", {
     strategy: storageClassStrategy,
     ...stored,
@@ -97,11 +123,13 @@ export const clusterRows: readonly ResourceRow[] = [
     columns: storage.storageClassColumns,
   }),
   storageGroup("VolumeAttachment", "volumeattachments", {
+    strategy: volumeAttachmentStrategy,
     ...stored,
     status: true,
     columns: storage.volumeAttachmentColumns,
   }),
   storageGroup("VolumeAttributesClass", "volumeattributesclasses", {
+    strategy: volumeAttributesClassStrategy,
     ...stored,
     short: ["vac"],
     columns: storage.volumeAttributesClassColumns,

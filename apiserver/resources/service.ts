@@ -6,7 +6,7 @@
  */
 import type { Service } from "../../machinery/objects/kinds.ts";
 import type { Strategy } from "./contract.ts";
-import { validateService, validateServiceUpdate } from "./service-rules.ts";
+import { serviceWarnings, validateService, validateServiceUpdate } from "./service-rules.ts";
 import { isExternal, isHeadless, needsAddress, needsHealthPort, needsNodePorts } from "./service-type.ts";
 
 type Spec = NonNullable<Service["spec"]>;
@@ -50,6 +50,7 @@ export const serviceStrategy: Strategy<Service> = {
 
   validate: validateService,
   validateUpdate: validateServiceUpdate,
+  warnings: serviceWarnings,
   selectableFields: ({ spec }) => ({ "spec.clusterIP": spec?.clusterIP ?? "", "spec.type": spec?.type ?? "" }),
   allowUnconditionalUpdate: true,
 };
