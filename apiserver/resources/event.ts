@@ -6,11 +6,10 @@
  */
 import type * as models from "@kubernetes/client-node";
 import type { CoreEvent } from "../../machinery/objects/kinds.ts";
-import { dns1123Subdomain, qualifiedName } from "../../machinery/objects/names.ts";
 import type { KubeObject, Stored, StoredObject } from "../../machinery/objects/wire.ts";
 import { eventColumns } from "./columns/cluster.ts";
 import type { Columns, StoredAs, Strategy } from "./contract.ts";
-import { each } from "./object-meta.ts";
+import { validateEvent, validateNewEvent, validateNewUpdate } from "./event-rules.ts";
 
 export type NewEvent = Stored<models.EventsV1Event>;
 
@@ -45,13 +44,6 @@ export const newEventColumns: Columns = {
   cells: (object, now) => eventColumns.cells(eventsStoredAs.toStored(object) as StoredObject, now),
 };
 
-const SHORT_FIELDS = {
-  reportingInstance: 128,
-  action: 128,
-  reason: 128,
-} as const;
-const NOTE_CHARACTERS = 1024;
-
 const selectable = (event: CoreEvent): Record<string, string> => {
   const about = event.involvedObject ?? {};
   return {
@@ -76,43 +68,23 @@ export const eventStrategy: Strategy<CoreEvent> = {
     event.reportingInstance ??= "";
   },
 
-  validate({ metadata, involvedObject }, errors) {
-    const { namespace = "" } = involvedObject ?? {};
-    const home = metadata.namespace ?? "";
-    // Objects without a namespace are told of in the default one.
-    const matches = namespace === "" ? home === "" || home === "default" : home === namespace;
-    if (!matches) errors.invalid("involvedObject.namespace", namespace, "does not match event.namespace");
-    each(dns1123Subdomain(home), "namespace", home, errors);
-  },
+  validate: (event, errors) => validateEvent(event, "reportingComponent", errors),
 
   selectableFields: selectable,
   allowCreateOnUpdate: true,
   allowUnconditionalUpdate: true,
 };
 
-export const newEventStrategy: Strategy<NewEvent> = {
-  validate(event, errors) {
-    if (!event.eventTime) errors.required("eventTime");
-    if (!event.reportingController) errors.required("reportingController");
-    else each(qualifiedName(event.reportingController), "reportingController", event.reportingController, errors);
-    for (const [field, limit] of Object.entries(SHORT_FIELDS) as [keyof typeof SHORT_FIELDS, number][]) {
-      const value = event[field];
-      if (!value) errors.required(field);
-      else if (value.length > limit) errors.invalid(field, "", `can have at most ${limit} characters`);
-    }
-    if (event.type !== "Normal" && event.type !== "Warning") {
-      errors.invalid("type", "", `has invalid value: ${event.type ?? ""}`);
-    }
-    if ((event.note?.length ?? 0) > NOTE_CHARACTERS) {
-      errors.invalid("message", "", `can have at most ${NOTE_CHARACTERS} characters`);
-    }
-    if (event.series && event.series.count < 2) {
-      errors.invalid("series.count", "", "should be at least 2");
-    }
-  },
+/** Rules have one form, and errors the names of that one. */
+const coreForm = (event: NewEvent): CoreEvent =>
+  eventsStoredAs.toStored(event as unknown as KubeObject) as unknown as CoreEvent;
 
-  selectableFields: (event) =>
-    selectable(eventsStoredAs.toStored(event as unknown as KubeObject) as unknown as CoreEvent),
+export const newEventStrategy: Strategy<NewEvent> = {
+  validate: (event, errors) => validateEvent(coreForm(event), "reportingController", errors),
+  validateCreate: (event, errors) => validateNewEvent(coreForm(event), errors),
+  validateUpdate: (event, old, errors) => validateNewUpdate(coreForm(event), coreForm(old), errors),
+
+  selectableFields: (event) => selectable(coreForm(event)),
   allowCreateOnUpdate: true,
   allowUnconditionalUpdate: true,
 };

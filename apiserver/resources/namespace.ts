@@ -8,6 +8,7 @@ import { each } from "./object-meta.ts";
 
 const NAME_LABEL = "kubernetes.io/metadata.name";
 const FINALIZER = "kubernetes";
+const STANDARD: ReadonlySet<string> = new Set([FINALIZER, "orphan", "foregroundDeletion"]);
 
 export const namespaceStrategy: Strategy<Namespace> = {
   defaults({ metadata }) {
@@ -27,10 +28,10 @@ export const namespaceStrategy: Strategy<Namespace> = {
   },
 
   validate({ spec }, errors) {
-    for (const [index, finalizer] of (spec?.finalizers ?? []).entries()) {
-      const path = `spec.finalizers[${index}]`;
+    for (const finalizer of spec?.finalizers ?? []) {
+      const path = "spec.finalizers";
       each(qualifiedName(finalizer), path, finalizer, errors);
-      if (!finalizer.includes("/") && finalizer !== FINALIZER) {
+      if (!finalizer.includes("/") && !STANDARD.has(finalizer)) {
         errors.invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
       }
     }

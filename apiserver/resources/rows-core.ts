@@ -7,19 +7,23 @@ import * as network from "./columns/network.ts";
 import { podColumns } from "./columns/pod.ts";
 import * as storage from "./columns/storage.ts";
 import * as workloads from "./columns/workloads.ts";
-import { configMapStrategy, secretStrategy, serviceAccountStrategy } from "./configuration.ts";
+import { configMapStrategy } from "./config-map.ts";
 import type { ResourceRow } from "./contract.ts";
 import { endpointsStrategy } from "./endpoints.ts";
 import { eventStrategy } from "./event.ts";
+import { limitRangeStrategy } from "./limit-range.ts";
 import { namespaceStrategy } from "./namespace.ts";
 import { nodeStrategy } from "./node.ts";
+import { persistentVolumeStrategy } from "./persistent-volume.ts";
+import { persistentVolumeClaimStrategy } from "./persistent-volume-claim.ts";
 import { podStrategy } from "./pod.ts";
 import { podTemplateStrategy } from "./pod-template.ts";
-import { limitRangeStrategy, resourceQuotaStrategy } from "./policies.ts";
 import { replicationControllerStrategy } from "./replica-set.ts";
+import { resourceQuotaStrategy } from "./resource-quota.ts";
 import { group, replicaScale, subresource } from "./row.ts";
+import { secretStrategy } from "./secret.ts";
 import { serviceStrategy } from "./service.ts";
-import { persistentVolumeClaimStrategy, persistentVolumeStrategy } from "./storage.ts";
+import { serviceAccountStrategy } from "./service-account.ts";
 
 const core = group("", "v1");
 

@@ -2,6 +2,7 @@
  * Rows of the kinds that make Pods, and of what limits and scales them: apps, batch, autoscaling, policy, scheduling.
  */
 import { dns1123Label } from "../../machinery/objects/names.ts";
+import { autoscalerStrategy } from "./autoscaler.ts";
 import { autoscalerColumns } from "./columns/autoscaling.ts";
 import * as cluster from "./columns/cluster.ts";
 import * as workloads from "./columns/workloads.ts";
@@ -10,10 +11,12 @@ import { controllerRevisionStrategy } from "./controller-revision.ts";
 import { cronJobName, cronJobStrategy } from "./cron-job.ts";
 import { daemonSetStrategy } from "./daemon-set.ts";
 import { deploymentStrategy } from "./deployment.ts";
+import { podDisruptionBudgetStrategy } from "./disruption-budget.ts";
 import { jobStrategy } from "./job.ts";
-import { autoscalerStrategy, podDisruptionBudgetStrategy, priorityClassStrategy } from "./policies.ts";
+import { priorityClassStrategy } from "./priority-class.ts";
 import { replicaSetStrategy } from "./replica-set.ts";
 import { group, replicaScale } from "./row.ts";
+import { runtimeClassStrategy } from "./runtime-class.ts";
 import { statefulSetStrategy } from "./stateful-set.ts";
 
 const apps = group("apps", "v1");
@@ -108,6 +111,7 @@ export const workloadRows: readonly ResourceRow[] = [
     columns: cluster.priorityClassColumns,
   }),
   node("RuntimeClass", "runtimeclasses", {
+    strategy: runtimeClassStrategy,
     cluster: true,
     names: dns1123Label,
     columns: cluster.runtimeClassColumns,

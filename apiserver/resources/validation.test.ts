@@ -445,7 +445,7 @@ const others: readonly Case[] = [
     "nodes",
     { spec: { taints: [{ key: "a", effect: "NoWay" }], podCIDR: "10.0.0.0" } },
     [
-      'spec.taints[0].effect: Unsupported value: "NoWay": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
+      'metadata.taints[0].effect: Unsupported value: "NoWay": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
       'spec.podCIDRs[0]: Invalid value: "10.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
     ],
   ],
