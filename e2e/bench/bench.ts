@@ -13,6 +13,7 @@ import { defineComponent } from "../../machinery/process/component.ts";
 import { UsageError } from "../../machinery/process/flags.ts";
 import { canRunContainers } from "../harness/cluster.ts";
 import { apiThroughput } from "./api-throughput.ts";
+import { cachedObjects } from "./cached-objects.ts";
 import { idle } from "./idle.ts";
 import { memory } from "./memory.ts";
 import { podStart } from "./pod-start.ts";
@@ -44,7 +45,16 @@ export interface Measurement {
   run(context: MeasurementContext): Promise<readonly Section[]>;
 }
 
-const measurements: readonly Measurement[] = [upTimes, memory, podStart, storeCommits, apiThroughput, watchers, idle];
+const measurements: readonly Measurement[] = [
+  upTimes,
+  memory,
+  podStart,
+  storeCommits,
+  apiThroughput,
+  watchers,
+  cachedObjects,
+  idle,
+];
 const names = measurements.map(({ name }) => name);
 
 export const benchCommand = defineComponent({

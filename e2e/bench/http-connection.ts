@@ -26,8 +26,8 @@ export interface Answer {
 }
 
 export interface HttpConnection {
-  /** One at a time. */
-  send(request: Uint8Array): Promise<Answer>;
+  /** One at a time. `arrived` hears of each piece of the answer. */
+  send(request: Uint8Array, arrived?: () => void): Promise<Answer>;
   /** Sends and hands every byte of the answer to `receive`, until the connection is closed. */
   stream(request: Uint8Array, receive: (chunk: Buffer) => void): void;
   close(): void;
@@ -39,6 +39,7 @@ export async function openConnection(target: Target): Promise<HttpConnection> {
   let reader: AnswerReader | undefined;
   let settle: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined;
   let receive: ((chunk: Buffer) => void) | undefined;
+  let hear: (() => void) | undefined;
   let closed = false;
 
   const broken = (error: Error) => {
@@ -47,6 +48,7 @@ export async function openConnection(target: Target): Promise<HttpConnection> {
   };
   socket.on("data", (chunk: Buffer) => {
     if (receive) return receive(chunk);
+    hear?.();
     const answer = reader?.read(chunk);
     if (!answer) return;
     const { resolve } = settle as NonNullable<typeof settle>;
@@ -56,8 +58,9 @@ export async function openConnection(target: Target): Promise<HttpConnection> {
   socket.on("error", broken);
   socket.on("close", () => broken(new Error("the server closed the connection")));
   return {
-    send: (request) =>
+    send: (request, arrived) =>
       new Promise((resolve, reject) => {
+        hear = arrived;
         settle = { resolve, reject };
         reader = new AnswerReader();
         socket.write(request);

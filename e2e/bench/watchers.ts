@@ -1,7 +1,7 @@
 /**
  * Watchers: 1,000 watchers over https while 1,000 objects a second change: how late events are, and the memory.
  *
- * Once each watcher selects a thousandth of the changes, as nodes do with their Pods; once every watcher gets all
+ * Once each watcher is of one object, as nodes watch the ConfigMaps and Secrets of their Pods; once every watcher gets all
  * of them, a million events a second, with small objects. What the machine cannot carry shows as fewer changes.
  */
 import { systemClock as clock } from "../../machinery/process/clock.ts";
@@ -10,7 +10,7 @@ import type { Measurement } from "./bench.ts";
 import type { Target } from "./http-connection.ts";
 import type { TimedSoFar, WatchTimes } from "./load-process.ts";
 import { percentile } from "./measured.ts";
-import { pathOf } from "./objects.ts";
+import { nameOf, pathOf } from "./objects.ts";
 import { atLeast, atMost, type Row } from "./report.ts";
 import type { DirectLoad, Memory, PacedUpdates } from "./server-process.ts";
 
@@ -31,10 +31,13 @@ const all = `${pathOf("configmaps", SERIES)}?watch=true&resourceVersion=`;
 
 const scenarios = (watchers: number, version: string): readonly Scenario[] => [
   {
-    title: "each of its own objects",
+    title: "each of an object of its own",
     watchers,
     looked: watchers,
-    paths: Array.from({ length: watchers }, (_, n) => `${all}${version}&labelSelector=group%3Dg${n}`),
+    paths: Array.from(
+      { length: watchers },
+      (_, n) => `${all}${version}&fieldSelector=metadata.name%3D${nameOf(SERIES, n)}`,
+    ),
   },
   {
     title: "each of all objects",
