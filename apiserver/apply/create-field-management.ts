@@ -1,6 +1,7 @@
 /**
  * Create field management: `track` for writes that bring an object, `apply` for those that bring a configuration.
  */
+import { equalJson } from "../../machinery/objects/json-value.ts";
 import { ApiError, badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { GroupVersionKind, Schema } from "../schema/contract.ts";
@@ -51,7 +52,7 @@ class Management implements FieldManagement {
   /** The entries from which a write starts: the client's where they are valid, else those of the live object. */
   #before(live: StoredObject | undefined, sent: unknown, writer: Writer): readonly Owner[] {
     const kept: unknown = live?.metadata.managedFields;
-    if (writer.subresource === "" && sent !== kept && Array.isArray(sent)) {
+    if (writer.subresource === "" && Array.isArray(sent) && !equalJson(sent, kept)) {
       if (isReset(sent)) return [];
       const owners = this.#read(sent);
       if (owners.length > 0) return owners;

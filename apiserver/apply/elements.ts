@@ -53,18 +53,16 @@ export function compareElements(a: string, b: string): number {
   return compareValues(left, right) || (a < b ? -1 : 1);
 }
 
+/** A total order: by type, then by content; keys of other names by these. */
 function compareValues(a: unknown, b: unknown): number {
   if (typeof a === "number" && typeof b === "number") return a - b;
-  if (isRecord(a) && isRecord(b)) {
-    for (const key of Object.keys(a)) {
-      const order = compareValues(a[key], b[key]);
-      if (order !== 0) return order;
-    }
-    return 0;
-  }
-  const [left, right] = [String(a), String(b)];
-  return left === right ? 0 : left < right ? -1 : 1;
+  if (!isRecord(a) || !isRecord(b)) return byText(`${typeof a} ${String(a)}`, `${typeof b} ${String(b)}`);
+  const order = byText(Object.keys(a).join(), Object.keys(b).join());
+  if (order !== 0) return order;
+  return Object.keys(a).reduce((found, key) => found || compareValues(a[key], b[key]), 0);
 }
+
+const byText = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1);
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 

@@ -252,22 +252,25 @@ describe("patch", () => {
   });
 
   test.each([
-    ["apply-patch+yaml", "{}", 415],
+    ["apply-patch+yaml", "{}", 422],
+    ["apply-patch+cbor", "{}", 415],
     ["json", {}, 415],
     ["json-patch+json", {}, 400],
     ["json-patch+json", [{ op: "remove", path: "/data/nothing" }], 422],
     ["merge-patch+json", "[]", 400],
     ["merge-patch+json", "{nonsense", 400],
     ["merge-patch+json", { metadata: { name: "other" } }, 400],
-    ["merge-patch+json", { data: { a: 1 } }, 400],
+    ["merge-patch+json", { data: { a: 1 } }, 422],
   ])("%s with %j is answered %i", async (type, body, expected) => {
     await create("bad-patch");
     expect((await patch(`${CONFIGMAPS}/bad-patch`, type, body)).status).toBe(expected);
   });
 
   test("an unknown patch type is told which ones there are", async () => {
-    const { value } = await patch(`${CONFIGMAPS}/bad-patch`, "apply-patch+yaml", "{}");
-    expect(value.message).toContain("application/strategic-merge-patch+json");
+    const { value } = await patch(`${CONFIGMAPS}/bad-patch`, "apply-patch+cbor", "{}");
+    expect(value.message).toBe(
+      "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml",
+    );
   });
 });
 

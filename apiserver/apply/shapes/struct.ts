@@ -103,8 +103,8 @@ export class Struct implements Shape {
     const field = this.#field(name);
     if (!field) return;
     const { element, shape, zero } = field;
-    const left = before === undefined ? zero : before;
-    const right = after === undefined ? zero : after;
+    const left = before === undefined || (before === null && zero) ? zero : before;
+    const right = after === undefined || (after === null && zero) ? zero : after;
     if (left === undefined) differences.changed(element, shape.added(right));
     else if (right === undefined) differences.removed(element, shape.added(left));
     else differences.note(element, shape.compare(left, right));
