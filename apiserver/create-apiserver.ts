@@ -12,6 +12,7 @@ import type { Clock } from "../machinery/process/clock.ts";
 import { limits } from "../machinery/process/limits.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import type { Metrics } from "../machinery/process/metrics.ts";
+import { createPolicyStatus, policiesRow } from "./admission/policy-status.ts";
 import { nthAddress } from "./admission/service-addresses.ts";
 import { MASTERS } from "./auth/contract.ts";
 import { bootstrap } from "./bootstrap.ts";
@@ -24,6 +25,7 @@ import { type AuditTarget, assembleServer } from "./request/server.ts";
 import type { Schema } from "./schema/contract.ts";
 import type { Store } from "./store/contract.ts";
 import { measured } from "./store/measured.ts";
+import { prepareStore } from "./store/store-state.ts";
 import type { Tunnels } from "./tunnel/contract.ts";
 import { createTunnels } from "./tunnel/tunnels.ts";
 
@@ -117,11 +119,23 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     signal: stop.signal,
   });
 
+  const policyStatus = createPolicyStatus({
+    cache: server.resources.cache(policiesRow(server.resources)),
+    client,
+    schema,
+    rows: () => server.resources.rows,
+    clock,
+    log,
+    signal: stop.signal,
+  });
+
   const begin = async (signal: AbortSignal) => {
     await cache.synced(signal);
+    await prepareStore(store);
     const wrong = await addresses.repair();
     if (wrong > 0) log.warn("service addresses repaired", { count: wrong });
     await definitions.start();
+    policyStatus.start();
     await bootstrap({ client, serviceAddress, advertiseAddress, port });
     // A consistent read: permissions come from the cache, which then has everything that was just written.
     await client.list("namespaces", { limit: 1 });
@@ -154,6 +168,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
       await idle(limits.drainMs);
       await server.audit?.close();
       await definitions.stopped();
+      await policyStatus.stopped();
       registry.close();
       await client.transport.close();
       await tunnels.close();

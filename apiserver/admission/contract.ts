@@ -28,7 +28,7 @@ export interface AdmissionRequest {
   readonly dryRun: boolean;
   readonly warnings: string[];
   /** Puts an annotation on the audit event of this request, where there is one. */
-  readonly annotate?: (key: string, value: string) => void;
+  readonly annotate?: ((key: string, value: string) => void) | undefined;
 }
 
 export interface AdmissionServices {

@@ -259,3 +259,45 @@ describe("params", () => {
     );
   });
 });
+
+describe("a policy's status", () => {
+  const status = async () => {
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const { value } = await send("GET", `${POLICIES}/p`);
+      if (value.status?.observedGeneration === value.metadata.generation) return value.status;
+      await pipeline.clock.sleep(10);
+    }
+    throw new Error("no status was written");
+  };
+
+  test("tells what the types of its kinds say against it, and refuses nothing for it", async () => {
+    await policy({
+      matchConstraints: {
+        resourceRules: [{ apiGroups: ["apps"], apiVersions: ["v1"], operations: ["*"], resources: ["deployments"] }],
+      },
+      variables: [{ name: "wanted", expression: "object.spec.replicas" }],
+      validations: [
+        { expression: "variables.wanted > 1 && object.replicas > 1" },
+        { expression: "object.spec.replicas <= 5", messageExpression: "string(object.spec.nothing)" },
+      ],
+    });
+    const { typeChecking } = await status();
+    expect(typeChecking.expressionWarnings).toEqual([
+      {
+        fieldRef: "spec.validations[0].expression",
+        warning: expect.stringMatching(
+          /^apps\/v1, Kind=Deployment: ERROR: <input>:1:\d+: undefined field 'replicas'\n \| /,
+        ),
+      },
+      {
+        fieldRef: "spec.validations[1].messageExpression",
+        warning: expect.stringContaining("undefined field 'nothing'"),
+      },
+    ]);
+  });
+
+  test("has no warnings where there is nothing to say", async () => {
+    await policy({ validations: [{ expression: "object.data.size() < 2" }] });
+    expect(await status()).toMatchObject({ observedGeneration: 1, typeChecking: {} });
+  });
+});

@@ -178,15 +178,18 @@ const storedUnder = ({ group, plural, storedAs }: ResourceRow): string =>
 
 /** The policies that have bindings, as the caches have them now. */
 class PolicyIndex {
-  private generation = "";
+  private policies = -1;
+  private bindings = -1;
   private known: readonly BoundPolicy[] = [];
   private readonly programs = new Map<string, PolicyPrograms>();
 
   bound(objects: CachedObjects): readonly BoundPolicy[] {
-    const generation = `${objects.generation(POLICIES)}/${objects.generation(BINDINGS)}`;
-    if (generation === this.generation) return this.known;
-    this.generation = generation;
+    const policies = objects.generation(POLICIES);
+    const bindings = objects.generation(BINDINGS);
+    if (policies === this.policies && bindings === this.bindings) return this.known;
     this.known = this.build(objects);
+    this.policies = policies;
+    this.bindings = bindings;
     return this.known;
   }
 

@@ -5,11 +5,12 @@ import type { KubeObject } from "../../machinery/objects/wire.ts";
 import type { ResourceExchange } from "./contract.ts";
 
 export async function admitSubresource(
-  { server, row, user, info, warnings }: ResourceExchange,
+  { server, row, user, info, warnings, annotate }: ResourceExchange,
   { subresource, name, object, dryRun }: { subresource: string; name: string; object: KubeObject; dryRun: boolean },
 ): Promise<void> {
   const { namespace } = info;
-  const request = { operation: "CREATE", row, subresource, namespace, name, object, user, dryRun, warnings } as const;
+  const asked = { row, subresource, namespace, name, object, user, dryRun, warnings, annotate };
+  const request = { operation: "CREATE", ...asked } as const;
   await server.admission.mutate(request);
   await server.admission.validate(request);
 }

@@ -8,7 +8,7 @@ import type { RequestRecord, ResponseRecord } from "../../machinery/client/trans
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
-import type { Admission, Allocate } from "../admission/contract.ts";
+import type { Admission, AdmissionRequest, Allocate } from "../admission/contract.ts";
 import type { FieldManagement } from "../apply/contract.ts";
 import type { Audit } from "../audit/contract.ts";
 import type { Attributes, Authorizer, CachedObjects, User } from "../auth/contract.ts";
@@ -77,6 +77,8 @@ export interface Exchange {
   readonly attributes: Attributes;
   /** Sent as Warning headers; filled by the steps. */
   readonly warnings: string[];
+  /** Puts an annotation on the request's audit event; undefined where nothing is audited. */
+  readonly annotate?: AdmissionRequest["annotate"];
 }
 
 /** An exchange about a resource that exists. */

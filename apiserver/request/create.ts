@@ -111,7 +111,7 @@ function serverTimeout(row: ResourceExchange["row"], prefix: string): ApiError {
 }
 
 function admissionOf(exchange: ResourceExchange, object: KubeObject, dryRun: boolean): AdmissionRequest {
-  const { row, user, warnings } = exchange;
+  const { row, user, warnings, annotate } = exchange;
   return {
     operation: "CREATE",
     row,
@@ -122,5 +122,6 @@ function admissionOf(exchange: ResourceExchange, object: KubeObject, dryRun: boo
     user,
     dryRun,
     warnings,
+    annotate,
   };
 }

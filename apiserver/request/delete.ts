@@ -77,6 +77,7 @@ export function deleteObject(
       user,
       dryRun: options.dryRun,
       warnings: exchange.warnings,
+      annotate: exchange.annotate,
     });
     return marked(exchange, current, options);
   });

@@ -81,7 +81,7 @@ async function answer(
   trail?.decided(attributes, decision);
   if (decision.kind !== "allow") throw forbidden(attributes, decision.reason);
 
-  const exchange: Exchange = { server, record, info, user, attributes, warnings };
+  const exchange: Exchange = { server, record, info, user, attributes, warnings, annotate: trail?.annotate };
   if (!info.isResource) {
     const endpoint = endpointOf(info.path);
     if (!endpoint) throw nothingThere();

@@ -104,6 +104,7 @@ export async function changed(
     user,
     dryRun,
     warnings: exchange.warnings,
+    annotate: exchange.annotate,
   } as const;
   await server.admission.mutate(request);
   judged(row, object, () =>
