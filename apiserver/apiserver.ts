@@ -9,7 +9,7 @@ import { hostname } from "node:os";
 import { ensurePki, type Pki } from "../machinery/pki/pki.ts";
 import { type ComponentContext, defineComponent, type FlagValues } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
-import { nthAddress } from "./admission/service-addresses.ts";
+import { nthAddress } from "./admission/service-ranges.ts";
 import { defaultRouteAddress } from "./advertise-address.ts";
 import { MASTERS } from "./auth/contract.ts";
 import { APISERVER_USER, type Apiserver, createApiserver, DEFAULT_SERVICE_CIDR } from "./create-apiserver.ts";

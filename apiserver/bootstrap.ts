@@ -18,6 +18,8 @@ import { uncovered } from "./auth/rules.ts";
 
 export interface BootstrapOptions {
   readonly client: Client;
+  /** "10.43.0.0/16" */
+  readonly serviceCidr: string;
   /** ClusterIP of default/kubernetes: the first of the service CIDR. */
   readonly serviceAddress: string;
   /** Where the API server itself is reached. */
@@ -52,6 +54,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
     ...bootstrapBindings.map((binding) => ensureBinding(client, binding)),
     ...PRIORITY_CLASSES.map((priorityClass) => ensure(client, "priorityclasses", priorityClass)),
     keepService(options),
+    ensure(client, "servicecidrs", { metadata: { name: "kubernetes" }, spec: { cidrs: [options.serviceCidr] } }),
   ]);
 }
 

@@ -13,9 +13,10 @@ import { limits } from "../machinery/process/limits.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import type { Metrics } from "../machinery/process/metrics.ts";
 import { createPolicyStatus, policiesRow } from "./admission/policy-status.ts";
-import { nthAddress } from "./admission/service-addresses.ts";
+import { nthAddress } from "./admission/service-ranges.ts";
 import { MASTERS } from "./auth/contract.ts";
 import { bootstrap } from "./bootstrap.ts";
+import { asApi } from "./cache/errors.ts";
 import { createWatchCache } from "./cache/watch-cache.ts";
 import { createDefinitions, definitionsRow } from "./custom/definitions.ts";
 import { drained } from "./request/drained.ts";
@@ -131,12 +132,12 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
 
   const begin = async (signal: AbortSignal) => {
     await cache.synced(signal);
-    await prepareStore(store);
+    await asApi(prepareStore(store));
     const wrong = await addresses.repair();
     if (wrong > 0) log.warn("service addresses repaired", { count: wrong });
     await definitions.start();
     policyStatus.start();
-    await bootstrap({ client, serviceAddress, advertiseAddress, port });
+    await bootstrap({ client, serviceCidr, serviceAddress, advertiseAddress, port });
     // A consistent read: permissions come from the cache, which then has everything that was just written.
     await client.list("namespaces", { limit: 1 });
   };

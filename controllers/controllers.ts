@@ -32,6 +32,7 @@ import { podGcController } from "./pod-gc.ts";
 import { replicaSetController } from "./replicaset.ts";
 import { resourceQuotaController } from "./resource-quota.ts";
 import { rootCaPublisher } from "./root-ca-publisher.ts";
+import { ipAddressController, serviceCidrController } from "./service-cidrs.ts";
 import { serviceAccountController } from "./serviceaccount.ts";
 import { taintEvictionController } from "./taint-eviction.ts";
 import { ttlAfterFinished } from "./ttl-after-finished.ts";
@@ -110,6 +111,8 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     namespaceController,
     serviceAccountController,
     resourceQuotaController(clock),
+    serviceCidrController,
+    ipAddressController,
     ...(rootCa ? [rootCaPublisher(rootCa)] : []),
     nodeLifecycleController({ clock, gracePeriodMs: nodeMonitorGraceMs }),
     nodeIpamController(clusterCidr),

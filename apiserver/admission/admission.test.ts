@@ -1,7 +1,7 @@
 /** Admission: what plugins make of Pods, and which addresses Services get, through the whole pipeline. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Pipeline, startPipeline } from "../../e2e/harness/pipeline.ts";
-import { nthAddress } from "./service-addresses.ts";
+import { nthAddress } from "./service-ranges.ts";
 
 let pipeline: Pipeline;
 beforeAll(async () => {

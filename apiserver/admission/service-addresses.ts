@@ -6,8 +6,7 @@
  * What a crash of an older version left behind is set right at start by `repair`. What an update keeps
  * of them, or gives back, is in resources/service.ts.
  */
-import { BlockList, isIP } from "node:net";
-import { parseCidr } from "../../machinery/objects/ip.ts";
+import { isIP } from "node:net";
 import type { Service, ServicePort } from "../../machinery/objects/kinds.ts";
 import { ApiError } from "../../machinery/objects/status.ts";
 import type { StoredObject } from "../../machinery/objects/wire.ts";
@@ -19,12 +18,13 @@ import { FieldErrors } from "../resources/field-errors.ts";
 import { needsAddress, needsHealthPort, needsNodePorts } from "../resources/service-type.ts";
 import type { Condition, Operation } from "../store/contract.ts";
 import type { Allocate } from "./contract.ts";
+import { type IpRange, serviceRanges, shuffledFrom } from "./service-ranges.ts";
 
 export interface AddressOptions {
   readonly clock: Clock;
   readonly objects: CachedObjects;
   readonly internal: WatchCache["internal"];
-  /** "10.43.0.0/16" */
+  /** "10.43.0.0/16": there are others besides, as ServiceCIDRs say. */
   readonly serviceCidr: string;
   /** First and last node port. */
   readonly nodePorts: readonly [number, number];
@@ -36,16 +36,20 @@ export interface ServiceAddresses {
   repair(): Promise<number>;
 }
 
+/** As Kubernetes marks the IPAddresses that its allocator makes. */
+const MANAGED_BY = "ipaddress.kubernetes.io/managed-by";
+const ALLOCATOR = "ipallocator.k8s.io";
+
 const PREFIX = `${internalPrefix}service-addresses/`;
 const ipKey = (ip: string) => `${PREFIX}ip/${ip}`;
 const portKey = (protocol: string, port: number) => `${PREFIX}port/${protocol}/${port}`;
 
 export function createServiceAddresses(options: AddressOptions): ServiceAddresses {
-  const range = ipRange(options.serviceCidr);
+  const ranges = serviceRanges(options.serviceCidr, options.objects);
   return {
     allocate(row, object, old) {
       if (row.group !== "" || row.plural !== "services") return undefined;
-      return allocate(options, range, object as Service | undefined, old as Service | undefined);
+      return allocate(options, ranges(), object as Service | undefined, old as Service | undefined);
     },
     repair: () => repair(options),
   };
@@ -53,12 +57,12 @@ export function createServiceAddresses(options: AddressOptions): ServiceAddresse
 
 async function allocate(
   options: AddressOptions,
-  range: IpRange,
+  ranges: readonly IpRange[],
   service: Service | undefined,
   old: Service | undefined,
 ) {
   const before = new Set(old ? keysOf(old) : []);
-  const undo = service ? await choose(options, range, service, before) : () => {};
+  const undo = service ? await choose(options, ranges, service, before) : () => {};
   const after = new Set(service ? keysOf(service) : []);
   const added = [...after].filter((key) => !before.has(key));
   const dropped = [...before].filter((key) => !after.has(key));
@@ -88,7 +92,7 @@ function keysOf({ spec }: Service): string[] {
 /** Sets what the Service left open; answers how to open it again. Throws 422 for what it cannot have. */
 async function choose(
   options: AddressOptions,
-  range: IpRange,
+  ranges: readonly IpRange[],
   { metadata, spec }: Service,
   own: ReadonlySet<string>,
 ): Promise<() => void> {
@@ -96,7 +100,7 @@ async function choose(
   const errors = new FieldErrors();
   const undo: (() => void)[] = [];
   const taken = takenBy(options.objects, metadata.uid);
-  if (needsAddress(spec) && spec.clusterIP !== "None") await chooseIp(options, range, spec, taken, own, errors, undo);
+  if (needsAddress(spec) && spec.clusterIP !== "None") await chooseIp(options, ranges, spec, taken, own, errors, undo);
   if (needsAddress(spec)) setFamilies(spec, undo);
   if (needsNodePorts(spec)) await choosePorts(options, spec, taken, own, errors, undo);
   if (needsHealthPort(spec)) await chooseHealthPort(options, spec, taken, own, errors, undo);
@@ -119,8 +123,8 @@ function takenBy(objects: CachedObjects, uid: string | undefined): ReadonlySet<s
 type Spec = NonNullable<Service["spec"]>;
 
 async function chooseIp(
-  { clock, internal }: AddressOptions,
-  range: IpRange,
+  { clock, internal, objects }: AddressOptions,
+  ranges: readonly IpRange[],
   spec: Spec,
   taken: ReadonlySet<string>,
   own: ReadonlySet<string>,
@@ -128,19 +132,22 @@ async function chooseIp(
   undo: (() => void)[],
 ): Promise<void> {
   const wanted = spec.clusterIP || spec.clusterIPs?.[0];
-  const isFree = async (ip: string) => !taken.has(ipKey(ip)) && !(await internal.get(ipKey(ip)));
+  // people may reserve addresses by objects of their own
+  const isReserved = (ip: string) => isReservedBy(objects, ip);
+  const isFree = async (ip: string) => !taken.has(ipKey(ip)) && !isReserved(ip) && !(await internal.get(ipKey(ip)));
   if (wanted) {
     spec.clusterIP = wanted;
     spec.clusterIPs ??= [wanted];
     if (own.has(ipKey(wanted))) return;
     const refuse = (why: string) =>
       errors.invalid("spec.clusterIPs", [wanted], `failed to allocate IP ${wanted}: ${why}`);
-    if (!range.contains(wanted))
-      refuse(`the provided IP (${wanted}) is not in the valid range. The range of valid IPs is ${range.text}`);
-    else if (!(await isFree(wanted))) refuse("provided IP is already allocated");
+    if (!ranges.some((range) => range.contains(wanted))) {
+      const valid = ranges.map(({ text }) => text).join(",");
+      refuse(`the provided IP (${wanted}) is not in the valid range. The range of valid IPs is ${valid}`);
+    } else if (!(await isFree(wanted))) refuse("provided IP is already allocated");
     return;
   }
-  const ip = await firstFree(range.candidates(clock), isFree);
+  const ip = await firstFree(candidatesOf(ranges, clock), isFree);
   if (ip === undefined)
     throw new ApiError("InternalError", "Internal error occurred: failed to allocate a serviceIP: range is full");
   spec.clusterIP = ip;
@@ -149,6 +156,17 @@ async function chooseIp(
     delete spec.clusterIP;
     delete spec.clusterIPs;
   });
+}
+
+/** The first block is used up before the next one. */
+function* candidatesOf(ranges: readonly IpRange[], clock: Clock): Generator<string> {
+  for (const range of ranges) yield* range.candidates(clock);
+}
+
+/** By an IPAddress that is not the mirror of an allotment: controllers/service-cidrs.ts keeps these. */
+function isReservedBy(objects: CachedObjects, ip: string): boolean {
+  const found = objects.get("ipaddresses.networking.k8s.io", "", ip);
+  return found !== undefined && found.metadata.labels?.[MANAGED_BY] !== ALLOCATOR;
 }
 
 function setFamilies(spec: Spec, undo: (() => void)[]): void {
@@ -224,50 +242,6 @@ async function firstFree<T>(candidates: Iterable<T>, isFree: (one: T) => Promise
   for (const candidate of candidates) if (await isFree(candidate)) return candidate;
   return undefined;
 }
-
-/** All numbers of a range, once each, beginning anywhere. */
-function* shuffledFrom(clock: Clock, first: number, last: number): Generator<number> {
-  const size = last - first + 1;
-  const start = Math.floor(clock.random() * size);
-  for (let step = 0; step < size; step++) yield first + ((start + step) % size);
-}
-
-interface IpRange {
-  readonly text: string;
-  contains(ip: string): boolean;
-  /** Free to give: neither network nor broadcast; the upper part first, for people choose low ones by hand. */
-  candidates(clock: Clock): Iterable<string>;
-}
-
-export function ipRange(text: string): IpRange {
-  const block = parseCidr(text);
-  const [address = "", bits = ""] = text.split("/");
-  if (!block || isIP(address) !== 4) throw new Error(`--service-cidr: ${text} is not an IPv4 CIDR block`);
-  const base = numberOf(address) & maskOf(Number(bits));
-  const size = 2 ** (32 - Number(bits));
-  const list = new BlockList();
-  list.addSubnet(address, Number(bits), "ipv4");
-  const reserved = Math.min(Math.max(16, Math.floor(size / 16)), 256);
-  return {
-    text,
-    contains: (ip) => isIP(ip) === 4 && list.check(ip, "ipv4"),
-    *candidates(clock) {
-      const split = reserved < size - 2 ? reserved : 1;
-      for (const offset of shuffledFrom(clock, split, size - 2)) yield addressOf(base + offset);
-      for (let offset = 1; offset < split; offset++) yield addressOf(base + offset);
-    },
-  };
-}
-
-/** The nth address of a block: the API server's own Service has the first. */
-export function nthAddress(cidr: string, n: number): string {
-  const [address = "", bits = ""] = cidr.split("/");
-  return addressOf((numberOf(address) & maskOf(Number(bits))) + n);
-}
-
-const maskOf = (bits: number): number => (bits === 0 ? 0 : -1 << (32 - bits));
-const numberOf = (ip: string): number => ip.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
-const addressOf = (number: number): string => [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join(".");
 
 async function repair({ objects, internal }: AddressOptions): Promise<number> {
   const wanted = new Map<string, StoredObject>();

@@ -190,6 +190,7 @@ export const bootstrapRoles: readonly BootstrapRole[] = [
       rule("create", "apps", "controllerrevisions replicasets"),
       rule("create", "batch", "jobs"),
       rule("create", "discovery.k8s.io", "endpointslices"),
+      rule("create", "networking.k8s.io", "ipaddresses"),
       ...delegatedAuth,
     ],
   },

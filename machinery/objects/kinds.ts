@@ -35,6 +35,8 @@ export type Namespace = Stored<models.V1Namespace>;
 export type CoreEvent = Stored<models.CoreV1Event>;
 export type PersistentVolumeClaim = Stored<models.V1PersistentVolumeClaim>;
 export type ResourceQuota = Stored<models.V1ResourceQuota>;
+export type ServiceCIDR = Stored<models.V1ServiceCIDR>;
+export type IPAddress = Stored<models.V1IPAddress>;
 export type PersistentVolume = Stored<models.V1PersistentVolume>;
 export type ReplicationController = Stored<models.V1ReplicationController>;
 export type Deployment = Stored<models.V1Deployment>;
@@ -86,6 +88,8 @@ export interface Kinds {
   clusterroles: ClusterRole;
   clusterrolebindings: ClusterRoleBinding;
   storageclasses: StorageClass;
+  servicecidrs: ServiceCIDR;
+  ipaddresses: IPAddress;
 }
 
 export type ResourceName = keyof Kinds;
@@ -128,6 +132,8 @@ export const kinds: Readonly<Record<ResourceName, KindInfo>> = {
   clusterroles: row("rbac.authorization.k8s.io", "ClusterRole", false),
   clusterrolebindings: row("rbac.authorization.k8s.io", "ClusterRoleBinding", false),
   storageclasses: row("storage.k8s.io", "StorageClass", false),
+  servicecidrs: row("networking.k8s.io", "ServiceCIDR", false),
+  ipaddresses: row("networking.k8s.io", "IPAddress", false),
 };
 
 /** "v1" or "apps/v1". */
