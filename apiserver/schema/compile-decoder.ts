@@ -86,6 +86,7 @@ interface Place {
 function compileValue(place: Place, type: FieldType): ValueDecoder {
   switch (type.kind) {
     case "raw":
+      return compileRaw(place, type);
     case "deduced":
       return (value) => value;
     case "message":
@@ -107,6 +108,25 @@ function compileReference(place: Place, type: TypeOf<"message">): ValueDecoder {
     if (!isObject(value)) throw misfit(place, type, walk, { found: goKindOf(value) });
     decode ??= place.objectDecoder(type.name);
     return decode(value, walk);
+  };
+}
+
+const SCHEMA_UNION = /^(.*\.JSONSchemaProps)Or(?:Array|Bool|StringArray)$/;
+
+/** Any JSON, except that a schema in a definition is a schema also where a list or a boolean may stand for it. */
+function compileRaw(place: Place, { name }: TypeOf<"raw">): ValueDecoder {
+  const [, schema] = SCHEMA_UNION.exec(name) ?? [];
+  if (schema === undefined) return (value) => value;
+  const one = compileReference(place, { kind: "message", name: schema });
+  const each: ValueDecoder = (value, walk) => (isObject(value) ? one(value, walk) : value);
+  return (value, walk) => {
+    if (!Array.isArray(value)) return each(value, walk);
+    for (let at = 0; at < value.length; at++) {
+      walk.path.push(at);
+      value[at] = each(value[at], walk);
+      walk.path.pop();
+    }
+    return value;
   };
 }
 

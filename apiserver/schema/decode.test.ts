@@ -225,7 +225,7 @@ function full(message: Message, depth: number): object {
 }
 
 function fullValue(type: FieldType, depth: number): unknown {
-  if (type.kind === "raw") return { any: ["thing"] };
+  if (type.kind === "raw") return type.name.includes("JSONSchemaProps") ? {} : { any: ["thing"] };
   if (type.kind === "list") return [fullValue(type.of, depth)];
   if (type.kind === "map") return { key: fullValue(type.of, depth) };
   if (type.kind === "message") return depth === 0 ? {} : full(schema.message(type.name)!, depth - 1);
