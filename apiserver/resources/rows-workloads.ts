@@ -3,6 +3,7 @@
  */
 import { dns1123Label } from "../../machinery/objects/names.ts";
 import { autoscalerStrategy } from "./autoscaler.ts";
+import { autoscalersStoredAs, olderAutoscalerColumns, olderAutoscalerStrategy } from "./autoscaler-v1.ts";
 import { autoscalerColumns } from "./columns/autoscaling.ts";
 import * as cluster from "./columns/cluster.ts";
 import * as workloads from "./columns/workloads.ts";
@@ -22,6 +23,7 @@ import { statefulSetStrategy } from "./stateful-set.ts";
 const apps = group("apps", "v1");
 const batch = group("batch", "v1");
 const autoscaling = group("autoscaling", "v2");
+const olderAutoscaling = group("autoscaling", "v1");
 const policy = group("policy", "v1");
 const scheduling = group("scheduling.k8s.io", "v1");
 const node = group("node.k8s.io", "v1");
@@ -93,6 +95,15 @@ export const workloadRows: readonly ResourceRow[] = [
     categories: ["all"],
     status: true,
     columns: autoscalerColumns,
+    storedOnly: true,
+  }),
+  olderAutoscaling("HorizontalPodAutoscaler", "horizontalpodautoscalers", {
+    strategy: olderAutoscalerStrategy,
+    short: ["hpa"],
+    categories: ["all"],
+    status: true,
+    columns: olderAutoscalerColumns,
+    storedAs: autoscalersStoredAs,
     storedOnly: true,
   }),
   policy("PodDisruptionBudget", "poddisruptionbudgets", {
