@@ -61,6 +61,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "import images, list them",
     run: async (argv) => (await import("./kubelet/images/images-command.ts")).imagesCommand(argv),
   },
+  store: {
+    summary: "back up, restore, move or verify what the API server keeps",
+    run: async (argv) => (await import("./apiserver/store/tools/store-command.ts")).storeCommand(argv),
+  },
   server: component("run apiserver, controllers and scheduler in one process", loadServer),
   agent: component(
     "run kubelet, runtime interface and service proxy in one process",

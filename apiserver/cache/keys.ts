@@ -10,6 +10,10 @@ export const registryPrefix = "/registry/";
 export const internalPrefix = "/k8ts/";
 /** Decimal text: resourceVersion = revision + this. Larger after a restore, so that versions never go back. */
 export const offsetKey = `${internalPrefix}resource-version-offset`;
+/** Text: why no server may work on this store. */
+export const closedKey = `${internalPrefix}closed`;
+/** Decimal text: the format in which everything is written. */
+export const formatKey = `${internalPrefix}format`;
 /** Written only to make a lagging watch move. */
 export const progressKey = `${internalPrefix}progress`;
 

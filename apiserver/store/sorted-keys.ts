@@ -42,7 +42,12 @@ export function createSortedKeys(): SortedKeys {
     get size() {
       return keys.length + added.size;
     },
-    add: (key) => void added.add(key),
+    add(key) {
+      const last = keys[keys.length - 1];
+      // keys that come in order, as when everything is loaded, need no sorting
+      if (added.size === 0 && (last === undefined || key > last)) keys.push(key);
+      else added.add(key);
+    },
     remove(key) {
       if (added.delete(key)) return;
       const index = firstIndex(keys, key);
