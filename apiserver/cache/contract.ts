@@ -54,9 +54,18 @@ export interface Selection {
   readonly name?: string | undefined;
   /** spec.nodeName, from a field selector. */
   readonly nodeName?: string | undefined;
-  /** Label and other field selectors. Absent: everything matches. */
+  /** A label selector. It sees labels alone, which are at hand without the object. Absent: everything matches. */
+  readonly labels?: ((labels: StoredObject["metadata"]["labels"]) => boolean) | undefined;
+  /** Selectors of the kind's own fields. `of` is the same function for all selections of a kind: what it tells is kept. */
+  readonly fields?:
+    | { readonly of: FieldsOf; readonly matches: (fields: Readonly<Record<string, string>>) => boolean }
+    | undefined;
+  /** What needs the whole object. */
   readonly matches?: ((object: StoredObject) => boolean) | undefined;
 }
+
+/** Takes out of an object what field selectors may ask for. */
+export type FieldsOf = (object: StoredObject) => Readonly<Record<string, string>>;
 
 /** A form of objects other than the stored JSON: Table, PartialObjectMetadata, another version. */
 export interface Representation {

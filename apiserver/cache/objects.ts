@@ -8,6 +8,7 @@ import type { Revision, StoreEvent } from "../store/contract.ts";
 import { createSortedKeys } from "../store/sorted-keys.ts";
 import { Change } from "./change.ts";
 import type { Handover } from "./handover.ts";
+import type { Parsed } from "./parsed.ts";
 import { Version } from "./version.ts";
 import type { Watchers } from "./watchers.ts";
 import type { Window } from "./window.ts";
@@ -30,12 +31,13 @@ export interface ObjectsOptions {
   readonly handover: Handover;
   readonly window: Window;
   readonly watchers: Watchers;
+  readonly parsed: Parsed;
 }
 
 /** Sorts after every key with the prefix before it. */
 const END = "\uffff";
 
-export function createObjects({ handover, window, watchers }: ObjectsOptions): Objects {
+export function createObjects({ handover, window, watchers, parsed }: ObjectsOptions): Objects {
   const versions = new Map<string, Version>();
   const order = createSortedKeys();
   let changedAt: Revision = 0;
@@ -77,6 +79,7 @@ export function createObjects({ handover, window, watchers }: ObjectsOptions): O
         return announce(new Change(revision, resourceVersion, undefined, previous));
       }
       const current = handover.take(key, entry.value, revision, offset) ?? Version.of(entry, offset);
+      current.share(parsed);
       versions.set(key, current);
       if (!previous) order.add(key);
       announce(new Change(revision, resourceVersion, current, previous));
@@ -85,7 +88,7 @@ export function createObjects({ handover, window, watchers }: ObjectsOptions): O
       versions.clear();
       order.clear();
       for (const version of next) {
-        versions.set(version.key, version);
+        versions.set(version.key, version.share(parsed));
         order.add(version.key);
       }
       changedAt = at;

@@ -2,23 +2,38 @@
  * Version: one version of one object in the cache; what the pipeline sees as CachedObject.
  *
  * It holds the store's bytes and parses them when somebody asks for the object. A version that the
- * pipeline just wrote has its object already. Objects are frozen before anyone sees them.
+ * pipeline just wrote has its object already. Objects are frozen before anyone sees them. Versions of the
+ * cache let their objects go when they are not used (parsed.ts), but keep what selectors ask for.
  */
 import { parseJson } from "../../machinery/objects/json.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { Entry, Revision } from "../store/contract.ts";
 import { type Cause, decodeEnvelope, type Envelope } from "../store/envelope.ts";
-import type { CachedObject, ObjectEncoding } from "./contract.ts";
+import type { CachedObject, FieldsOf, ObjectEncoding } from "./contract.ts";
 import { deepFreeze } from "./freeze.ts";
 import { versionedLength, writeVersioned } from "./object-json.ts";
+import type { Keeper, Parsed } from "./parsed.ts";
 
-export class Version implements CachedObject {
+/** What selectors ask of an object. */
+interface Summary {
+  readonly labels: StoredObject["metadata"]["labels"];
+  readonly nodeName: string | undefined;
+  of?: FieldsOf;
+  fields?: Readonly<Record<string, string>>;
+}
+
+export class Version implements CachedObject, Keeper {
   readonly key: string;
   readonly revision: Revision;
   readonly resourceVersion: string;
   readonly #value: Uint8Array;
   #envelope: Envelope | undefined;
   #object: StoredObject | undefined;
+  #weak: WeakRef<StoredObject> | undefined;
+  #summary: Summary | undefined;
+  #parsed: Parsed | undefined;
+  #held = false;
+  #used = false;
   #encoding: { readonly by: ObjectEncoding; readonly bytes: Uint8Array } | undefined;
 
   /** `revision` and `resourceVersion` are the entry's own, or a deletion's for the last state of an object. */
@@ -40,9 +55,39 @@ export class Version implements CachedObject {
     return this;
   }
 
+  /** Joins those that keep their objects only while they are used. */
+  share(parsed: Parsed): this {
+    this.#parsed = parsed;
+    if (this.#object) this.#hold();
+    return this;
+  }
+
   get object(): StoredObject {
-    this.#object ??= this.#parse();
+    this.#used = true;
+    if (this.#object) return this.#object;
+    const elsewhere = this.#weak?.deref();
+    if (elsewhere) return elsewhere;
+    this.#object = this.#parse();
+    this.#hold();
     return this.#object;
+  }
+
+  get labels(): Summary["labels"] {
+    return this.#summarized().labels;
+  }
+
+  /** spec.nodeName: "" where there is none. */
+  get nodeName(): string | undefined {
+    return this.#summarized().nodeName;
+  }
+
+  fields(of: FieldsOf): Readonly<Record<string, string>> {
+    const summary = this.#summarized();
+    if (summary.of !== of || !summary.fields) {
+      summary.fields = of(this.object);
+      summary.of = of;
+    }
+    return summary.fields;
   }
 
   get cause(): Cause {
@@ -66,7 +111,10 @@ export class Version implements CachedObject {
 
   encodedAs(by: ObjectEncoding): Uint8Array {
     // An object that nobody needs otherwise is parsed for this alone: it would take more memory than both encodings.
-    if (this.#encoding?.by !== by) this.#encoding = { by, bytes: by.encode(this.#object ?? this.#read()) };
+    this.#used = true;
+    if (this.#encoding?.by === by) return this.#encoding.bytes;
+    this.#encoding = { by, bytes: by.encode(this.#object ?? this.#weak?.deref() ?? this.#read()) };
+    this.#hold();
     return this.#encoding.bytes;
   }
 
@@ -81,7 +129,35 @@ export class Version implements CachedObject {
   /** Drops the parsed object and what was made of it; it is parsed again if anyone asks. For versions that are history. */
   forget(): void {
     this.#object = undefined;
+    this.#weak = undefined;
     this.#encoding = undefined;
+  }
+
+  rested(): boolean {
+    const used = this.#used;
+    this.#used = false;
+    return !used;
+  }
+
+  cool(): void {
+    this.#held = false;
+    if (this.#object) this.#weak = new WeakRef(this.#object);
+    this.#object = undefined;
+    this.#encoding = undefined;
+  }
+
+  #hold(): void {
+    if (this.#held || !this.#parsed) return;
+    this.#held = true;
+    this.#parsed.hold(this);
+  }
+
+  #summarized(): Summary {
+    if (this.#summary) return this.#summary;
+    const { metadata, spec } = this.object as StoredObject & { readonly spec?: { readonly nodeName?: unknown } };
+    const nodeName = spec?.nodeName ?? "";
+    this.#summary = { labels: metadata.labels, nodeName: typeof nodeName === "string" ? nodeName : undefined };
+    return this.#summary;
   }
 
   /** Bytes that this version keeps in memory, without its parsed object. */

@@ -7,6 +7,7 @@
  * A failing store is tried forever: meanwhile reads that must be consistent fail, and others are answered
  * from what there is.
  */
+import { breather } from "../../machinery/loop/breathe.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
@@ -18,6 +19,7 @@ import { createFreshness, GIVE_UP_AFTER_MS } from "./freshness.ts";
 import { createHandover } from "./handover.ts";
 import { nameOfKey, offsetKey, prefixOf, registryPrefix } from "./keys.ts";
 import { createObjects } from "./objects.ts";
+import { createParsed } from "./parsed.ts";
 import { createResourceCache } from "./resource-cache.ts";
 import type { Shelf, Source } from "./source.ts";
 import { Version } from "./version.ts";
@@ -48,6 +50,7 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
   };
   const stop = new AbortController();
   const handover = createHandover();
+  const parsed = createParsed();
   const freshness = createFreshness({ store, clock, log });
   const shelves = new Map<string, Shelf>();
   const caches = new Map<string, ResourceCache>();
@@ -68,7 +71,7 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
     if (found) return found;
     const window = createWindow(clock, bounds);
     const watchers = createWatchers((key) => nameOfKey(prefix, key));
-    const shelf = { window, watchers, objects: createObjects({ handover, window, watchers }) };
+    const shelf = { window, watchers, objects: createObjects({ handover, window, watchers, parsed }) };
     if (base !== undefined) shelf.objects.replace([], base); // nothing has changed here since
     shelves.set(prefix, shelf);
     return shelf;
@@ -78,13 +81,11 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
     offset = await readOffset(store);
     const now = await store.revision();
     const { entries, revision } = pastAllowed ? await stateOfThePast(store, now) : await store.list(REGISTRY);
-    const byPrefix = grouped(entries);
+    const byPrefix = await grouped(entries, (entry) => Version.of(entry, offset), clock);
     handover.clear();
     base = revision;
-    for (const prefix of new Set([...byPrefix.keys(), ...shelves.keys()])) {
-      const versions = (byPrefix.get(prefix) ?? []).map((entry) => Version.of(entry, offset));
-      shelfOf(prefix).objects.replace(versions, revision);
-    }
+    for (const prefix of new Set([...byPrefix.keys(), ...shelves.keys()]))
+      shelfOf(prefix).objects.replace(byPrefix.get(prefix) ?? [], revision);
     pastAllowed = false; // what was shown once must never be older again
     presentable = Math.max(now, revision);
     reach(revision);
@@ -234,14 +235,21 @@ async function readOffset(store: Store): Promise<number> {
   return offset;
 }
 
-function grouped(entries: readonly Entry[]): Map<string, Entry[]> {
-  const groups = new Map<string, Entry[]>();
+async function grouped<T>(
+  entries: readonly Entry[],
+  make: (entry: Entry) => T,
+  clock: Clock,
+): Promise<Map<string, T[]>> {
+  const breath = breather(clock);
+  const groups = new Map<string, T[]>();
   for (const entry of entries) {
+    const pause = breath();
+    if (pause) await pause;
     const prefix = prefixOf(entry.key);
     if (prefix === undefined) continue;
     const group = groups.get(prefix);
-    if (group) group.push(entry);
-    else groups.set(prefix, [entry]);
+    if (group) group.push(make(entry));
+    else groups.set(prefix, [make(entry)]);
   }
   return groups;
 }

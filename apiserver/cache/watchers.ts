@@ -132,8 +132,8 @@ export function createWatchers(nameOf: NameOf): Watchers {
         if (namespace !== undefined) tell(byNamespace.get(namespace), change);
       }
       if (byNode.size === 0) return;
-      const now = nodeOf(change.current);
-      const before = nodeOf(change.previous);
+      const now = change.current?.nodeName;
+      const before = change.previous?.nodeName;
       if (now !== undefined) tell(byNode.get(now), change);
       if (before !== undefined && before !== now) tell(byNode.get(before), change);
     },
@@ -146,19 +146,22 @@ export function createWatchers(nameOf: NameOf): Watchers {
   };
 }
 
-/** The selection as one predicate; undefined when everything matches. Parses only for nodeName and `matches`. */
+/** The selection as one predicate; undefined when everything matches. The cheapest questions come first. */
 export function compile(selection: Selection, prefix: string): ((version: Version) => boolean) | undefined {
-  const { namespace, name, nodeName, matches } = selection;
+  const { namespace, name, nodeName, labels, fields, matches } = selection;
   const start = namespace === undefined ? undefined : `${prefix}${namespace}/`;
   const end = name === undefined ? undefined : `/${name}`;
-  if (start === undefined && end === undefined && nodeName === undefined) {
-    return matches && ((version) => matches(version.object));
-  }
+  const all: ((version: Version) => boolean)[] = [];
+  if (start !== undefined) all.push(({ key }) => key.startsWith(start));
+  if (end !== undefined) all.push(({ key }) => key.endsWith(end));
+  if (nodeName !== undefined) all.push((version) => version.nodeName === nodeName);
+  if (labels) all.push((version) => labels(version.labels));
+  if (fields) all.push((version) => fields.matches(version.fields(fields.of)));
+  if (matches) all.push((version) => matches(version.object));
+  if (all.length <= 1) return all[0];
   return (version) => {
-    if (start !== undefined && !version.key.startsWith(start)) return false;
-    if (end !== undefined && !version.key.endsWith(end)) return false;
-    if (nodeName !== undefined && nodeOf(version) !== nodeName) return false;
-    return matches === undefined || matches(version.object);
+    for (const one of all) if (!one(version)) return false;
+    return true;
   };
 }
 
@@ -169,10 +172,4 @@ export function scope(
 ): { readonly prefix: string; readonly selects: ((version: Version) => boolean) | undefined } {
   const prefix = namespace === undefined ? resourcePrefix : `${resourcePrefix}${namespace}/`;
   return { prefix, selects: compile(rest, resourcePrefix) };
-}
-
-function nodeOf(version: Version | undefined): string | undefined {
-  const spec = version?.object["spec"] as { readonly nodeName?: unknown } | undefined;
-  const name = spec?.nodeName ?? "";
-  return version && typeof name === "string" ? name : undefined;
 }

@@ -7,8 +7,19 @@ import { limits } from "../../machinery/process/limits.ts";
 import type { CachedObject, ListPage } from "../cache/contract.ts";
 import type { Protobuf } from "../schema/protobuf.ts";
 import type { Outcome, ResourceExchange } from "./contract.ts";
+import { listSlices } from "./list-slices.ts";
 import { MEDIA_TYPES } from "./negotiate.ts";
-import { converted, includeObjectOf, metadataListOf, tableOf } from "./table.ts";
+import {
+  converted,
+  type Include,
+  includeObjectOf,
+  metadataListHead,
+  metadataListOf,
+  metadataOf,
+  tableHead,
+  tableOf,
+  tableRow,
+} from "./table.ts";
 
 const JSON_HEADERS = { "content-type": MEDIA_TYPES.json };
 
@@ -34,20 +45,45 @@ export function respondObject(exchange: ResourceExchange, outcome: Outcome): Res
 }
 
 export async function respondList(exchange: ResourceExchange, page: ListPage): Promise<ResponseRecord> {
-  const { negotiated, row, record, server } = exchange;
+  const { negotiated, record, server } = exchange;
   const { as, version, media } = negotiated;
   if (as === "object") {
     if (media === "protobuf") return protobufList(server, page);
     const body = { kind: "object", value: () => page.value(), encoded: () => page.encoded() } as const;
     return { status: 200, headers: JSON_HEADERS, body };
   }
-  const { metadata, items } = page.value();
-  const value =
-    as === "metadata"
-      ? metadataListOf({ metadata, items }, version)
-      : tableOf(row, { metadata, items }, version, includeObjectOf(record.query), server.clock.now());
-  return respondValue(200, value);
+  return as === "metadata"
+    ? respondMetadataList(page, version)
+    : respondTable(exchange, page, includeObjectOf(record.query));
 }
+
+function respondMetadataList(page: ListPage, version: string): ResponseRecord {
+  const { metadata } = page.head();
+  return respondSlices(
+    () => metadataListOf(page.value(), version),
+    () =>
+      listSlices(metadataListHead(metadata, version), "items", page.items, (one) => metadataOf(one.object, version)),
+  );
+}
+
+function respondTable({ row, negotiated, server }: ResourceExchange, page: ListPage, include: Include): ResponseRecord {
+  const { metadata } = page.head();
+  const { version } = negotiated;
+  const now = server.clock.now();
+  return respondSlices(
+    () => tableOf(row, page.value(), version, include, now),
+    () =>
+      listSlices(tableHead(row, metadata, version), "rows", page.items, (one) =>
+        tableRow(row, one.object, version, include, now),
+      ),
+  );
+}
+
+const respondSlices = (value: () => unknown, encoded: () => Iterable<Uint8Array>): ResponseRecord => ({
+  status: 200,
+  headers: JSON_HEADERS,
+  body: { kind: "object", value, encoded },
+});
 
 /** The length of all items stands before the first one, so all are encoded before anything is sent. */
 async function protobufList(

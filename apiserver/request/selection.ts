@@ -1,8 +1,8 @@
 /**
  * Selection: which objects the namespace in the path and the selectors in the query mean.
  *
- * What the cache indexes (namespace, name, node) is taken out of the field selector; the rest
- * becomes one predicate.
+ * What the cache indexes (namespace, name, node) is taken out of the field selector; labels and the kind's own
+ * fields are asked apart, since the cache keeps both at hand.
  */
 import {
   exactValue,
@@ -31,33 +31,36 @@ export function selectionOf(row: ResourceRow, namespace: string, query: URLSearc
   const fields = parsed(() => parseFieldSelector(query.get("fieldSelector") ?? ""));
   checkFields(row, fields);
 
-  const name = exactValue(fields, NAME);
-  const nodeName = exactValue(fields, NODE);
-  const inField = exactValue(fields, NAMESPACE);
-  const rest = fields.filter(({ field, operator, value }) => operator !== "=" || !indexed(field, value));
-  const predicates = [
-    ...(isEverything(labels) ? [] : [(object: StoredObject) => matchesLabels(labels, object.metadata.labels)]),
-    ...(rest.length > 0 ? [(object: StoredObject) => matchesFields(rest, fieldReader(row, object))] : []),
-  ];
+  const name = exactValue(fields, NAME) || undefined;
+  const nodeName = exactValue(fields, NODE) || undefined;
+  const within = namespace || exactValue(fields, NAMESPACE) || undefined;
+  const indexed: Readonly<Record<string, string | undefined>> = {
+    [NAME]: name,
+    [NODE]: nodeName,
+    [NAMESPACE]: within,
+  };
+  // An empty value is no key of an index: `spec.nodeName=` means Pods without a node.
+  const rest = fields.filter(({ field, operator, value }) => operator !== "=" || value !== (indexed[field] ?? null));
+  const ofMetadata = rest.filter(({ field }) => field === NAME || field === NAMESPACE);
+  const own = rest.filter((one) => !ofMetadata.includes(one));
+  const { selectableFields } = row.strategy;
   return {
-    namespace: namespace || inField || undefined,
-    name: name || undefined,
-    nodeName: nodeName || undefined,
-    matches: predicates.length === 0 ? undefined : (object) => predicates.every((holds) => holds(object)),
+    namespace: within,
+    name,
+    nodeName,
+    labels: isEverything(labels) ? undefined : (of) => matchesLabels(labels, of),
+    fields:
+      own.length > 0 && selectableFields
+        ? { of: selectableFields, matches: (values) => matchesFields(own, (field) => values[field] ?? "") }
+        : undefined,
+    matches: ofMetadata.length > 0 ? (object) => matchesFields(ofMetadata, metadataReader(object)) : undefined,
   };
 }
 
-/** An empty value is no key of an index: `spec.nodeName=` means Pods without a node. */
-const indexed = (field: string, value: string): boolean => value !== "" && (field === NAME || field === NODE);
-
-function fieldReader(row: ResourceRow, object: StoredObject): (field: string) => string {
-  const own = row.strategy.selectableFields?.(object) ?? {};
-  return (field) => {
-    if (field === NAME) return object.metadata.name;
-    if (field === NAMESPACE) return object.metadata.namespace ?? "";
-    return own[field] ?? "";
-  };
-}
+const metadataReader =
+  ({ metadata }: StoredObject) =>
+  (field: string): string =>
+    (field === NAME ? metadata.name : metadata.namespace) ?? "";
 
 function checkFields(row: ResourceRow, fields: FieldSelector): void {
   if (fields.length === 0) return;

@@ -31,8 +31,13 @@ export function viewOf(cache: ResourceCache, row: ResourceRow, storedAs: StoredA
     };
   };
   const selected = (selection: Selection): Selection => {
-    const { matches } = selection;
-    return matches ? { ...selection, matches: (object) => matches(storedAs.fromStored(object)) } : selection;
+    const { matches, fields } = selection;
+    const stored = (object: StoredObject) => storedAs.fromStored(object);
+    return {
+      ...selection,
+      ...(matches ? { matches: (object) => matches(stored(object)) } : {}),
+      ...(fields ? { fields: { ...fields, of: (object) => fields.of(stored(object)) } } : {}),
+    };
   };
 
   return {

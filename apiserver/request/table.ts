@@ -8,7 +8,7 @@ import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { ResourceRow } from "../resources/contract.ts";
 import type { Negotiated } from "./negotiate.ts";
 
-type Include = "None" | "Metadata" | "Object";
+export type Include = "None" | "Metadata" | "Object";
 
 const INCLUDES: readonly string[] = ["None", "Metadata", "Object"];
 
@@ -31,6 +31,14 @@ export function tableOf(
   now: number,
 ): Record<string, unknown> {
   return {
+    ...tableHead(row, metadata, version),
+    rows: items.map((object) => tableRow(row, object, version, include, now)),
+  };
+}
+
+/** A Table without its rows. */
+export function tableHead(row: ResourceRow, metadata: ListParts["metadata"], version: string): Record<string, unknown> {
+  return {
     kind: "Table",
     apiVersion: `meta.k8s.io/${version}`,
     metadata,
@@ -41,10 +49,19 @@ export function tableOf(
       description,
       priority,
     })),
-    rows: items.map((object) => ({
-      cells: row.columns.cells(object as StoredObject, now),
-      ...(include === "None" ? {} : { object: include === "Object" ? object : metadataOf(object, version) }),
-    })),
+  };
+}
+
+export function tableRow(
+  row: ResourceRow,
+  object: KubeObject,
+  version: string,
+  include: Include,
+  now: number,
+): Record<string, unknown> {
+  return {
+    cells: row.columns.cells(object as StoredObject, now),
+    ...(include === "None" ? {} : { object: include === "Object" ? object : metadataOf(object, version) }),
   };
 }
 
@@ -53,12 +70,11 @@ export function metadataOf(object: KubeObject, version: string): Record<string, 
 }
 
 export function metadataListOf({ metadata, items }: ListParts, version: string): Record<string, unknown> {
-  return {
-    kind: "PartialObjectMetadataList",
-    apiVersion: `meta.k8s.io/${version}`,
-    metadata,
-    items: items.map((object) => metadataOf(object, version)),
-  };
+  return { ...metadataListHead(metadata, version), items: items.map((object) => metadataOf(object, version)) };
+}
+
+export function metadataListHead(metadata: ListParts["metadata"], version: string): Record<string, unknown> {
+  return { kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${version}`, metadata };
 }
 
 /** How one object is shown; undefined for the object itself. */

@@ -73,6 +73,8 @@ export const limits = {
   watchWindowMs: 10 * 60_000,
   /** Revisions of the past from which the watch cache of a new process begins, so that watches may resume. */
   watchWindowRevisions: 10_000,
+  /** JSON of the objects that the watch cache keeps parsed; others are parsed when they are asked for. */
+  parsedObjectBytes: 16 * MB,
   /** How often the watch cache is compared with the store. */
   consistencyCheckMs: 5 * 60_000,
   /** Event history kept by the store: whichever bound is reached first. */
