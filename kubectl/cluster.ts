@@ -46,7 +46,7 @@ export async function openCluster({ globals, io, onWarning }: ClusterOptions): P
   const transport = httpsTransport({ access, clock: io.clock, onWarning });
   const timeout = seconds(globals["request-timeout"]);
   let discovery: Promise<Discovery> | undefined;
-  const limited = (request: ClientRequest) => withTimeout(request, timeout, io);
+  const limited = (request: ClientRequest) => withTimeout(withAgent(request), timeout, io);
   return {
     access,
     namespace: globals.namespace ?? target.namespace,
@@ -56,8 +56,8 @@ export async function openCluster({ globals, io, onWarning }: ClusterOptions): P
       return discovery;
     },
     request: async <T>(request: ClientRequest) => (await transport.request(limited(request))) as T,
-    watch: (request) => transport.watch({ signal: io.signal, ...request }),
-    stream: (request) => transport.stream({ signal: io.signal, ...request }),
+    watch: (request) => transport.watch({ signal: io.signal, ...withAgent(request) }),
+    stream: (request) => transport.stream({ signal: io.signal, ...withAgent(request) }),
     dialTarget: async (path) => dialTarget(access, path, io.signal),
     close: () => transport.close(),
   };
@@ -122,6 +122,11 @@ function seconds(text: string): number {
     );
   const unit = { ms: 0.001, s: 1, m: 60, h: 3600 }[match[2] ?? "s"] ?? 1;
   return Number(match[1]) * unit;
+}
+
+/** Who writes, where the request names no field manager. */
+function withAgent(request: ClientRequest): ClientRequest {
+  return { ...request, headers: { "user-agent": `kubectl/${process.version}`, ...request.headers } };
 }
 
 function withTimeout(request: ClientRequest, timeout: number, { clock, signal }: KubectlIo): ClientRequest {

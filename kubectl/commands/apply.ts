@@ -8,7 +8,7 @@ import { ApiError, isConflict, isNotFound } from "../../machinery/objects/status
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import type { Cluster } from "../cluster.ts";
 import { defineCommand, type Run } from "../command.ts";
-import { type ResourceType, resourcePath, typeName } from "../discovery.ts";
+import { type ResourceType, resourcePath } from "../discovery.ts";
 import { CommandError, throwAll, withSource } from "../errors.ts";
 import type { FlagTable } from "../flags.ts";
 import { annotated, LAST_APPLIED, lastApplied } from "../last-applied.ts";
@@ -17,6 +17,7 @@ import { strategicPatch } from "../merge/strategic.ts";
 import { mergePatch } from "../merge/three-way.ts";
 import type { Json } from "../merge/values.ts";
 import { schemaOf, type TypeSchema } from "../openapi.ts";
+import { applyServerSide, SERVER_SIDE_MANAGER } from "../server-side.ts";
 import { createReporter, dryRunOf, validateFlag, writeFlags, writeQuery } from "../writing.ts";
 
 const flags = {
@@ -48,6 +49,8 @@ export const apply = defineCommand({
   async run(run) {
     if (run.args.length > 0)
       throw new CommandError(`Unexpected args: [${run.args.join(" ")}]\nSee 'kubectl apply -h' for help and examples`);
+    if (run.flags["force-conflicts"] && !run.flags["server-side"])
+      throw new CommandError("--force-conflicts only works with --server-side");
     if (run.flags.filename.length === 0) throw new CommandError("must specify one of -f and -k");
     const cluster = await run.cluster();
     const all = await readManifests(cluster, run.io, run.flags.filename, run.flags);
@@ -186,22 +189,16 @@ function patchError(error: unknown, patch: Json, { type, object, namespace }: Ma
   return new ApiError(error.reason, message, error.details, error.code);
 }
 
-async function applyOnServer(
-  run: ApplyRun,
-  cluster: Cluster,
-  { type, namespace, object, source }: Manifest,
-): Promise<Applied> {
-  const manager = run.given.has("field-manager") ? run.flags["field-manager"] : "kubectl";
-  const query = {
-    ...writeQuery({ ...run.flags, "field-manager": manager }),
-    force: String(run.flags["force-conflicts"]),
-  };
-  const path = resourcePath(type, namespace, object.metadata.name);
-  const headers = { "content-type": "application/apply-patch+yaml" };
-  try {
-    const applied = await cluster.request<KubeObject>({ method: "PATCH", path, query, headers, body: object });
-    return { object: applied, what: "serverside-applied" };
-  } catch (error) {
-    throw error instanceof ApiError ? error : new CommandError(`${typeName(type)} ${source}: ${String(error)}`);
-  }
+async function applyOnServer(run: ApplyRun, cluster: Cluster, manifest: Manifest): Promise<Applied> {
+  const { flags: given, err } = run;
+  if (dryRunOf(given["dry-run"]) === "client")
+    throw new CommandError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
+  const { fieldManager: _, ...query } = writeQuery(given);
+  const object = await applyServerSide(cluster, manifest, {
+    manager: run.given.has("field-manager") ? given["field-manager"] : SERVER_SIDE_MANAGER,
+    force: given["force-conflicts"],
+    query,
+    warn: (text) => err(`Warning: ${text}\n`),
+  });
+  return { object, what: "serverside-applied" };
 }

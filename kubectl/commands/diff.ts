@@ -22,10 +22,18 @@ import { strategicPatch } from "../merge/strategic.ts";
 import { mergePatch } from "../merge/three-way.ts";
 import type { Json } from "../merge/values.ts";
 import { schemaOf } from "../openapi.ts";
+import { applyServerSide, SERVER_SIDE_MANAGER } from "../server-side.ts";
 
 const flags = {
   ...fileFlags,
   "show-managed-fields": { type: "boolean", help: "If true, include managed fields in the diff." },
+  "server-side": { type: "boolean", help: "If true, apply runs in the server instead of the client." },
+  "force-conflicts": { type: "boolean", help: "If true, server-side apply will force the changes against conflicts." },
+  "field-manager": {
+    type: "string",
+    default: "kubectl-client-side-apply",
+    help: "Name of the manager used to track field ownership.",
+  },
 } as const satisfies FlagTable;
 
 export const diff = defineCommand({
@@ -43,7 +51,7 @@ export const diff = defineCommand({
       await mkdir(live);
       await mkdir(merged);
       for (const manifest of manifests) {
-        const { before, after } = await sides(cluster, manifest);
+        const { before, after } = await sides(run, cluster, manifest);
         const { type, namespace, object } = manifest;
         const name = [type.group, type.version, type.kind, namespace ?? "", object.metadata.name]
           .join(".")
@@ -59,14 +67,24 @@ export const diff = defineCommand({
   },
 });
 
-async function sides(cluster: Cluster, { type, namespace, object }: Manifest) {
+async function sides({ flags: given, given: named, err }: Run<typeof flags>, cluster: Cluster, manifest: Manifest) {
+  const { type, namespace, object } = manifest;
   const path = resourcePath(type, namespace, object.metadata.name);
   const modified = annotated(object);
   const before = await cluster.request<KubeObject>({ method: "GET", path }).catch((error: unknown) => {
     if (isNotFound(error)) return undefined;
     throw error;
   });
-  const query = { dryRun: "All", fieldManager: "kubectl-client-side-apply" };
+  const query = { dryRun: "All", fieldManager: given["field-manager"] };
+  if (given["server-side"]) {
+    const after = await applyServerSide(cluster, manifest, {
+      manager: named.has("field-manager") ? given["field-manager"] : SERVER_SIDE_MANAGER,
+      force: given["force-conflicts"],
+      query: { dryRun: "All" },
+      warn: (text) => err(`Warning: ${text}\n`),
+    });
+    return { before, after };
+  }
   if (!before) {
     const after = await cluster.request<KubeObject>({
       method: "POST",

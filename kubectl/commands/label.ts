@@ -142,7 +142,9 @@ async function change(
     changed = await cluster.request<KubeObject>({
       method: "PATCH",
       path: resourcePath(type, namespace, name),
-      query: writeQuery(run.flags),
+      query: run.given.has("field-manager")
+        ? writeQuery(run.flags)
+        : writeQuery({ ...run.flags, "field-manager": `kubectl-${kind.verb}` }),
       headers: { "content-type": "application/merge-patch+json" },
       body: { metadata },
     });

@@ -73,15 +73,7 @@ export const patch = defineCommand({
         continue;
       }
       const suffix = { none: "", client: " (dry run)", server: " (server dry run)" }[dryRun];
-      run.out(
-        `${typeName(type)}/${name} patched${equal(content(object), content(patched)) ? " (no change)" : ""}${suffix}\n`,
-      );
+      run.out(`${typeName(type)}/${name} patched${equal(object, patched) ? " (no change)" : ""}${suffix}\n`);
     }
   },
 });
-
-/** An object without what every write changes. */
-function content({ metadata, ...rest }: KubeObject): unknown {
-  const { resourceVersion: _, managedFields: _fields, ...kept } = metadata;
-  return { ...rest, metadata: kept };
-}

@@ -63,7 +63,8 @@ function patching(what: string, done: string, patchOf: (object: KubeObject, run:
         try {
           const body = patchOf(object, run);
           const headers = { "content-type": "application/merge-patch+json" };
-          await cluster.request({ method: "PATCH", path: resourcePath(type, namespace, name), headers, body });
+          const query = { fieldManager: "kubectl-rollout" };
+          await cluster.request({ method: "PATCH", path: resourcePath(type, namespace, name), query, headers, body });
           run.out(`${typeName(type)}/${name} ${done}\n`);
         } catch (error) {
           errors.push(error);
@@ -222,6 +223,7 @@ const undo = defineCommand({
       await cluster.request({
         method: "PATCH",
         path: resourcePath(found.type, found.namespace, found.name),
+        query: { fieldManager: "kubectl-rollout" },
         headers: { "content-type": "application/json-patch+json" },
         body: [
           { op: "replace", path: "/spec/template", value: template },
