@@ -60,7 +60,7 @@ export function compilePolicy({ spec = {} }: Policy): PolicyPrograms {
     auditAnnotations: (spec.auditAnnotations ?? []).map(({ key = "", valueExpression = "" }) => ({
       key,
       valueExpression,
-      compiled: compile(valueExpression, { params, variables: known }, [string, NULL]),
+      compiled: compile(valueExpression, { params, authorizer: true, variables: known }, [string, NULL]),
     })),
   };
 }

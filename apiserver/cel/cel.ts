@@ -42,7 +42,7 @@ import { messageType, schemaType } from "./schema-type.ts";
 import { compileError, type Issue } from "./source.ts";
 import { type Expr, parts } from "./syntax.ts";
 import { toJson } from "./to-json.ts";
-import { assignable, isDyn, typeName } from "./types.ts";
+import { assignable, isDyn, typeName } from "./type-relations.ts";
 import type { Value } from "./values.ts";
 
 const patterns = new Patterns();
@@ -117,12 +117,15 @@ function compile(expression: string, { variables, result, messages }: CompileOpt
   if (result && !isDyn(type) && !result.some((wanted) => assignable(wanted, type, new Map()))) {
     throw new CelCompileError(
       result.length === 1 && result[0]
-        ? `must evaluate to ${typeName(result[0])}`
-        : `must evaluate to one of [${result.map(typeName).join(" ")}]`,
+        ? `must evaluate to ${resultName(result[0])}`
+        : `must evaluate to one of [${result.map(resultName).join(" ")}]`,
     );
   }
   return new Program(expression, tree, type, variables);
 }
+
+/** Results are named by cel-go's own names of types, mistakes within expressions are not. */
+const resultName = (type: CelType): string => (type.kind === "null" ? "null_type" : typeName(type));
 
 class Program implements CelProgram {
   readonly expression: string;

@@ -18,7 +18,7 @@ import {
   type Select,
   type StructLiteral,
 } from "./syntax.ts";
-import { assignable, isDyn, type Substitution, sameType, substitute, typeName } from "./types.ts";
+import { assignable, isDyn, type Substitution, sameType, substitute, typeName } from "./type-relations.ts";
 import { Uint } from "./values.ts";
 
 const DYN: CelType = { kind: "dyn" };

@@ -21,3 +21,6 @@ export function escapeName(name: string): string | undefined {
   if (reserved.has(name)) return `__${name}__`;
   return name.replace(/__|[-./]/g, (found) => escapes[found] as string);
 }
+
+/** Whether an expression can name it as it is. */
+export const isIdentifier = (name: string): boolean => /^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name) && !reserved.has(name);

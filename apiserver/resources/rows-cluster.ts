@@ -4,13 +4,16 @@
 
 import { pathSegment } from "../../machinery/objects/names.ts";
 import { definitionStrategy } from "../custom/definition.ts";
+import { validatingAdmissionPolicyBindingStrategy, validatingAdmissionPolicyStrategy } from "./admission-policy.ts";
 import * as cluster from "./columns/cluster.ts";
 import * as network from "./columns/network.ts";
 import * as storage from "./columns/storage.ts";
 import type { ResourceRow } from "./contract.ts";
 import { csiDriverStrategy, csiNodeStrategy, csiStorageCapacityStrategy, volumeAttachmentStrategy } from "./csi.ts";
+import { resourceClaimStrategy, resourceClaimTemplateStrategy, resourceSliceStrategy } from "./devices.ts";
 import { endpointSliceStrategy } from "./endpoints.ts";
 import { eventsStoredAs, newEventColumns, newEventStrategy } from "./event.ts";
+import { flowSchemaStrategy, priorityLevelStrategy } from "./flow-control.ts";
 import { ingressClassStrategy, ingressStrategy } from "./ingress.ts";
 import { leaseStrategy } from "./lease.ts";
 import { networkPolicyStrategy } from "./network-policy.ts";
@@ -19,6 +22,7 @@ import { group, type RowParts, subresource } from "./row.ts";
 import { ipAddressStrategy, serviceCidrStrategy } from "./service-range.ts";
 import { signingRequestStrategy } from "./signing-request.ts";
 import { storageClassStrategy, volumeAttributesClassStrategy } from "./storage-class.ts";
+import { mutatingWebhookStrategy, webhookStrategy } from "./webhooks.ts";
 
 const discovery = group("discovery.k8s.io", "v1");
 const coordination = group("coordination.k8s.io", "v1");
@@ -153,11 +157,14 @@ export const clusterRows: readonly ResourceRow[] = [
     ],
   }),
 
-  ...[
-    ["MutatingWebhookConfiguration", "mutatingwebhookconfigurations"],
-    ["ValidatingWebhookConfiguration", "validatingwebhookconfigurations"],
-  ].map(([kind = "", plural = ""]) =>
+  ...(
+    [
+      ["MutatingWebhookConfiguration", "mutatingwebhookconfigurations", mutatingWebhookStrategy],
+      ["ValidatingWebhookConfiguration", "validatingwebhookconfigurations", webhookStrategy],
+    ] as const
+  ).map(([kind, plural, strategy]) =>
     admission(kind, plural, {
+      strategy,
       ...stored,
       generation: true,
       categories: ["api-extensions"],
@@ -167,28 +174,45 @@ export const clusterRows: readonly ResourceRow[] = [
   ...[
     ["MutatingAdmissionPolicy", "mutatingadmissionpolicies"],
     ["MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"],
-    ["ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"],
   ].map(([kind = "", plural = ""]) =>
     admission(kind, plural, { ...stored, generation: true, categories: ["api-extensions"] }),
   ),
   admission("ValidatingAdmissionPolicy", "validatingadmissionpolicies", {
+    strategy: validatingAdmissionPolicyStrategy,
+    cluster: true,
+    generation: true,
+    status: true,
+    categories: ["api-extensions"],
+    columns: cluster.validatingAdmissionPolicyColumns,
+  }),
+  admission("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", {
+    strategy: validatingAdmissionPolicyBindingStrategy,
+    cluster: true,
+    generation: true,
+    categories: ["api-extensions"],
+    columns: cluster.validatingAdmissionPolicyBindingColumns,
+  }),
+
+  flowControl("FlowSchema", "flowschemas", {
+    strategy: flowSchemaStrategy,
     generation: true,
     ...stored,
     status: true,
-    categories: ["api-extensions"],
   }),
-
-  flowControl("FlowSchema", "flowschemas", { generation: true, ...stored, status: true }),
   flowControl("PriorityLevelConfiguration", "prioritylevelconfigurations", {
+    strategy: priorityLevelStrategy,
     generation: true,
     ...stored,
     status: true,
   }),
 
   devices("DeviceClass", "deviceclasses", stored),
-  devices("ResourceClaim", "resourceclaims", { status: true, storedOnly: true }),
-  devices("ResourceClaimTemplate", "resourceclaimtemplates", { storedOnly: true }),
-  devices("ResourceSlice", "resourceslices", stored),
+  devices("ResourceClaim", "resourceclaims", { strategy: resourceClaimStrategy, status: true, storedOnly: true }),
+  devices("ResourceClaimTemplate", "resourceclaimtemplates", {
+    strategy: resourceClaimTemplateStrategy,
+    storedOnly: true,
+  }),
+  devices("ResourceSlice", "resourceslices", { strategy: resourceSliceStrategy, ...stored }),
 
   extensions("CustomResourceDefinition", "customresourcedefinitions", {
     cluster: true,

@@ -227,3 +227,39 @@ export const webhookConfigurationColumns = columns(
   number<WebhookConfiguration>("Webhooks", "Number of webhooks", ({ webhooks }) => webhooks?.length ?? 0),
   ageColumn,
 );
+
+export const validatingAdmissionPolicyColumns = columns(
+  nameColumn,
+  number<Stored<models.V1ValidatingAdmissionPolicy>>(
+    "Validations",
+    "Validations indicates the number of validation rules defined in this configuration",
+    ({ spec }) => spec?.validations?.length ?? 0,
+  ),
+  text<Stored<models.V1ValidatingAdmissionPolicy>>(
+    "ParamKind",
+    "ParamKind specifies the kind of resources used to parameterize this policy",
+    ({ spec }) => (spec?.paramKind ? `${spec.paramKind.apiVersion}/${spec.paramKind.kind}` : "<unset>"),
+  ),
+  ageColumn,
+);
+
+type PolicyBinding = Stored<models.V1ValidatingAdmissionPolicyBinding>;
+
+export const validatingAdmissionPolicyBindingColumns = columns(
+  nameColumn,
+  text<PolicyBinding>(
+    "PolicyName",
+    "PolicyName indicates the policy definition which the policy binding binded to",
+    ({ spec }) => spec?.policyName ?? "",
+  ),
+  text<PolicyBinding>(
+    "ParamRef",
+    "ParamRef indicates the param resource which sets the configration param",
+    ({ spec }) => {
+      const { namespace, name = "" } = spec?.paramRef ?? {};
+      if (!spec?.paramRef) return "<unset>";
+      return namespace ? `${namespace}/${name}` : name;
+    },
+  ),
+  ageColumn,
+);
