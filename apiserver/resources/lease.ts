@@ -15,6 +15,8 @@ export const leaseStrategy: Strategy<Lease> = {
       errors.invalid("spec.leaseDurationSeconds", leaseDurationSeconds, "must be greater than 0");
     }
     notNegative(leaseTransitions, "spec.leaseTransitions", errors);
+    if (spec.preferredHolder && !spec.strategy)
+      errors.forbidden("spec.preferredHolder", "may only be specified if `strategy` is defined");
   },
 
   deferrable: (lease, old) => isDeepStrictEqual(withoutRenewal(lease), withoutRenewal(old)),
