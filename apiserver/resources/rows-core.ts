@@ -16,8 +16,6 @@ import { namespaceStrategy } from "./namespace.ts";
 import { nodeStrategy } from "./node.ts";
 import { persistentVolumeStrategy } from "./persistent-volume.ts";
 import { persistentVolumeClaimStrategy } from "./persistent-volume-claim.ts";
-import { persistentVolumeStrategy } from "./persistent-volume.ts";
-import { persistentVolumeClaimStrategy } from "./persistent-volume-claim.ts";
 import { podStrategy } from "./pod.ts";
 import { podTemplateStrategy } from "./pod-template.ts";
 import { replicationControllerStrategy } from "./replica-set.ts";
