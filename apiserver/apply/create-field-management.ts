@@ -2,7 +2,7 @@
  * Create field management: `track` for writes that bring an object, `apply` for those that bring a configuration.
  */
 import { equalJson } from "../../machinery/objects/json-value.ts";
-import { ApiError, badRequest } from "../../machinery/objects/status.ts";
+import { badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { GroupVersionKind, Schema } from "../schema/contract.ts";
 import { applyConflict, type Conflict } from "./conflicts.ts";
@@ -117,7 +117,7 @@ class Management implements FieldManagement {
 
   #ownersToApply(shape: Struct, { kind, live, writer }: ApplyRequest): readonly Owner[] {
     if (!live) return [];
-    const owners = this.#liveOwners(live);
+    const owners = this.#read(live.metadata.managedFields);
     if (owners.length === 0) {
       const all = this.#roots.compare(shape, undefined, live, writer.ignored)?.changed ?? LEAF;
       return [owner("Update", BEFORE_FIRST_APPLY, apiVersionOf(kind), writer.subresource, writer.time, all)];
@@ -126,16 +126,6 @@ class Management implements FieldManagement {
     const { name = "" } = this.#schema.kind(kind.group, kind.version, kind.kind) ?? {};
     if (isBuiltIn(name)) return known;
     return known.map((one) => withFields(one, shape.reconciled(one.fieldsV1, live)));
-  }
-
-  #liveOwners({ metadata }: StoredObject): readonly Owner[] {
-    try {
-      return ownersOf(this.#sets, metadata.managedFields);
-    } catch (error) {
-      if (error instanceof MalformedFields)
-        throw new ApiError("InternalError", `failed to decode managed fields: ${error.message}`);
-      throw error;
-    }
   }
 
   #served(apiVersion: string, kind: string): boolean {

@@ -14,7 +14,10 @@ const element = fc.oneof(
 
 const { node } = fc.letrec<{ node: Fields }>((tie) => ({
   node: fc
-    .tuple(fc.boolean(), fc.oneof({ maxDepth: 3 }, fc.constant({}), fc.dictionary(element, tie("node"), { maxKeys: 4 })))
+    .tuple(
+      fc.boolean(),
+      fc.oneof({ maxDepth: 3 }, fc.constant({}), fc.dictionary(element, tie("node"), { maxKeys: 4 })),
+    )
     .map(([here, below]) => (here && Object.keys(below).length > 0 ? { ".": {}, ...below } : below)),
 }));
 
@@ -78,7 +81,9 @@ describe("FieldsV1", () => {
       "f:b": {},
       "f:a": { 'k:{"port":443}': {}, 'k:{"port":80}': { "f:port": {}, ".": {} } },
     });
-    expect(JSON.stringify(read)).toBe('{"f:a":{"k:{\\"port\\":80}":{".":{},"f:port":{}},"k:{\\"port\\":443}":{}},"f:b":{}}');
+    expect(JSON.stringify(read)).toBe(
+      '{"f:a":{"k:{\\"port\\":80}":{".":{},"f:port":{}},"k:{\\"port\\":443}":{}},"f:b":{}}',
+    );
   });
 
   test("keys mean the same in any order and spacing", () => {

@@ -21,7 +21,10 @@ type Json = Record<string, unknown>;
 const names = ["a", "b", "c", "d"];
 const labels = fc.dictionary(fc.constantFrom(...names), fc.constantFrom("1", "2"), { maxKeys: 3 });
 const ports = fc.uniqueArray(
-  fc.record({ containerPort: fc.constantFrom(80, 443, 8080), name: fc.constantFrom(...names) }, { requiredKeys: ["containerPort"] }),
+  fc.record(
+    { containerPort: fc.constantFrom(80, 443, 8080), name: fc.constantFrom(...names) },
+    { requiredKeys: ["containerPort"] },
+  ),
   { selector: ({ containerPort }) => containerPort, maxLength: 3 },
 );
 const env = fc.uniqueArray(fc.record({ name: fc.constantFrom(...names), value: fc.constantFrom("x", "y") }), {
@@ -29,7 +32,13 @@ const env = fc.uniqueArray(fc.record({ name: fc.constantFrom(...names), value: f
   maxLength: 3,
 });
 const container = fc.record(
-  { name: fc.constantFrom(...names), image: fc.constantFrom("i:1", "i:2"), args: fc.array(fc.constantFrom("p", "q")), ports, env },
+  {
+    name: fc.constantFrom(...names),
+    image: fc.constantFrom("i:1", "i:2"),
+    args: fc.array(fc.constantFrom("p", "q")),
+    ports,
+    env,
+  },
   { requiredKeys: ["name"] },
 );
 const spec = fc.record(
@@ -86,7 +95,8 @@ function content({ metadata, ...rest }: KubeObject): unknown {
 }
 
 function canonical(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(canonical).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  if (Array.isArray(value))
+    return value.map(canonical).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value)
     .map(([key, one]): [string, unknown] => [key, canonical(one)])

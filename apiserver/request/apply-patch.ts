@@ -9,7 +9,6 @@ import { badRequest, conflict, isAlreadyExists, isNotFound, notFound } from "../
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import { forbidden } from "../auth/forbidden.ts";
-import { strictErrors } from "../schema/decode.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { changeObject } from "./commit.ts";
 import { type Outcome, qualified, type ResourceExchange } from "./contract.ts";
@@ -96,11 +95,10 @@ export function readConfig({ server, record, info, warnings }: ResourceExchange)
   const read = readBody(server, { body: record.body, headers: { "content-type": "application/yaml" } });
   const config = read?.value;
   if (!isRecord(config)) throw badRequest("error decoding YAML: the body must be an object");
-  const problems =
-    fieldValidation === "Ignore" ? [] : strictErrors({ unknown: [], duplicates: read?.duplicates ?? [] });
-  if (problems.length > 0 && fieldValidation === "Strict")
-    throw badRequest(`error strict decoding YAML: ${problems.join(", ")}`);
-  warnings.push(...problems);
+  const twice = fieldValidation === "Ignore" ? [] : (read?.duplicates ?? []);
+  const told = `error converting YAML to JSON: yaml: unmarshal errors:\n  ${twice.join("\n  ")}`;
+  if (twice.length > 0 && fieldValidation === "Strict") throw badRequest(`error strict decoding YAML: ${told}`);
+  if (twice.length > 0) warnings.push(told);
   const metadata = config["metadata"] ?? {};
   if (!isRecord(metadata)) throw badRequest("error decoding YAML: metadata must be an object");
   const place = { name: info.name, ...(info.namespace ? { namespace: info.namespace } : {}) };
