@@ -32,7 +32,7 @@ test.each([
   const name = `r-${type.replaceAll(/[^a-z]/g, "-")}`;
   const created = await create(name);
   expect(created).toContain(`"n":${WIDE}`);
-  const next = "-9223372036854775807";
+  const next = "9223372036854775807";
   const changed = await send(method, `${PATH}/${name}`, bodyOf(next, created), type);
   for (const text of [changed, await send("GET", `${PATH}/${name}`), await send("GET", PATH)]) {
     expect(text).toContain(`"n":${WIDE}`);
