@@ -34,6 +34,8 @@ export interface CachedObject {
   readonly resourceVersion: string;
   /** Frozen, with metadata.resourceVersion. */
   readonly object: StoredObject;
+  /** The same for reading at once: it may not be frozen, and is not kept for who asks next. For passing over many. */
+  glance(): StoredObject;
   /** The same as JSON. */
   json(): Uint8Array;
   /** The same in another encoding; kept, as long as nobody asks for yet another. */

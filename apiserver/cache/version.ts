@@ -72,6 +72,10 @@ export class Version implements CachedObject, Keeper {
     return this.#object;
   }
 
+  glance(): StoredObject {
+    return this.#object ?? this.#weak?.deref() ?? this.#read();
+  }
+
   get labels(): Summary["labels"] {
     return this.#summarized().labels;
   }
@@ -84,7 +88,7 @@ export class Version implements CachedObject, Keeper {
   fields(of: FieldsOf): Readonly<Record<string, string>> {
     const summary = this.#summarized();
     if (summary.of !== of || !summary.fields) {
-      summary.fields = of(this.object);
+      summary.fields = of(this.glance());
       summary.of = of;
     }
     return summary.fields;
@@ -113,7 +117,7 @@ export class Version implements CachedObject, Keeper {
     // An object that nobody needs otherwise is parsed for this alone: it would take more memory than both encodings.
     this.#used = true;
     if (this.#encoding?.by === by) return this.#encoding.bytes;
-    this.#encoding = { by, bytes: by.encode(this.#object ?? this.#weak?.deref() ?? this.#read()) };
+    this.#encoding = { by, bytes: by.encode(this.glance()) };
     this.#hold();
     return this.#encoding.bytes;
   }
@@ -154,7 +158,7 @@ export class Version implements CachedObject, Keeper {
 
   #summarized(): Summary {
     if (this.#summary) return this.#summary;
-    const { metadata, spec } = this.object as StoredObject & { readonly spec?: { readonly nodeName?: unknown } };
+    const { metadata, spec } = this.glance() as StoredObject & { readonly spec?: { readonly nodeName?: unknown } };
     const nodeName = spec?.nodeName ?? "";
     this.#summary = { labels: metadata.labels, nodeName: typeof nodeName === "string" ? nodeName : undefined };
     return this.#summary;

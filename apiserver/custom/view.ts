@@ -39,16 +39,22 @@ export function createView(options: ViewOptions): ResourceCache {
   const shown = createShown(options);
 
   const list = async (query: Parameters<ResourceCache["list"]>[0]): Promise<ListPage> => {
+    // held while they are needed: the cache may let an object go, and what is known is known of that very object
+    const held: StoredObject[] = [];
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const missing = new Set<StoredObject>();
       const page = await stored.list({ ...query, selection: shown.selected(query.selection, missing) });
       if (missing.size === 0) {
-        await shown.settle(page.items.map(({ object }) => object));
-        return pageOf(page, page.items.map(shown.item), { apiVersion, kind: listKind });
+        const objects = page.items.map(({ object }) => object);
+        await shown.settle(objects);
+        const items = page.items.map((one, at) => shown.item(one, objects[at]));
+        return pageOf(page, items, { apiVersion, kind: listKind });
       }
+      held.push(...missing);
       await shown.settle([...missing]);
     }
-    throw new ApiError("Timeout", "the objects change faster than they can be converted", { retryAfterSeconds: 1 });
+    const message = `the objects change faster than they can be converted: ${held.length} were`;
+    throw new ApiError("Timeout", message, { retryAfterSeconds: 1 });
   };
 
   return {
@@ -68,8 +74,9 @@ export function createView(options: ViewOptions): ResourceCache {
     async get(name, resourceVersion, signal) {
       const item = await stored.get(name, resourceVersion, signal);
       if (!item) return undefined;
-      await shown.settle([item.object]);
-      return shown.item(item);
+      const { object } = item;
+      await shown.settle([object]);
+      return shown.item(item, object);
     },
     list,
     watch: (query) => {
@@ -93,8 +100,8 @@ export interface Shown {
   known(object: StoredObject): StoredObject | undefined;
   /** Afterwards all of these are known. */
   settle(objects: readonly StoredObject[]): Promise<void>;
-  /** Of an object that is known. */
-  item(item: CachedObject): CachedObject;
+  /** Of an object that is known: `object` is the item's own, by a caller who holds it. */
+  item(item: CachedObject, object?: StoredObject): CachedObject;
   /** The selection over stored objects. It misses, and notes, those that are not known. */
   selected(selection: Selection, missing: Set<StoredObject>): Selection;
   write(write: Write): Promise<WriteOutcome>;
@@ -134,16 +141,17 @@ function createShown(options: ViewOptions): Shown {
     for (const [at, one] of todo.entries()) note(one, prunedBy(schema, converted[at]!));
   };
 
-  const item = (one: CachedObject): CachedObject => {
-    const object = known(one.object);
-    if (!object) throw new Error(`${one.object.metadata.name} is not converted yet`);
-    if (object === one.object) return one;
+  const item = (one: CachedObject, held: StoredObject = one.object): CachedObject => {
+    const object = known(held);
+    if (!object) throw new Error(`${held.metadata.name} is not converted yet`);
+    if (object === held) return one;
     const { revision, resourceVersion, cause } = one;
     return {
       revision,
       resourceVersion,
       cause,
       object,
+      glance: () => object,
       json: () => Buffer.from(JSON.stringify(object)),
       encodedAs: (encoding) => encoding.encode(object),
     };
@@ -156,14 +164,14 @@ function createShown(options: ViewOptions): Shown {
     settle,
     item,
     selected(selection, missing) {
-      const { matches } = selection;
-      if (!matches) return selection;
+      const { matches, fields, ...rest } = selection;
+      if (!matches && !fields) return selection;
       const selects = (object: StoredObject) => {
         const own = known(object);
         if (!own) missing.add(object);
-        return own !== undefined && matches(own);
+        return own !== undefined && (!fields || fields.matches(fields.of(own))) && (!matches || matches(own));
       };
-      return { ...selection, matches: selects };
+      return { ...rest, matches: selects };
     },
     async write(write) {
       if (write.type === "delete") return finished(await stored.write(write));
@@ -182,8 +190,10 @@ function createShown(options: ViewOptions): Shown {
   async function finished(outcome: WriteOutcome): Promise<WriteOutcome> {
     const current = outcome.committed ? outcome.item : outcome.current;
     if (!current) return outcome;
-    await settle([current.object]);
-    return outcome.committed ? { ...outcome, item: item(current) } : { ...outcome, current: item(current) };
+    const { object } = current;
+    await settle([object]);
+    const shown = item(current, object);
+    return outcome.committed ? { ...outcome, item: shown } : { ...outcome, current: shown };
   }
 }
 

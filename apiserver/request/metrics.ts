@@ -169,11 +169,19 @@ function storedObjects(all: Metrics): (resources: Resources, cache: WatchCache) 
   const objects = all.gauge("apiserver_resource_objects", "Stored objects.", ["group", "resource"]);
   const before = all.gauge("apiserver_storage_objects", "Stored objects, under the older name.", ["resource"]);
   const revision = all.gauge("apiserver_watch_cache_resource_version", "What the watch cache has seen.").of();
+  const checks = all.counter(
+    "apiserver_storage_consistency_checks_total",
+    "Comparisons of the watch cache with the store.",
+    ["group", "resource", "status"],
+  );
   return (resources, cache) => {
     revision.value = Number(cache.resourceVersion());
     for (const row of resources.rows) {
       if (row.virtual) continue;
-      const { size } = resources.cache(row);
+      const { size, description } = resources.cache(row);
+      const compared = cache.consistency.get(description.prefix);
+      for (const status of ["success", "failure", "error"] as const)
+        if (compared?.[status]) checks.of(row.group, row.plural, status).value = compared[status];
       objects.of(row.group, row.plural).value = size;
       before.of(row.group ? `${row.plural}.${row.group}` : row.plural).value = size;
     }

@@ -62,7 +62,7 @@ function respondMetadataList(page: ListPage, version: string): ResponseRecord {
   return respondSlices(
     () => metadataListOf(page.value(), version),
     () =>
-      listSlices(metadataListHead(metadata, version), "items", page.items, (one) => metadataOf(one.object, version)),
+      listSlices(metadataListHead(metadata, version), "items", page.items, (one) => metadataOf(one.glance(), version)),
   );
 }
 
@@ -74,7 +74,7 @@ function respondTable({ row, negotiated, server }: ResourceExchange, page: ListP
     () => tableOf(row, page.value(), version, include, now),
     () =>
       listSlices(tableHead(row, metadata, version), "rows", page.items, (one) =>
-        tableRow(row, one.object, version, include, now),
+        tableRow(row, one.glance(), version, include, now),
       ),
   );
 }

@@ -26,6 +26,7 @@ export function viewOf(cache: ResourceCache, row: ResourceRow, storedAs: StoredA
       get object() {
         return converted();
       },
+      glance: converted,
       json: () => Buffer.from(JSON.stringify(converted())),
       encodedAs: (encoding) => encoding.encode(converted()),
     };

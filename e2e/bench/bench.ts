@@ -14,6 +14,7 @@ import { UsageError } from "../../machinery/process/flags.ts";
 import { canRunContainers } from "../harness/cluster.ts";
 import { apiThroughput } from "./api-throughput.ts";
 import { cachedObjects } from "./cached-objects.ts";
+import { histories } from "./histories.ts";
 import { idle } from "./idle.ts";
 import { memory } from "./memory.ts";
 import { podStart } from "./pod-start.ts";
@@ -53,6 +54,7 @@ const measurements: readonly Measurement[] = [
   apiThroughput,
   watchers,
   cachedObjects,
+  histories,
   idle,
 ];
 const names = measurements.map(({ name }) => name);
