@@ -208,7 +208,7 @@ function keys(
 async function listen(
   flags: ApiserverFlags,
   { clock, log }: Pick<ComponentContext, "clock" | "log">,
-  { handler }: Apiserver,
+  { handler, metrics }: Apiserver,
   pki: Pki,
   listening: Listening[],
 ): Promise<void> {
@@ -216,7 +216,7 @@ async function listen(
     import("./request/http.ts"),
     import("./request/in-flight.ts"),
   ]);
-  const common = { handler, clock, log, inFlight: createInFlight() };
+  const common = { handler, clock, log, inFlight: createInFlight({ clock, metrics }) };
   listening.push(
     await listenTls({
       ...common,

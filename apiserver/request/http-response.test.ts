@@ -30,7 +30,14 @@ beforeAll(async () => {
     });
   const peer = { kind: "direct", user: "admin", groups: ["system:masters"] } as const;
   const { handler } = pipeline;
-  listening = await listenUnix({ handler, clock: systemClock, log: silent, path, peer, inFlight: createInFlight() });
+  listening = await listenUnix({
+    handler,
+    clock: systemClock,
+    log: silent,
+    path,
+    peer,
+    inFlight: createInFlight({ clock: systemClock }),
+  });
 });
 
 afterAll(async () => {

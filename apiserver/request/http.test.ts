@@ -53,7 +53,7 @@ async function start(peer: Peer, bounds: { http?: HttpBounds; inFlight?: InFligh
     log: silent,
     path: socketPath,
     peer: peer as never,
-    inFlight: createInFlight(bounds.inFlight),
+    inFlight: createInFlight({ clock: systemClock, bounds: bounds.inFlight }),
     ...(bounds.http ? { bounds: bounds.http } : {}),
   });
   const send = (options: RequestOptions, body?: string) =>
@@ -68,7 +68,8 @@ async function start(peer: Peer, bounds: { http?: HttpBounds; inFlight?: InFligh
 const shares = (everyone: number) => ({ everyone, system: everyone + 1, vital: everyone + 2 });
 
 describe("requests in flight", () => {
-  const inFlight = { ...defaultBounds, requests: shares(2) };
+  const waiting = { all: 0, ofOne: 0 };
+  const inFlight = { ...defaultBounds, requests: shares(2), waiting };
   const soon = () => systemClock.sleep(30);
 
   test("beyond the bound are told to come back", async () => {
@@ -108,7 +109,9 @@ describe("requests in flight", () => {
   });
 
   test("bring no more bodies into memory than there is room for", async () => {
-    const { send, listening, release } = await start(USER, { inFlight: { ...defaultBounds, bodyBytes: shares(100) } });
+    const { send, listening, release } = await start(USER, {
+      inFlight: { ...defaultBounds, bodyBytes: shares(100), waiting },
+    });
     const held = send({ path: "/hold", method: "POST" }, "x".repeat(80));
     await soon();
     expect((await send({ path: "/api", method: "POST" }, "x".repeat(21))).statusCode).toBe(429);

@@ -27,7 +27,8 @@ import { AUDIT_ID } from "../audit/event.ts";
 import { failure } from "./failure.ts";
 import { announcedBytes, bodyOf, NO_BODY } from "./http-body.ts";
 import { writeResponse, writeUpgradeRefusal } from "./http-response.ts";
-import type { Arriving, InFlight } from "./in-flight.ts";
+import type { Arriving, InFlight, Leave } from "./in-flight.ts";
+import { turnTaking } from "./turns.ts";
 import { createWatchLines, type WatchLines } from "./watch-lines.ts";
 import { serveWatchSocket, watchOverSocket } from "./watch-socket.ts";
 
@@ -142,11 +143,12 @@ const UPGRADES: ReadonlySet<string> = new Set(["websocket", "spdy/3.1"]);
 
 function application(options: ListenOptions, peerOf: (request: IncomingMessage) => Peer) {
   const app = express();
+  const pausing = { ...options, clock: turnTaking(options.clock) };
   const lines = createWatchLines();
   app.disable("x-powered-by");
   app.disable("etag");
   app.use((request, response) => {
-    serve(options, lines, peerOf, request, response).catch((error: unknown) => {
+    serve(pausing, lines, peerOf, request, response).catch((error: unknown) => {
       // The answer had begun: all that is left is to say so by cutting the connection.
       options.log.debug("answer cut short", { error, path: request.url });
       response.destroy();
@@ -167,30 +169,47 @@ async function serve(
     if (!response.writableFinished) gone.abort(new Error("the client went away"));
   });
   let answer: ResponseRecord;
-  let leave: (() => void) | undefined;
+  let leave: Leave | undefined;
   try {
     const peer = peerOf(request);
-    leave = inFlight.enter(arriving(request, peer, announcedBytes(request)));
+    const entered = inFlight.enter(arriving(request, peer, announcedBytes(request)));
+    leave = entered instanceof Promise ? await entered : entered;
     if (leave) {
       const record = recordOf(request, await bodyOf(request), peer, false, gone.signal, clock);
       response.setHeader("audit-id", record.headers[AUDIT_ID] as string);
       answer = await handler(record);
     } else answer = tooMany;
   } catch (error) {
-    if (gone.signal.aborted) return;
+    if (gone.signal.aborted) return leave?.();
     answer = failure(error, log);
-  } finally {
-    leave?.();
   }
   // What is left of a body that nobody reads would be taken for the next request.
   if (!request.complete) response.setHeader("connection", "close");
-  return writeResponse(answer, request, response, { clock, lines });
+  const writing = writeResponse(answer, request, response, { clock, lines });
+  if (response.writableEnded || answer.body.kind === "watch" || answer.body.kind === "stream") leave?.();
+  else if (leave) countUntil(writing, leave, clock);
+  return writing;
 }
 
-function arriving({ method = "GET", url = "/", rawHeaders }: IncomingMessage, peer: Peer, bytes: number): Arriving {
+/** A long answer counts until it is written; a reader that is slow does not hold the place for ever. */
+function countUntil(writing: Promise<void>, leave: Leave, clock: Clock): void {
+  const timer = clock.after(limits.answerMs, leave, { background: true });
+  const over = () => {
+    timer.cancel();
+    leave();
+  };
+  writing.then(over, over);
+}
+
+function arriving(
+  { method = "GET", url = "/", rawHeaders, headers, socket }: IncomingMessage,
+  peer: Peer,
+  bytes: number,
+): Arriving {
   if (rawHeaders.length > 2 * limits.requestHeaders)
     throw new ApiError("BadRequest", `too many headers: limit is ${limits.requestHeaders}`, undefined, 431);
-  return { peer, method, path: pathOf(url), bytes };
+  const flow = peer.kind === "anonymous" ? (headers.authorization ?? socket.remoteAddress ?? "") : peer.user;
+  return { peer, method, path: pathOf(url), bytes, flow };
 }
 
 const pathOf = (url: string): string => {
@@ -268,7 +287,7 @@ function serveUpgrades(
     socket.on("error", (error) => log.debug("upgraded connection failed", { error }));
     const answer = async () => {
       const peer = peerOf(request);
-      const leave = inFlight.enter(arriving(request, peer, 0));
+      const leave = await inFlight.enter(arriving(request, peer, 0));
       const record = recordOf(request, NO_BODY, peer, true, gone.signal, clock);
       const response = leave ? await handler(record).finally(leave) : tooMany;
       const watch = watchOverSocket(response, record);

@@ -21,6 +21,12 @@ export const limits = {
   requestsInFlight: 800,
   requestsInFlightSystem: 150,
   requestsInFlightVital: 50,
+  /** Requests that wait for room, of each share and of one flow in it, and how long. */
+  requestsWaiting: 1_000,
+  requestsWaitingOfOne: 200,
+  requestWaitMs: 15_000,
+  /** How long an answer that is being written counts as a request in flight. */
+  answerMs: 10_000,
   /** What the bodies of those requests may take in memory, by the same shares. */
   bodiesInFlightBytes: 96 * MB,
   bodiesInFlightSystemBytes: 24 * MB,
@@ -38,6 +44,8 @@ export const limits = {
   gzipFromBytes: 128 * KB,
   /** Files that one component reads at the same time. */
   openFiles: 32,
+  /** Longest text that an expression may make by replacing or joining. */
+  celTextChars: 16 * MB,
   /** Deepest nesting of a JSON body. */
   jsonDepth: 200,
   /** Entries of managedFields for updates; the oldest of more become one, as in Kubernetes. */
@@ -115,6 +123,9 @@ export const limits = {
   streamFrameBytes: 1 * MB,
   /** How long a client of exec may take to open its streams. */
   streamSetupMs: 30_000,
+  /** How long a connection to a Pod may take to stand, and the longest page whose links are rewritten. */
+  proxyConnectMs: 10_000,
+  proxiedPageBytes: 2 * MB,
   /** How long the other end may take to close a connection that is over. */
   streamCloseMs: 5_000,
   /** A tunnel is pinged this often, and given up when nothing came for so long. */
