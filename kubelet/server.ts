@@ -3,7 +3,7 @@
  *
  * It listens nowhere: who may speak to it was decided by the API server, which alone holds the other
  * end of the tunnel (`server.emit("connection", stream)`). Paths and errors are the real kubelet's.
- * What each path does: server-logs.ts, server-streams.ts, server-stats.ts.
+ * What each path does: server-logs.ts, server-streams.ts, server-stats.ts, server-connect.ts.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
@@ -14,6 +14,7 @@ import type { Runtime } from "./cri/contract.ts";
 import { latest } from "./pods/runtime-state.ts";
 import type { PodWorker } from "./pods/worker.ts";
 import type { PodWorkers } from "./pods/workers.ts";
+import { serveConnect } from "./server-connect.ts";
 import { containerLogs } from "./server-logs.ts";
 import { statsSummary } from "./server-stats.ts";
 import { serveAttach, serveExec, servePortForward } from "./server-streams.ts";
@@ -55,6 +56,7 @@ const UPGRADES: Readonly<Record<string, Upgrade>> = {
   exec: serveExec,
   attach: serveAttach,
   portForward: servePortForward,
+  connect: serveConnect,
 };
 
 export function createKubeletServer(context: ServerContext): Server {

@@ -46,7 +46,7 @@ export const nodeProxy: Step = async (exchange) => {
 };
 
 /** A WebSocket begins with a GET, but what it does is no reading. */
-function mayCreate({ attributes, server }: ResourceExchange): void {
+export function mayCreate({ attributes, server }: ResourceExchange): void {
   if (attributes.verb !== "get") return;
   const asked = { ...attributes, verb: "create" };
   const decision = server.authorize(asked);
@@ -65,7 +65,7 @@ function connect({ server, record }: ResourceExchange, pod: Pod, subresource: Po
   return proxyToNode(tunnelsOf(server), { node: pod.spec?.nodeName ?? "", path }, record);
 }
 
-function tunnelsOf({ tunnels }: ResourceExchange["server"]): Tunnels {
+export function tunnelsOf({ tunnels }: ResourceExchange["server"]): Tunnels {
   if (!tunnels) throw new ApiError("ServiceUnavailable", "this server takes no tunnels, so no node can be reached");
   return tunnels;
 }

@@ -12,9 +12,11 @@ import { get } from "./read.ts";
 import { getScale, patchScale, updateScale } from "./scale.ts";
 import { requestToken } from "./token-request.ts";
 import { update } from "./update.ts";
+import { podProxy, serviceProxy } from "./web-proxy.ts";
 
 type ByVerb = Readonly<Record<string, Step>>;
 
+const anyMethod = (step: Step): ByVerb => ({ get: step, create: step, update: step, patch: step, delete: step });
 const session: ByVerb = { get: podSession, create: podSession };
 
 export const subresourceSteps: Readonly<Record<string, ByVerb>> = {
@@ -31,5 +33,7 @@ export const subresourceSteps: Readonly<Record<string, ByVerb>> = {
   "pods/exec": session,
   "pods/attach": session,
   "pods/portforward": session,
-  "nodes/proxy": { get: nodeProxy, create: nodeProxy, update: nodeProxy, patch: nodeProxy, delete: nodeProxy },
+  "pods/proxy": anyMethod(podProxy),
+  "services/proxy": anyMethod(serviceProxy),
+  "nodes/proxy": anyMethod(nodeProxy),
 };

@@ -43,9 +43,14 @@ export const proxyToNode: ProxyToNode = async (tunnels, target, request) => {
   return { status, headers: headersOf(response), body: { kind: "stream", chunks: response } };
 };
 
-type Answer =
-  | { readonly kind: "response"; readonly response: IncomingMessage }
-  | { readonly kind: "upgraded"; readonly response: IncomingMessage; readonly backend: Duplex; readonly head: Buffer };
+interface Upgraded {
+  readonly kind: "upgraded";
+  readonly response: IncomingMessage;
+  readonly backend: Duplex;
+  readonly head: Buffer;
+}
+
+type Answer = { readonly kind: "response"; readonly response: IncomingMessage } | Upgraded;
 
 function exchange(backend: Duplex, path: string, request: RequestRecord): Promise<Answer> {
   return new Promise((resolve, reject) => {
@@ -66,7 +71,7 @@ function exchange(backend: Duplex, path: string, request: RequestRecord): Promis
   });
 }
 
-function forwarded({ headers }: RequestRecord): Record<string, string> {
+export function forwarded({ headers }: RequestRecord): Record<string, string> {
   const kept = Object.entries(headers).filter(
     ([name]) => !DROPPED.has(name) && !DROPPED_PREFIXES.some((prefix) => name.startsWith(prefix)),
   );
@@ -84,12 +89,12 @@ const withoutToken = (offered: string): string =>
     .filter((one) => !one.startsWith(TOKEN_PROTOCOL))
     .join(", ");
 
-function bytesOf({ body, upgrade }: RequestRecord): Uint8Array | undefined {
+export function bytesOf({ body, upgrade }: RequestRecord): Uint8Array | undefined {
   if (upgrade || body.kind === "none") return undefined;
   return body.kind === "bytes" ? body.bytes : Buffer.from(JSON.stringify(body.value));
 }
 
-function spliced({ response, backend, head }: Answer & { kind: "upgraded" }, request: RequestRecord): ResponseRecord {
+export function spliced({ response, backend, head }: Upgraded, request: RequestRecord): ResponseRecord {
   const abandon = () => backend.destroy();
   request.signal.addEventListener("abort", abandon, { once: true });
   backend.on("error", abandon);

@@ -34,6 +34,8 @@ export interface TestNode {
 export interface TestNodeOptions {
   readonly name?: string;
   readonly podCIDR?: string;
+  /** Of the node, and of Pods that share its network. */
+  readonly address?: string;
   readonly log?: Logger;
   /** Default: a simulated one. Closed by whoever made it. */
   readonly runtime?: Runtime;
@@ -43,7 +45,7 @@ export interface TestNodeOptions {
 
 /** Resolves once the node is Ready. */
 export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {}): Promise<TestNode> {
-  const { name = "node-1", podCIDR = "10.42.0.0/24", log = silent } = options;
+  const { name = "node-1", podCIDR = "10.42.0.0/24", address = "192.0.2.10", log = silent } = options;
   const { clock } = pipeline;
   const runtime = options.runtime ?? createSimulatedRuntime({ clock });
   const directory = await mkdtemp(join(tmpdir(), "k8ts-node-"));
@@ -65,7 +67,7 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
       signal: stopping.signal,
       ready: ready.resolve,
       nodeName: name,
-      addresses: ["192.0.2.10"],
+      addresses: [address],
       maxPods: 110,
       facts,
       directory: join(directory, "kubelet"),

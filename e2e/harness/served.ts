@@ -3,10 +3,12 @@
  * or a real one.
  */
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
+import { connect, type TLSSocket } from "node:tls";
 import { listenTls } from "../../apiserver/request/http.ts";
 import { createInFlight } from "../../apiserver/request/in-flight.ts";
 import { kubectl } from "../../kubectl/kubectl.ts";
@@ -37,6 +39,8 @@ export interface Served {
   /** Ours, in this process. */
   kubectl(args: readonly string[], options?: RunOptions): Promise<Ran>;
   real(which: Kubectl, args: readonly string[], options?: RunOptions): Promise<Ran>;
+  /** A connection of someone with a certificate of the server's authority. */
+  connect(user: string, groups: readonly string[]): Promise<TLSSocket>;
   close(): Promise<void>;
 }
 
@@ -52,7 +56,7 @@ export async function serve({ handler }: Pick<Pipeline, "handler">): Promise<Ser
   const admin = { commonName: "kubernetes-admin", organizations: ["system:masters"] };
   const client = await issue(clock, authority, { ...admin, use: "client" });
   const server = await listenTls({
-    inFlight: createInFlight(),
+    inFlight: createInFlight({ clock }),
     handler,
     clock,
     log: silent,
@@ -91,6 +95,19 @@ export async function serve({ handler }: Pick<Pipeline, "handler">): Promise<Ser
         });
         child.stdin?.end(stdin);
       }),
+    async connect(commonName, organizations) {
+      const own = await issue(clock, authority, { commonName, organizations, use: "client" });
+      const { port } = server;
+      const socket = connect({
+        host: "127.0.0.1",
+        port,
+        ca: authority.certificate,
+        cert: own.certificate,
+        key: own.key,
+      });
+      await once(socket, "secureConnect");
+      return socket;
+    },
     async close() {
       await server.close();
       await rm(directory, { recursive: true, force: true });
