@@ -19,7 +19,9 @@ import type { DefinedVersion, Definition, SchemaProps } from "./contract.ts";
 import type { Converter } from "./conversion.ts";
 import { applyDefaults, dropNulls } from "./defaults.ts";
 import { validateLists } from "./list-types.ts";
+import { messageName } from "./messages.ts";
 import { decodeEmbedded, validateEmbedded } from "./object-meta.ts";
+import { openApiOf } from "./openapi.ts";
 import { pathKeys, valueAt } from "./paths.ts";
 import { prune } from "./prune.ts";
 import { validateRules } from "./rules.ts";
@@ -86,6 +88,7 @@ function scaleFields(scale: {
 function customOf({ definition, version, converter, decodeMeta, ended, terminating }: KindParts): CustomKind {
   const { group, names, versions } = definition.spec;
   const schema = schemaOf(version);
+  const published = { group, version: version.name, kind: names.kind };
   const storage = versions.find((one) => one.storage) ?? version;
   const schemas = new Map(versions.map((one) => [`${group}/${one.name}`, schemaOf(one)]));
   return {
@@ -95,7 +98,8 @@ function customOf({ definition, version, converter, decodeMeta, ended, terminati
     get terminating() {
       return terminating();
     },
-    openApi: schema as Readonly<Record<string, unknown>>,
+    openApiName: messageName(published),
+    openApi: (dialect) => openApiOf(schema, published, dialect),
     decode: (value) => decode(value, schema, decodeMeta),
     view: (stored: ResourceCache) =>
       createView({

@@ -26,6 +26,18 @@ export function messagesOf(name: string, schema: SchemaProps): readonly Message[
   return messages;
 }
 
+/** Of the kind that lists it. */
+export function listMessagesOf(name: string, item: string): readonly Message[] {
+  const items: Field = { name: "items", type: { kind: "list", of: { kind: "message", name: item } }, required: true };
+  const metadata: Field = {
+    name: "metadata",
+    type: { kind: "message", name: `${META_PACKAGE}.ListMeta` },
+    required: false,
+  };
+  const fields = [...META.filter((field) => field.name !== "metadata"), metadata, items];
+  return [{ name, fields: new Map(fields.map((field) => [field.name, field])), atomic: false }];
+}
+
 function addMessage(messages: Message[], name: string, schema: SchemaProps, resource: boolean): void {
   const fields = new Map<string, Field>();
   const at = messages.length;

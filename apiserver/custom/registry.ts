@@ -14,7 +14,7 @@ import { META_PACKAGE } from "../schema/facts.ts";
 import type { Definition } from "./contract.ts";
 import { type Converter, noConversion } from "./conversion.ts";
 import { rowOf, schemaOf } from "./kind.ts";
-import { messageName, messagesOf } from "./messages.ts";
+import { listMessagesOf, messageName, messagesOf } from "./messages.ts";
 import { isEstablished, isTerminating } from "./naming.ts";
 import { createWebhookConverter, type ResolveService } from "./webhook.ts";
 
@@ -65,10 +65,14 @@ export function createRegistry(options: RegistryOptions): Registry {
       !table.find(group, version, names.plural) && !table.ofKind(group, version, names.kind);
     const served = versions.filter((one) => one.served && free(one.name));
     const rows = served.map((version) => rowOf({ definition, version, ...shared }));
-    const forget = served.map((version) => {
-      const kind = { group: definition.spec.group, version: version.name, kind: definition.spec.names.kind };
-      const name = messageName(kind);
-      return schema.add(kind, name, () => messagesOf(name, schemaOf(version)));
+    const forget = served.flatMap((version) => {
+      const kind = { group, version: version.name, kind: names.kind };
+      const list = { ...kind, kind: names.listKind ?? `${names.kind}List` };
+      const [name, listName] = [messageName(kind), messageName(list)];
+      return [
+        schema.add(kind, name, () => messagesOf(name, schemaOf(version))),
+        schema.add(list, listName, () => listMessagesOf(listName, name)),
+      ];
     });
     const entry: Entry = {
       definition,

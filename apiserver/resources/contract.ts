@@ -7,6 +7,7 @@
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { ResourceCache } from "../cache/contract.ts";
 import type { Decoded } from "../schema/contract.ts";
+import type { Dialect } from "../schema/openapi-schemas.ts";
 import type { FieldErrors } from "./field-errors.ts";
 
 export type Verb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete" | "deletecollection";
@@ -146,8 +147,9 @@ export interface CustomKind {
   readonly warning: string | undefined;
   /** While the definition is being deleted: nothing new may be made. */
   readonly terminating: boolean;
-  /** The schema as the definition says it, for OpenAPI. */
-  readonly openApi: Readonly<Record<string, unknown>>;
+  /** The kind's name in OpenAPI, and its schema as published there. */
+  readonly openApiName: string;
+  openApi(dialect: Dialect): Record<string, unknown>;
 }
 
 /** Two kinds, one object: core and events.k8s.io Events. The store and its cache know only the other one. */

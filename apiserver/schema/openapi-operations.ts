@@ -166,7 +166,7 @@ function operations(row: ResourceRow, schema: Schema) {
   const prefix = `${capital(groupName)}${capital(row.version)}`;
   const scope = row.namespaced ? "Namespaced" : "";
   const kind = { group: row.group, kind: row.kind, version: row.version };
-  const message = schema.kind(row.group, row.version, row.kind)?.name;
+  const message = row.custom?.openApiName ?? schema.kind(row.group, row.version, row.kind)?.name;
   const listMessage = schema.kind(row.group, row.version, row.listKind)?.name;
   const tag = `${groupName}_${row.version}`;
 
@@ -200,7 +200,7 @@ function operations(row: ResourceRow, schema: Schema) {
     sub(sub: SubresourceRow, verb: Verb): Operation[] {
       if (verb === "watch") return [];
       const of = { group: sub.group, kind: sub.kind, version: sub.version };
-      const name = schema.kind(sub.group, sub.version, sub.kind)?.name;
+      const name = sub.kind === row.kind ? message : schema.kind(sub.group, sub.version, sub.kind)?.name;
       const made = make(
         verb,
         `${scope}${row.kind}${capital(camel(sub.name.split("/")))}`,

@@ -11,6 +11,8 @@ type Kind =
   | "string"
   | "strings"
   | "bool"
+  | "int"
+  | "double"
   /** Any value, kept as YAML, which JSON is. */
   | "any"
   | "anys"
@@ -84,17 +86,34 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     fields: {
       $ref: [1, "string"],
       format: [2, "string"],
+      title: [3, "string"],
       description: [4, "string"],
       default: [5, "any"],
+      multipleOf: [6, "double"],
+      maximum: [7, "double"],
+      exclusiveMaximum: [8, "bool"],
+      minimum: [9, "double"],
+      exclusiveMinimum: [10, "bool"],
+      maxLength: [11, "int"],
+      minLength: [12, "int"],
+      pattern: [13, "string"],
+      maxItems: [14, "int"],
+      minItems: [15, "int"],
+      uniqueItems: [16, "bool"],
+      maxProperties: [17, "int"],
+      minProperties: [18, "int"],
       required: [19, "strings"],
       enum: [20, "anys"],
       additionalProperties: [21, { one: "SchemaItem" }],
       type: [22, { one: "TypeItem" }],
       items: [23, { many: "SchemaItem" }],
       properties: [25, { named: "Schema", at: 1 }],
+      externalDocs: [28, { one: "ExternalDocs" }],
+      example: [29, "any"],
     },
     extensions: 31,
   },
+  ExternalDocs: { fields: { description: [1, "string"], url: [2, "string"] } },
   TypeItem: { fields: { value: [1, "strings"] } },
 };
 
@@ -138,12 +157,20 @@ export function encodeEntries(field: "paths" | "definitions", entries: readonly 
 function encodeField(parts: Uint8Array[], number: number, kind: Kind, value: unknown): void {
   if (kind === "string") delimited(parts, number, Buffer.from(value as string));
   else if (kind === "bool") parts.push(tag(number, 0), varint(value ? 1 : 0));
+  else if (kind === "int") parts.push(tag(number, 0), varint(Number(value)));
+  else if (kind === "double") parts.push(tag(number, 1), doubleOf(Number(value)));
   else if (kind === "strings") for (const item of value as string[]) delimited(parts, number, Buffer.from(item));
   else if (kind === "any") delimited(parts, number, encodeAny(value));
   else if (kind === "anys") for (const item of value as unknown[]) delimited(parts, number, encodeAny(item));
   else if ("one" in kind) delimited(parts, number, encodeWrapped(kind.one, value));
   else if ("many" in kind) for (const item of asList(value)) delimited(parts, number, encodeWrapped(kind.many, item));
   else delimited(parts, number, encodeNamed(kind.named, kind.at, value as Record<string, unknown>));
+}
+
+function doubleOf(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return bytes;
 }
 
 const asList = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);
@@ -177,7 +204,7 @@ function delimited(parts: Uint8Array[], number: number, bytes: Uint8Array): void
   parts.push(tag(number, 2), varint(bytes.length), bytes);
 }
 
-const tag = (number: number, wire: 0 | 2): Uint8Array => varint((number << 3) | wire);
+const tag = (number: number, wire: 0 | 1 | 2): Uint8Array => varint((number << 3) | wire);
 
 function varint(value: number): Uint8Array {
   const bytes: number[] = [];

@@ -80,13 +80,28 @@ function rawDefinition(name: string): JsonSchema {
   return objects ? { description: "An object of any shape.", type: "object" } : { description: "Any JSON value." };
 }
 
-/** The definitions that messages refer to, by name; the roots themselves included. */
-export function reachable(schema: Schema, roots: Iterable<string>): ReadonlySet<string> {
+const OBJECT_META = `${META_PACKAGE}.ObjectMeta`;
+
+/** A field that holds an object's metadata. */
+export function metaReference(description: string, dialect: Dialect): JsonSchema {
+  return withSiblings({ $ref: `${dialect.definitions}${OBJECT_META}` }, { description }, dialect);
+}
+
+/** The definitions that messages refer to, by name; the roots themselves included. `whole` ones are in one piece. */
+export function reachable(
+  schema: Schema,
+  roots: Iterable<string>,
+  whole: { has(name: string): boolean } = new Set(),
+): ReadonlySet<string> {
   const found = new Set<string>();
   const todo = [...roots];
   for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
     if (found.has(name)) continue;
     found.add(name);
+    if (whole.has(name)) {
+      todo.push(OBJECT_META);
+      continue;
+    }
     for (const { type } of schema.message(name)?.fields.values() ?? []) {
       const used = definitionOf(type);
       if (used !== undefined) todo.push(used);

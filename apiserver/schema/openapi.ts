@@ -62,6 +62,8 @@ const SLICE_MS = 5;
 export function createOpenApi(options: OpenApiOptions): OpenApi {
   const { schema, version, clock } = options;
   let built = new Map<string, Promise<unknown>>();
+  /** Documents of version 3 whose rows may be the same after a reset. */
+  const kept = new Map<string, { readonly rows: readonly ResourceRow[]; readonly document: OpenApiDocument }>();
 
   /** One build per key; a failed one is tried again by the next who asks. */
   function once<T>(key: string, build: () => Promise<T>): Promise<T> {
@@ -126,8 +128,12 @@ export function createOpenApi(options: OpenApiOptions): OpenApi {
     const descriptions = await schema.descriptions();
     const documents = new Map<string, OpenApiDocument>();
     for (const [name, group] of Map.groupBy(rows(), documentName)) {
-      documents.set(name, await buildV3(group, descriptions));
+      const known = kept.get(name);
+      const same = known?.rows.length === group.length && group.every((row, at) => row === known.rows[at]);
+      documents.set(name, same ? known.document : await buildV3(group, descriptions));
+      kept.set(name, { rows: group, document: documents.get(name) as OpenApiDocument });
     }
+    for (const name of kept.keys()) if (!documents.has(name)) kept.delete(name);
     return documents;
   }
 
@@ -155,9 +161,11 @@ export function createOpenApi(options: OpenApiOptions): OpenApi {
   async function sourceOf(rows: readonly ResourceRow[], dialect: Dialect, known?: Descriptions) {
     const descriptions = known ?? (await schema.descriptions());
     const kindsOf = kindsServed(schema, rows);
+    const customs = new Map(rows.flatMap(({ custom }) => (custom ? [[custom.openApiName, custom] as const] : [])));
     return {
-      names: [...reachable(schema, rootsOf(rows, schema))].sort(),
-      definition: (name: string) => definition(name, { schema, descriptions, dialect, kindsOf }),
+      names: [...reachable(schema, rootsOf(rows, schema), customs)].sort(),
+      definition: (name: string) =>
+        customs.get(name)?.openApi(dialect) ?? definition(name, { schema, descriptions, dialect, kindsOf }),
     };
   }
 
@@ -186,14 +194,20 @@ const META_ROOTS = ["Status", "DeleteOptions", "WatchEvent", "APIGroupList", "AP
 const IN_EVERY_GROUP: ReadonlySet<string> = new Set(["DeleteOptions", "WatchEvent"]);
 
 function rootsOf(rows: readonly ResourceRow[], schema: Schema): string[] {
-  const kinds = rows.flatMap(({ group, version, kind, listKind, verbs, scale, subresources }) => [
-    { group, version, kind },
+  const kinds = rows.flatMap(({ group, version, kind, listKind, verbs, scale, subresources, custom }) => [
+    ...(custom ? [] : [{ group, version, kind }]),
     ...(verbs.includes("list") ? [{ group, version, kind: listKind }] : []),
     ...(scale ? [{ group: "autoscaling", version: "v1", kind: "Scale" }] : []),
     ...subresources,
   ]);
   const names = kinds.map(({ group, version, kind }) => schema.kind(group, version, kind)?.name);
-  return [...names.filter((name) => name !== undefined), ...META_ROOTS.map((kind) => `${META_PACKAGE}.${kind}`), PATCH];
+  const customs = rows.flatMap(({ custom }) => (custom ? [custom.openApiName] : []));
+  return [
+    ...names.filter((name) => name !== undefined),
+    ...customs,
+    ...META_ROOTS.map((kind) => `${META_PACKAGE}.${kind}`),
+    PATCH,
+  ];
 }
 
 /** Options and events are kinds of every group; Status and discovery only of core. */

@@ -49,7 +49,7 @@ describe("a table", () => {
 
   test.for([
     [{}, "NAME\nweb\n"],
-    [{ wide: true }, "NAME   NODE\nweb    <none>\n"],
+    [{ wide: true }, "NAME   NODE\nweb    \n"],
     [{ noHeaders: true }, "web\n"],
     [{ withNamespace: true }, "NAMESPACE   NAME\ndefault     web\n"],
     [{ showLabels: true }, "NAME   LABELS\nweb    app=web\n"],

@@ -89,7 +89,7 @@ function cellsOf(
 
 /** A cell as one line; what does not fit on it is cut, so that nothing can forge a row. */
 function cellText(value: unknown): string {
-  if (value === null || value === undefined) return "<none>";
+  if (value === null || value === undefined) return "";
   const text = typeof value === "object" ? JSON.stringify(value) : String(value);
   const end = text.search(/[\f\n\r]/);
   const whole = end < 0 ? text : `${text.slice(0, end)}...`;
