@@ -6,7 +6,6 @@
  */
 import type { Client } from "../machinery/client/client.ts";
 import type { ClusterRole, ClusterRoleBinding, Kinds, ResourceName } from "../machinery/objects/kinds.ts";
-import { isAlreadyExists } from "../machinery/objects/status.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import {
   type BootstrapBinding,
@@ -66,7 +65,9 @@ async function ensure<K extends ResourceName>(client: Client, resource: K, objec
   try {
     return await client.create(resource, object);
   } catch (error) {
-    if (isAlreadyExists(error)) return client.get(resource, ref);
+    // Another server may have been quicker, which need not show as AlreadyExists: the Service's address is taken too.
+    const made = await client.find(resource, ref);
+    if (made) return made;
     throw error;
   }
 }

@@ -157,7 +157,8 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
           starting = false;
         } catch (error) {
           until.throwIfAborted();
-          if (!(error instanceof ApiError) || !error.retryable) throw error;
+          // A conflict is another server that starts at the same moment.
+          if (!(error instanceof ApiError) || !(error.retryable || error.reason === "Conflict")) throw error;
           log.warn("start is tried again", { error });
           await clock.sleep(RETRY_MS, until);
         }
