@@ -389,7 +389,7 @@ describe("a policy that is written wrongly", () => {
     ],
   ];
   test.each(cases)("%s", async (_what, spec, ...causes) => {
-    expect(await refused(spec)).toEqual(causes);
+    expect(await refused(spec as object)).toEqual(causes);
   });
 
   test("and a binding", async () => {

@@ -276,6 +276,11 @@ table("strings", [
   ["'%z'.format([1])", /unrecognized formatting clause "z"/],
 ]);
 
+table("texts that would grow without end", [
+  ["'a'.replace('', 'b') == 'bab'", true],
+  [`[${Array.from({ length: 2000 }, () => "'x'").join(", ")}].join('${"y".repeat(10_000)}')`, /string too long/],
+]);
+
 table("lists", [
   ["[1, 2, 2].isSorted() && !['b', 'a'].isSorted()", true],
   ["[1, 2, 3].sum() + [].sum()", 6],
@@ -391,5 +396,10 @@ table("syntax", [
   ["'\\u00e9\\x41\\101'", "éAA"],
   ["package", /[Rr]eserved identifier/],
   ["[1, 2,]", [1, 2]],
+  [".5 + 1.5", 2],
+  ["1.0 - .5 == .self.double - .5", true],
+  ["br'\\n' == b'\\\\n' && rb'a' == b'a'", true],
+  ["[1].map(x, .self.int)", [5]],
+  ["'a' + r'[?\\' + '{'", "a[?\\{"],
   ["Foo{a: 1}", /undeclared reference to 'Foo'/],
 ]);

@@ -107,7 +107,17 @@ function once(make: () => Value): () => Value {
   };
 }
 
-function compile(expression: string, { variables, result, messages }: CompileOptions): CelProgram {
+function compile(expression: string, options: CompileOptions): CelProgram {
+  try {
+    return compileWithin(expression, options);
+  } catch (error) {
+    // "1+1+1+…" by the ten thousand is a tree as deep as it is long
+    if (!(error instanceof RangeError)) throw error;
+    throw compileError("", [{ at: 0, message: "expression recursion limit exceeded" }]);
+  }
+}
+
+function compileWithin(expression: string, { variables, result, messages }: CompileOptions): CelProgram {
   const qualified = new Set(Object.keys(variables).filter((name) => name.includes(".")));
   const tree = parse(expression, qualified);
   const issues: Issue[] = [];
@@ -121,7 +131,9 @@ function compile(expression: string, { variables, result, messages }: CompileOpt
         : `must evaluate to one of [${result.map(resultName).join(" ")}]`,
     );
   }
-  return new Program(expression, tree, type, variables);
+  const program = new Program(expression, tree, type, variables);
+  program.estimate(); // as deep as anything that will be done with it
+  return program;
 }
 
 /** Results are named by cel-go's own names of types, mistakes within expressions are not. */

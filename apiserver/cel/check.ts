@@ -46,6 +46,18 @@ export function check(root: Expr, declared: Declared, issues: Issue[]): CelType 
   return substitute(type, checker.known);
 }
 
+/** What one overload would make known, on top of what is known. */
+class Trial extends Map<string, CelType> {
+  private readonly under: Substitution;
+  constructor(under: Substitution) {
+    super();
+    this.under = under;
+  }
+  override get(name: string): CelType | undefined {
+    return super.get(name) ?? this.under.get(name);
+  }
+}
+
 class Checker {
   readonly known: Substitution = new Map();
   private readonly declared: Declared;
@@ -155,11 +167,10 @@ class Checker {
     }
     const fitting: Overload[] = [];
     let result: CelType | undefined;
-    const before = new Map(this.known);
     let after: Substitution | undefined;
     for (const overload of overloads) {
       if (overload.member !== (target !== undefined) || overload.args.length !== given.length) continue;
-      const trial = new Map(before);
+      const trial = new Trial(this.known);
       const rename = this.instance();
       if (!overload.args.every((wanted, index) => assignable(rename(wanted), given[index] as CelType, trial))) continue;
       fitting.push(overload);

@@ -101,6 +101,24 @@ describe("an evaluation", () => {
 });
 
 describe("whatever is written", () => {
+  test.each([
+    ["a long sum", Array(40_000).fill("1").join("+")],
+    ["many comparisons", Array(8_000).fill("1==1").join("&&")],
+    ["many lists", `[${Array(9_000).fill("[1,2]").join(",")}].size() > 0`],
+    ["deep parentheses", `${"(".repeat(5_000)}1${")".repeat(5_000)}`],
+    ["many optional entries", `[${Array(5_000).fill("?optional.of(1)").join(",")}]`],
+    ["raw quotes", `${'r"'.repeat(30_000)}`],
+    ["too long", " ".repeat(100_001)],
+  ])("%s is compiled or refused in no time", (_what, text) => {
+    const began = performance.now();
+    try {
+      cel().compile(text, { variables: {} });
+    } catch (error) {
+      expect((error as Error).name).toBe("CelCompileError");
+    }
+    expect(performance.now() - began).toBeLessThan(3_000);
+  });
+
   const token = fc.constantFrom(
     ..."self a . ( ) [ ] { } , : ? + - * / % == != < && || ! in 1 1u 1.5 'x' b'x' true null has all map [? ?. optional.of int string size type Foo{ r'' \n // matches '(' timestamp('x')".split(
       " ",

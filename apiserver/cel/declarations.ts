@@ -30,8 +30,10 @@ export interface Overload {
   readonly args: readonly CelType[];
   readonly result: CelType;
   run(...args: Value[]): Value;
-  /** What one call costs; absent: 1. */
-  readonly cost?: (args: readonly Value[], result: Value) => number;
+  /** What one call costs; absent: 1. Taken before the call, so that what is too dear never runs. */
+  readonly cost?: (args: readonly Value[]) => number;
+  /** For what can only be told afterwards, instead of `cost`. */
+  readonly costAfter?: (result: Value) => number;
   /** What one call may cost, without its arguments; absent: 1. */
   readonly estimate?: (args: readonly SizedNode[]) => CallEstimate;
   /** True of `&&` and the like, which do not evaluate their arguments first. */
@@ -39,7 +41,7 @@ export interface Overload {
 }
 
 /** What a call costs, for both occasions. */
-export type Costing = Pick<Overload, "cost" | "estimate">;
+export type Costing = Pick<Overload, "cost" | "costAfter" | "estimate">;
 
 /** The implementation's view of its arguments: the checker and the dispatch have seen to their types. */
 // biome-ignore lint/suspicious/noExplicitAny: each library writes its functions with the types that it declares

@@ -364,9 +364,13 @@ function dispatch(overloads: readonly Overload[]): Dispatch {
   return (args, frame) => {
     for (const overload of overloads) {
       if (!overload.args.every((type, index) => fits(args[index] as Value, type))) continue;
-      const result = overload.run(...args);
-      frame.spend(overload.cost ? overload.cost(args, result) : 1);
-      return result;
+      if (overload.costAfter) {
+        const result = overload.run(...args);
+        frame.spend(overload.costAfter(result));
+        return result;
+      }
+      frame.spend(overload.cost ? overload.cost(args) : 1);
+      return overload.run(...args);
     }
     throw noOverload();
   };

@@ -2,7 +2,9 @@
  * Surface: writes what the parser's grammar lacks in forms that it has, and remembers where things stood.
  *
  * Optional entries `[?a]`, `{?k: v}` become calls of OPTIONAL, message literals `Name{f: v}` calls of STRUCT;
- * parse.ts turns them into what they are. Expressions with none of these (nearly all) pass untouched.
+ * parse.ts turns them into what they are. `.5` becomes 0.5, `.a` (from the root) a, raw text with
+ * backslashes before quotes ordinary text.
+ * Expressions with none of these (nearly all) pass untouched.
  */
 import type { Issue } from "./source.ts";
 
@@ -28,16 +30,26 @@ interface Open {
   name: boolean;
 }
 
-const tokenPattern =
-  /\s+|\/\/[^\n]*|[bBrR]{0,2}(?:"""(?:\\[\s\S]|[^\\])*?"""|'''(?:\\[\s\S]|[^\\])*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|[A-Za-z_][A-Za-z0-9_]*|[0-9][A-Za-z0-9.]*|[\s\S]/gy;
+const quoted = String.raw`"""(?:\\[\s\S]|[^\\])*?"""|'{3}(?:\\[\s\S]|[^\\])*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'`;
+const raw = String.raw`"""[\s\S]*?"""|'{3}[\s\S]*?'{3}|"[^"\n]*"|'[^'\n]*'`;
+const tokenPattern = new RegExp(
+  String.raw`\s+|\/\/[^\n]*|(?:[bB]?[rR]|[rR][bB])(?:${raw})|[bB]?(?:${quoted})|[A-Za-z_][A-Za-z0-9_]*|[0-9][A-Za-z0-9.]*|\.[0-9][A-Za-z0-9]*|[\s\S]`,
+  "gy",
+);
 const word = /^[A-Za-z_]/;
+/** After one of these a dot belongs to what stands before it. */
+const operandEnds: ReadonlySet<string> = new Set(["name", "text", "number", ")", "]", "}"]);
 const closes: Readonly<Record<string, string>> = { "]": "[", "}": "{", ")": "(" };
 
 /** What needs to be written anew has one of these; a map after a word (`in {…}`) may be a false alarm. */
-const unusual = /[A-Za-z0-9_]\s*\{|[[{,]\s*\?/;
+const unusual = /[A-Za-z0-9_]\s*\{|[[{,]\s*\?|(?:^|[^\w)\]}"'\s])\s*\.|(?:[rR][bB]|[bB][rR])["']/;
+const rawText = /[rR]["']/;
+const escapedQuote = /\\["']/;
 
 export function surface(source: string, issues: Issue[]): Surface {
-  if (!unusual.test(source)) return { text: source, at: (offset) => offset };
+  if (!unusual.test(source) && !(rawText.test(source) && escapedQuote.test(source))) {
+    return { text: source, at: (offset) => offset };
+  }
   if (source.includes(OPTIONAL) || source.includes(STRUCT)) {
     issues.push({ at: 0, message: "Syntax error: reserved identifier" });
     return { text: source, at: (offset) => offset };
@@ -45,7 +57,8 @@ export function surface(source: string, issues: Issue[]): Surface {
   const pieces: Piece[] = [];
   rewrite(source, pieces);
   const text = pieces.map((piece) => piece.text).join("");
-  return { text, at: (offset) => original(pieces, offset) };
+  const ends = endsOf(pieces);
+  return { text, at: (offset) => original(pieces, ends, offset) };
 }
 
 function rewrite(source: string, pieces: Piece[]): void {
@@ -60,6 +73,19 @@ function rewrite(source: string, pieces: Piece[]): void {
     const top = open.at(-1);
     if (/^(\s|\/\/)/.test(token)) {
       pieces.push({ text: token, from });
+      continue;
+    }
+    if (/^\.[0-9]/.test(token) && !operandEnds.has(before)) {
+      pieces.push({ text: `0${token}`, from });
+      before = "number";
+      continue;
+    }
+    if (token === "." && !operandEnds.has(before)) continue;
+    const prefix = /^[bBrR]{1,2}(?=["'])/.exec(token)?.[0].toLowerCase() ?? "";
+    if (prefix.includes("r")) {
+      const plain = token.slice(prefix.length).replaceAll("\\", "\\\\");
+      pieces.push({ text: `${prefix.replace("r", "")}${plain}`, from });
+      before = "text";
       continue;
     }
     if (word.test(token) && !/["']$/.test(token)) {
@@ -107,7 +133,7 @@ function rewrite(source: string, pieces: Piece[]): void {
     } else {
       pieces.push({ text: token, from });
     }
-    before = /["']$/.test(token) ? "text" : token;
+    before = /["']$/.test(token) ? "text" : /^[0-9]/.test(token) ? "number" : token;
   }
 }
 
@@ -116,12 +142,25 @@ const entryStart = (before: string, { kind }: Open): boolean =>
   (kind === "[" && (before === "[" || before === ",")) ||
   ((kind === "{" || kind === "struct") && (before === "{" || before === ","));
 
-function original(pieces: readonly Piece[], offset: number): number {
+/** Offsets of the new text where each piece ends. */
+function endsOf(pieces: readonly Piece[]): readonly number[] {
   let end = 0;
-  for (const { text, from } of pieces) {
-    if (offset < end + text.length) return from + Math.min(offset - end, text.length - 1);
+  return pieces.map(({ text }) => {
     end += text.length;
+    return end;
+  });
+}
+
+function original(pieces: readonly Piece[], ends: readonly number[], offset: number): number {
+  let [low, high] = [0, pieces.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ends[middle] as number) <= offset) low = middle + 1;
+    else high = middle;
   }
+  const piece = pieces[low];
   const last = pieces.at(-1);
-  return last ? last.from + last.text.length : 0;
+  if (!piece) return last ? last.from + last.text.length : 0;
+  const within = offset - ((ends[low] as number) - piece.text.length);
+  return piece.from + Math.min(within, piece.text.length - 1);
 }

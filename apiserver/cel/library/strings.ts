@@ -1,6 +1,7 @@
 /**
  * Strings: the language's own functions on text and the extension of version 2. Positions count characters.
  */
+import { limits } from "../../../machinery/process/limits.ts";
 import { CelRuntimeError } from "../contract.ts";
 import { add, looksThrough, multiply, scale, TEXT, UNKNOWN, walks } from "../costing.ts";
 import {
@@ -58,10 +59,15 @@ function substring(text: string, from: bigint, to?: bigint): string {
   return all.slice(start, end).join("");
 }
 
+/** What a text may grow to: sizes multiply where one is put into every place of another. */
+function bounded(length: number): void {
+  if (length > limits.celTextChars) throw new CelRuntimeError("string too long");
+}
+
 function replace(text: string, part: string, by: string, times = -1n): string {
-  if (times < 0n) return pieces(text, part).join(by);
   const all = pieces(text, part);
-  const count = Number(times);
+  const count = times < 0n ? all.length - 1 : Math.min(Number(times), all.length - 1);
+  bounded(text.length + count * by.length);
   const head = all.slice(0, count + 1);
   return [head.join(by), ...all.slice(count + 1)].join(part);
 }
@@ -78,7 +84,9 @@ function split(text: string, by: string, times = -1n): Value {
 }
 
 function join(items: List, by = ""): string {
-  return [...items].map(textItem).join(by);
+  const texts = [...items].map(textItem);
+  bounded(texts.reduce((sum, text) => sum + text.length + by.length, 0));
+  return texts.join(by);
 }
 
 function textItem(value: Value): string {
@@ -144,7 +152,7 @@ function joinEstimate(args: readonly SizedNode[]): CallEstimate {
 }
 
 const joinCost: Costing = {
-  cost: (_args, result) => Math.ceil(sizeOf(result) * 2 * TEXT),
+  costAfter: (result) => Math.ceil(sizeOf(result) * 2 * TEXT),
   estimate: joinEstimate,
 };
 const replaceCost: Costing = { cost: rebuild, estimate: replaceEstimate };
