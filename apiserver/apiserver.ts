@@ -135,6 +135,7 @@ export async function startApiserver(
     });
     opened.push(() => store.close());
     const audit = await auditOf(flags, context);
+    if (audit) opened.push(() => audit.sink.close());
     const apiserver = createApiserver({
       audit,
       requestMs: flags["request-timeout"] * 1000,

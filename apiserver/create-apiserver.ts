@@ -168,7 +168,6 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
       leaving = true;
       stop.abort(new ApiError("ServiceUnavailable", "the server is shutting down"));
       await idle(limits.drainMs);
-      await server.audit?.close();
       await definitions.stopped();
       await policyStatus.stopped();
       registry.close();

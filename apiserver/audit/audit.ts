@@ -33,10 +33,7 @@ export function createAudit({ policy, sink, clock, metrics, read }: AuditOptions
   });
   const levels = metrics.counter("apiserver_audit_level_total", "Requests by audit level.", ["level"]);
 
-  return {
-    begin: (record, info) => trail(record, info),
-    close: () => sink.close(),
-  };
+  return { begin: trail };
 
   function trail(record: RequestRecord, info: RequestInfo): Trail {
     const received = clock.now();

@@ -9,8 +9,6 @@ import type { RequestInfo } from "../request/path.ts";
 export interface Audit {
   /** A request arrives. */
   begin(record: RequestRecord, info: RequestInfo): Trail;
-  /** Resolves when everything that was told is written. */
-  close(): Promise<void>;
 }
 
 /** What is told of one request, in this order. */
