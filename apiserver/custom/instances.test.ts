@@ -1,134 +1,503 @@
 /**
- * Custom objects through the whole pipeline: defined, made, read, changed and deleted.
+ * Custom objects through the whole pipeline: pruned, filled in, judged, selected, scaled, watched, deleted.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Pipeline, startPipeline } from "../../e2e/harness/pipeline.ts";
+import { type CustomServer, startCustomServer, versionOf, withSpec } from "./fixture.ts";
 
-let pipeline: Pipeline;
+let server: CustomServer;
 beforeAll(async () => {
-  pipeline = await startPipeline();
+  server = await startCustomServer();
 });
-afterAll(() => pipeline.close());
+afterAll(() => server.pipeline.close());
 
-const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-const crontabs = {
-  apiVersion: "apiextensions.k8s.io/v1",
-  kind: "CustomResourceDefinition",
-  metadata: { name: "crontabs.stable.example.com" },
-  spec: {
-    group: "stable.example.com",
-    scope: "Namespaced",
-    names: { plural: "crontabs", kind: "CronTab", shortNames: ["ct"], categories: ["all"] },
-    versions: [
-      {
-        name: "v1",
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: {
-            type: "object",
-            required: ["spec"],
-            properties: {
-              spec: {
-                type: "object",
-                required: ["cronSpec"],
-                properties: {
-                  cronSpec: { type: "string", pattern: "^(\\d+|\\*)(/\\d+)?(\\s+(\\d+|\\*)(/\\d+)?){4}$" },
-                  image: { type: "string", default: "busybox" },
-                  replicas: { type: "integer", minimum: 1, maximum: 10 },
-                },
-              },
-              status: {
-                type: "object",
-                properties: { replicas: { type: "integer" }, labelSelector: { type: "string" } },
-              },
-            },
-          },
-        },
-        subresources: {
-          status: {},
-          scale: {
-            specReplicasPath: ".spec.replicas",
-            statusReplicasPath: ".status.replicas",
-            labelSelectorPath: ".status.labelSelector",
-          },
-        },
-        additionalPrinterColumns: [{ name: "Spec", type: "string", jsonPath: ".spec.cronSpec" }],
-        selectableFields: [{ jsonPath: ".spec.image" }],
-      },
+type Json = Record<string, unknown>;
+let count = 0;
+
+/** A kind of its own for a test, with a way to write objects of it. */
+async function kindWith(schema: Json, version: Json = {}) {
+  const kind = `Kind${++count}`;
+  await server.define({ kind, schema, version });
+  const path = `/apis/example.com/v1/namespaces/default/${kind.toLowerCase()}s`;
+  const object = (spec: unknown, name = "one"): Json => ({
+    apiVersion: "example.com/v1",
+    kind,
+    metadata: { name },
+    spec,
+  });
+  const patch = (body: unknown, name = "one", sub = "") =>
+    server.send("PATCH", `${path}/${name}${sub}`, body, { "content-type": "application/merge-patch+json" });
+  return {
+    kind,
+    path,
+    object,
+    patch,
+    create: (spec: unknown, name?: string) => server.create(path, object(spec, name)),
+  };
+}
+
+/** What is wrong with a spec, as its causes say it. */
+async function faults(properties: Json, spec: unknown, more: Json = {}): Promise<string[]> {
+  const { create } = await kindWith(withSpec(properties, more));
+  const { value } = await create(spec);
+  const causes = (value.details?.causes ?? []) as { field: string; message: string }[];
+  return causes.map(({ field, message }) => `${field}: ${message}`);
+}
+
+describe("a value that its schema refuses", () => {
+  test.each<[string, Json, Json, string[]]>([
+    [
+      "type",
+      { a: { type: "string" } },
+      { a: 1 },
+      ['spec.a: Invalid value: "integer": spec.a in body must be of type string: "integer"'],
     ],
-  },
-};
+    [
+      "a fraction",
+      { a: { type: "integer" } },
+      { a: 1.5 },
+      ['spec.a: Invalid value: "number": spec.a in body must be of type integer: "number"'],
+    ],
+    [
+      "int or string",
+      { a: { "x-kubernetes-int-or-string": true } },
+      { a: true },
+      ['spec.a: Invalid value: "boolean": spec.a in body must be of type integer,string: "boolean"'],
+    ],
+    [
+      "minimum",
+      { a: { type: "integer", minimum: 1 } },
+      { a: 0 },
+      ["spec.a: Invalid value: 0: spec.a in body should be greater than or equal to 1"],
+    ],
+    [
+      "exclusive maximum",
+      { a: { type: "number", maximum: 2, exclusiveMaximum: true } },
+      { a: 2 },
+      ["spec.a: Invalid value: 2: spec.a in body should be less than 2"],
+    ],
+    [
+      "multipleOf",
+      { a: { type: "integer", multipleOf: 3 } },
+      { a: 4 },
+      ["spec.a: Invalid value: 4: spec.a in body should be a multiple of 3"],
+    ],
+    [
+      "minLength",
+      { a: { type: "string", minLength: 2 } },
+      { a: "ä" },
+      ['spec.a: Invalid value: "ä": spec.a in body should be at least 2 chars long'],
+    ],
+    [
+      "maxLength",
+      { a: { type: "string", maxLength: 2 } },
+      { a: "abc" },
+      ["spec.a: Too long: may not be more than 2 bytes"],
+    ],
+    [
+      "pattern",
+      { a: { type: "string", pattern: "^[a-z]+$" } },
+      { a: "A" },
+      [`spec.a: Invalid value: "A": spec.a in body should match '^[a-z]+$'`],
+    ],
+    [
+      "format",
+      { a: { type: "string", format: "ipv4" } },
+      { a: "::1" },
+      ['spec.a: Invalid value: "::1": spec.a in body must be of type ipv4: "::1"'],
+    ],
+    ["an unknown format", { a: { type: "string", format: "anything" } }, { a: "x" }, []],
+    [
+      "enum",
+      { a: { type: "string", enum: ["A", "B"] } },
+      { a: "C" },
+      ['spec.a: Unsupported value: "C": supported values: "A", "B"'],
+    ],
+    [
+      "maxItems",
+      { a: { type: "array", maxItems: 1, items: { type: "string" } } },
+      { a: ["x", "y"] },
+      ["spec.a: Too many: 2: must have at most 1 items"],
+    ],
+    [
+      "an item",
+      { a: { type: "array", items: { type: "string" } } },
+      { a: ["x", 1] },
+      ['spec.a[1]: Invalid value: "integer": spec.a[1] in body must be of type string: "integer"'],
+    ],
+    [
+      "a map's value",
+      { a: { type: "object", additionalProperties: { type: "integer" } } },
+      { a: { k: "v" } },
+      ['spec.a.k: Invalid value: "string": spec.a.k in body must be of type integer: "string"'],
+    ],
+    [
+      "maxProperties",
+      { a: { type: "object", maxProperties: 1, additionalProperties: { type: "integer" } } },
+      { a: { k: 1, l: 2 } },
+      ["spec.a: Too many: 2: must have at most 1 items"],
+    ],
+    [
+      "required",
+      { a: { type: "object", required: ["b"], properties: { b: { type: "string" } } } },
+      { a: {} },
+      ["spec.a.b: Required value"],
+    ],
+    [
+      "null in a list",
+      { a: { type: "array", items: { type: "string" } } },
+      { a: [null] },
+      ['spec.a[0]: Invalid value: "null": spec.a[0] in body must be of type string: "null"'],
+    ],
+    [
+      "oneOf",
+      {
+        a: {
+          type: "object",
+          properties: { b: { type: "string" }, c: { type: "string" } },
+          oneOf: [{ required: ["b"] }, { required: ["c"] }],
+        },
+      },
+      { a: { b: "1", c: "2" } },
+      ['<nil>: Invalid value: "": "spec.a" must validate one and only one schema (oneOf). Found 2 valid alternatives'],
+    ],
+    [
+      "anyOf",
+      { a: { type: "integer", anyOf: [{ minimum: 5 }, { maximum: 1 }] } },
+      { a: 3 },
+      [
+        '<nil>: Invalid value: "": "spec.a" must validate at least one schema (anyOf)',
+        "spec.a: Invalid value: 3: spec.a in body should be greater than or equal to 5",
+      ],
+    ],
+    [
+      "not",
+      { a: { type: "integer", not: { maximum: 3 } } },
+      { a: 3 },
+      ['<nil>: Invalid value: "": "spec.a" must not validate the schema (not)'],
+    ],
+    [
+      "a set",
+      { a: { type: "array", "x-kubernetes-list-type": "set", items: { type: "string" } } },
+      { a: ["x", "x"] },
+      ['spec.a[1]: Duplicate value: "x"'],
+    ],
+    [
+      "a list that is a map",
+      {
+        a: {
+          type: "array",
+          "x-kubernetes-list-type": "map",
+          "x-kubernetes-list-map-keys": ["n"],
+          items: { type: "object", required: ["n"], properties: { n: { type: "string" } } },
+        },
+      },
+      { a: [{ n: "x" }, { n: "x" }] },
+      ['spec.a[1]: Duplicate value: {"n":"x"}'],
+    ],
+    [
+      "an embedded object",
+      { a: { type: "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true } },
+      { a: { kind: "Pod", metadata: { labels: { "a b": "c" } } } },
+      [
+        "spec.a.apiVersion: Required value: must not be empty",
+        expect.stringMatching(/^spec\.a\.metadata\.labels: Invalid value: "a b": /) as unknown as string,
+      ],
+    ],
+  ])("%s", async (_name, properties, spec, expected) => {
+    expect(await faults(properties, spec)).toEqual(expected);
+  });
 
-const established = async (name: string) => {
-  for (let tries = 0; tries < 100; tries++) {
-    const { value } = await pipeline.send({ path: `${CRDS}/${name}` });
-    if (
-      value.status?.conditions?.some(
-        (one: { type: string; status: string }) => one.type === "Established" && one.status === "True",
-      )
-    )
-      return value;
-    await pipeline.clock.sleep(10);
-  }
-  throw new Error("not established");
-};
-const ITEMS = "/apis/stable.example.com/v1/namespaces/default/crontabs";
+  test("a wide integer", async () => {
+    const { path, kind } = await kindWith(withSpec({ a: { type: "integer", maximum: 5 } }));
+    const body = `{"apiVersion":"example.com/v1","kind":"${kind}","metadata":{"name":"w"},"spec":{"a":9007199254740993}}`;
+    const { value } = await server.send("POST", path, body);
+    expect(value.message).toContain("spec.a in body should be less than or equal to 5");
+  });
+});
+
+test("a stored object has what its schema says and no more, and nulls only where they are allowed", async () => {
+  const schema = withSpec({
+    a: { type: "string", default: "A" },
+    list: { type: "array", items: { type: "object", properties: { x: { type: "integer", default: 7 } } } },
+    free: { type: "object", "x-kubernetes-preserve-unknown-fields": true, properties: { known: { type: "object" } } },
+    nothing: { type: "string", nullable: true },
+    nulled: { type: "string" },
+    again: { type: "string", default: "again" },
+    either: { "x-kubernetes-int-or-string": true },
+  });
+  const { create } = await kindWith(schema);
+  const { value, headers } = await create({
+    odd: 1,
+    list: [{}, { x: 1, y: 2 }],
+    free: { other: { deep: 1 }, known: { gone: 1 } },
+    nothing: null,
+    nulled: null,
+    again: null,
+    either: "50%",
+  });
+  expect(value.spec).toEqual({
+    a: "A",
+    list: [{ x: 7 }, { x: 1 }],
+    free: { other: { deep: 1 }, known: {} },
+    nothing: null,
+    again: "again",
+    either: "50%",
+  });
+  expect(headers["warning"]).toEqual(
+    ["spec.odd", "spec.list[1].y", "spec.free.known.gone"].map((path) => `299 - "unknown field \\"${path}\\""`),
+  );
+});
+
+test("unknown fields are refused where strictness is asked for", async () => {
+  const { path, object } = await kindWith(withSpec({ a: { type: "string" } }));
+  const { status, value } = await server.send("POST", `${path}?fieldValidation=Strict`, object({ b: 1 }));
+  expect(status).toBe(400);
+  expect(value.message).toContain('strict decoding error: unknown field "spec.b"');
+});
+
+describe("an update", () => {
+  test("is not blamed for what was wrong before and stays as it was", async () => {
+    const { kind, create, patch } = await kindWith(withSpec({ a: { type: "string" }, b: { type: "integer" } }));
+    await create({ a: "free text", b: 1 });
+    await server.redefine(`${kind.toLowerCase()}s.example.com`, {
+      spec: {
+        versions: [
+          versionOf("v1", withSpec({ a: { type: "string", maxLength: 3 }, b: { type: "integer" } }), { storage: true }),
+        ],
+      },
+    });
+    expect((await patch({ spec: { b: 2 } })).status).toBe(200);
+    const { status, value } = await patch({ spec: { a: "other text" } });
+    expect([status, value.details.causes[0].reason]).toEqual([422, "FieldValueTooLong"]);
+  });
+
+  test("needs the version that it replaces", async () => {
+    const { path, object, create } = await kindWith(withSpec({ a: { type: "string" } }));
+    await create({ a: "x" });
+    const { value } = await server.send("PUT", `${path}/one`, object({ a: "y" }));
+    expect(value.message).toContain("metadata.resourceVersion: Invalid value: 0: must be specified for an update");
+  });
+
+  test("by strategic merge is not known for custom kinds", async () => {
+    const { path, create } = await kindWith(withSpec({ a: { type: "string" } }));
+    await create({ a: "x" });
+    const headers = { "content-type": "application/strategic-merge-patch+json" };
+    expect((await server.send("PATCH", `${path}/one`, { spec: { a: "y" } }, headers)).status).toBe(415);
+  });
+});
+
+describe("rules in CEL", () => {
+  const rules = (...list: Json[]) => ({ "x-kubernetes-validations": list });
+  const numbers = { a: { type: "integer" }, b: { type: "integer" } };
+
+  test.each<[string, Json, Json, string[]]>([
+    [
+      "a message",
+      rules({ rule: "self.a < self.b", message: "a must be less" }),
+      { a: 2, b: 1 },
+      ['spec: Invalid value: "object": a must be less'],
+    ],
+    [
+      "no message",
+      rules({ rule: "self.a < self.b" }),
+      { a: 2, b: 1 },
+      ['spec: Invalid value: "object": failed rule: self.a < self.b'],
+    ],
+    [
+      "an expression for the message",
+      rules({ rule: "self.a < self.b", messageExpression: "'a is ' + (self.a > 1 ? 'big' : 'small')" }),
+      { a: 2, b: 1 },
+      ['spec: Invalid value: "object": a is big'],
+    ],
+    [
+      "a reason and a field",
+      rules({ rule: "self.a < self.b", reason: "FieldValueForbidden", fieldPath: ".a", message: "no" }),
+      { a: 2, b: 1 },
+      ["spec.a: Forbidden: no"],
+    ],
+    [
+      "a missing field",
+      rules({ rule: "self.a < self.b" }),
+      { a: 2 },
+      ['spec: Invalid value: "object": no such key: b evaluating rule: failed rule: self.a < self.b'],
+    ],
+    ["that hold", rules({ rule: "self.a < self.b" }), { a: 1, b: 2 }, []],
+  ])("%s", async (_name, more, spec, expected) => {
+    expect(await faults(numbers, spec, more)).toEqual(expected);
+  });
+
+  test("a transition is judged on updates alone, an optional one always", async () => {
+    const { create, patch } = await kindWith(
+      withSpec(numbers, rules({ rule: "self.a >= oldSelf.a", message: "only up" })),
+    );
+    expect((await create({ a: 3 })).status).toBe(201);
+    expect((await patch({ spec: { a: 2 } })).value.message).toContain("only up");
+    expect((await patch({ spec: { a: 4 } })).status).toBe(200);
+
+    const first = await kindWith(
+      withSpec(
+        numbers,
+        rules({ rule: "oldSelf.hasValue() || self.a == 1", optionalOldSelf: true, message: "begin at 1" }),
+      ),
+    );
+    expect((await first.create({ a: 2 })).value.message).toContain("begin at 1");
+    expect((await first.create({ a: 1 })).status).toBe(201);
+    expect((await first.patch({ spec: { a: 9 } })).status).toBe(200);
+  });
+});
+
+describe("subresources", () => {
+  const schema = {
+    type: "object",
+    properties: {
+      spec: { type: "object", properties: { size: { type: "integer" } } },
+      status: { type: "object", properties: { size: { type: "integer" }, selector: { type: "string" } } },
+    },
+  };
+  const subresources = {
+    status: {},
+    scale: {
+      specReplicasPath: ".spec.size",
+      statusReplicasPath: ".status.size",
+      labelSelectorPath: ".status.selector",
+    },
+  };
+
+  test("keep spec and status apart; only the spec counts generations", async () => {
+    const { path, patch } = await kindWith(schema, { subresources });
+    const kind = (await server.send("GET", path)).value.kind.replace("List", "");
+    const made = await server.create(path, {
+      apiVersion: "example.com/v1",
+      kind,
+      metadata: { name: "one" },
+      spec: { size: 1 },
+      status: { size: 9 },
+    });
+    expect(made.value.status).toBeUndefined();
+    expect(made.value.metadata.generation).toBe(1);
+    const status = await patch(
+      { status: { size: 1 }, spec: { size: 5 }, metadata: { labels: { a: "b" } } },
+      "one",
+      "/status",
+    );
+    expect([
+      status.value.spec.size,
+      status.value.status.size,
+      status.value.metadata.generation,
+      status.value.metadata.labels,
+    ]).toEqual([1, 1, 1, undefined]);
+    const spec = await patch({ spec: { size: 2 }, status: { size: 7 } });
+    expect([spec.value.status.size, spec.value.metadata.generation]).toEqual([1, 2]);
+  });
+
+  test("scale", async () => {
+    const { path, create, patch } = await kindWith(schema, { subresources });
+    await create({ size: 1 });
+    await patch({ status: { size: 1, selector: "app=web" } }, "one", "/status");
+    const scale = await server.send("GET", `${path}/one/scale`);
+    expect(scale.value).toMatchObject({
+      kind: "Scale",
+      spec: { replicas: 1 },
+      status: { replicas: 1, selector: "app=web" },
+    });
+    const changed = await patch({ spec: { replicas: 4 } }, "one", "/scale");
+    expect(changed.value.spec.replicas).toBe(4);
+    expect((await patch({ spec: { size: -1 } })).value.message).toContain(
+      ".spec.size: Invalid value: -1: should be a non-negative integer",
+    );
+  });
+});
+
+test("selectable fields select, others are refused", async () => {
+  const { path, create } = await kindWith(withSpec({ color: { type: "string" } }), {
+    selectableFields: [{ jsonPath: ".spec.color" }],
+  });
+  await create({ color: "blue" }, "b");
+  await create({ color: "red" }, "r");
+  const { value } = await server.send("GET", `${path}?fieldSelector=spec.color%3Dred`);
+  expect(value.items.map((one: { metadata: { name: string } }) => one.metadata.name)).toEqual(["r"]);
+  expect((await server.send("GET", `${path}?fieldSelector=spec.size%3D1`)).value.message).toContain(
+    "field label not supported: spec.size",
+  );
+});
+
+test("a table has the definition's columns", async () => {
+  const { path, create } = await kindWith(withSpec({ when: { type: "string" }, n: { type: "integer" } }), {
+    additionalPrinterColumns: [
+      { name: "N", type: "integer", jsonPath: ".spec.n", priority: 1 },
+      { name: "When", type: "date", jsonPath: ".spec.when" },
+      { name: "Wrong", type: "integer", jsonPath: ".spec.when" },
+      { name: "Missing", type: "string", jsonPath: ".spec.x[?(@.a=='b')].c" },
+    ],
+  });
+  await create({ n: 5, when: "no date" });
+  const { value } = await server.send("GET", path, undefined, {
+    accept: "application/json;as=Table;v=v1;g=meta.k8s.io",
+  });
+  expect(value.columnDefinitions.map((one: { name: string }) => one.name)).toEqual([
+    "Name",
+    "N",
+    "When",
+    "Wrong",
+    "Missing",
+  ]);
+  expect(value.rows[0].cells).toEqual(["one", 5, "<invalid>", null, null]);
+});
 
 describe("a definition", () => {
-  test("is established and served", async () => {
-    const made = await pipeline.send({ method: "POST", path: CRDS, body: crontabs });
-    expect(made.status).toBe(201);
-    const crd = await established("crontabs.stable.example.com");
-    console.log(JSON.stringify(crd.status, null, 1));
-    const created = await pipeline.send({
-      method: "POST",
-      path: ITEMS,
-      body: {
-        apiVersion: "stable.example.com/v1",
-        kind: "CronTab",
-        metadata: { name: "a" },
-        spec: { cronSpec: "* * * * */5", foo: 1 },
+  test("takes its instances with it, and none come while it goes", async () => {
+    const { kind, path, create, object } = await kindWith(withSpec({ a: { type: "string" } }));
+    const held = object({ a: "x" }, "held") as { metadata: Json };
+    held.metadata["finalizers"] = ["example.com/hold"];
+    await server.create(path, held);
+    await create({ a: "y" });
+    const name = `${kind.toLowerCase()}s.example.com`;
+    const deleted = await server.send("DELETE", `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}`);
+    expect(deleted.value.metadata.finalizers).toEqual(["customresourcecleanup.apiextensions.k8s.io"]);
+    await server.pipeline.clock.sleep(60);
+    const refused = await create({ a: "z" }, "late");
+    expect([refused.status, refused.value.message]).toEqual([
+      405,
+      "create not allowed while custom resource definition is terminating",
+    ]);
+    expect((await server.send("GET", `${path}/one`)).status).toBe(404);
+    const headers = { "content-type": "application/merge-patch+json" };
+    const freed = await server.send("PATCH", `${path}/held`, { metadata: { finalizers: null } }, headers);
+    expect([freed.status, freed.value.message]).toEqual([200, undefined]);
+    await server.undefine(name);
+    expect((await server.send("GET", path)).status).toBe(404);
+  });
+
+  test("does not get names that another has", async () => {
+    await server.define({
+      group: "names.example.com",
+      kind: "Box",
+      spec: { names: { plural: "boxs", kind: "Box", shortNames: ["bx"] } },
+    });
+    const names = { plural: "crates", kind: "Crate", shortNames: ["bx"] };
+    await server.send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: "crates.names.example.com" },
+      spec: {
+        group: "names.example.com",
+        scope: "Cluster",
+        names,
+        versions: [versionOf("v1", { type: "object" }, { storage: true })],
       },
     });
-    console.log(created.status, JSON.stringify(created.value), created.headers);
-    const bad = await pipeline.send({
-      method: "POST",
-      path: ITEMS,
-      body: {
-        apiVersion: "stable.example.com/v1",
-        kind: "CronTab",
-        metadata: { name: "b" },
-        spec: { cronSpec: 7, replicas: 12 },
-      },
-    });
-    console.log(bad.status, bad.value.message);
-    const table = await pipeline.send({
-      path: ITEMS,
-      headers: { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" },
-    });
-    console.log(
-      JSON.stringify(table.value.columnDefinitions),
-      JSON.stringify(table.value.rows.map((r: { cells: unknown }) => r.cells)),
-    );
-    const list = await pipeline.send({ path: `${ITEMS}?fieldSelector=spec.image%3Dbusybox` });
-    console.log(JSON.stringify(list.value));
-    const scale = await pipeline.send({ path: `${ITEMS}/a/scale` });
-    console.log(JSON.stringify(scale.value));
-    const put = await pipeline.send({
-      method: "PATCH",
-      path: `${ITEMS}/a`,
-      headers: { "content-type": "application/merge-patch+json" },
-      body: { spec: { replicas: 4 }, status: { replicas: 3 } },
-    });
-    console.log(put.status, JSON.stringify(put.value));
-    const del = await pipeline.send({ method: "DELETE", path: `${CRDS}/crontabs.stable.example.com` });
-    console.log(del.status, JSON.stringify(del.value.status));
-    for (let tries = 0; tries < 100; tries++) {
-      if ((await pipeline.send({ path: `${CRDS}/crontabs.stable.example.com` })).status === 404) break;
-      await pipeline.clock.sleep(20);
-    }
-    expect((await pipeline.send({ path: `${CRDS}/crontabs.stable.example.com` })).status).toBe(404);
-    expect((await pipeline.send({ path: ITEMS })).status).toBe(404);
+    await server.pipeline.clock.sleep(60);
+    const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/crates.names.example.com";
+    const { value } = await server.send("GET", path);
+    expect(value.status.conditions).toMatchObject([
+      { type: "NamesAccepted", status: "False", reason: "ShortNamesConflict", message: '"bx" is already in use' },
+      { type: "Established", status: "False", reason: "NotAccepted" },
+    ]);
+    await server.undefine("boxs.names.example.com");
+    await server.pipeline.clock.sleep(60);
+    expect((await server.send("GET", path)).value.status.conditions).toMatchObject([
+      { type: "NamesAccepted", status: "True" },
+      { type: "Established", status: "True" },
+    ]);
   });
 });

@@ -40,8 +40,8 @@ export interface KindParts {
   readonly terminating: () => boolean;
 }
 
-/** What may be done while the definition is being deleted. */
-const LAST_VERBS: readonly Verb[] = ["delete", "deletecollection", "get", "list", "watch"];
+/** What may be done while the definition is being deleted: controllers must be able to let their objects go. */
+const LAST_VERBS: readonly Verb[] = ALL_VERBS.filter((verb) => verb !== "create");
 const EMPTY: SchemaProps = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
 
 export const schemaOf = ({ schema }: DefinedVersion): SchemaProps => schema?.openAPIV3Schema ?? EMPTY;
