@@ -51,19 +51,26 @@ export async function changeObject(
   let fresh = current === undefined;
   if (!current) current = await cache.get(name, undefined, record.signal);
 
+  /** What the cache had may be old: true when there is a newer version, with which to try again. */
+  const outdated = async (): Promise<boolean> => {
+    if (fresh) return false;
+    const known = current?.revision;
+    current = await cache.get(name, undefined, record.signal);
+    fresh = true;
+    return current?.revision !== known;
+  };
+
   for (let attempt = 0; attempt < limits.commitAttempts; attempt++) {
     if (!current) throw notFound(qualified(exchange.row), name.name);
     let next: Next;
     try {
       next = await change(current);
     } catch (error) {
-      if (fresh) throw error;
-      const newer = await cache.get(name, undefined, record.signal);
-      fresh = true;
-      if (newer?.revision === current.revision) throw error;
-      current = newer;
-      continue;
+      if (await outdated()) continue;
+      throw error;
     }
+    // that there is nothing to do must be so now, not some time ago
+    if (next.kind === "same" && (await outdated())) continue;
     if (next.kind === "same") return { status: 200, object: current.object, json: jsonOf(current), next: "same" };
     if (dryRun) return { status: 200, object: dryRunResult(next, current), next: next.kind };
     const outcome: WriteOutcome = await write(exchange, name, current, next);
