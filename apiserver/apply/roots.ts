@@ -54,6 +54,7 @@ export class Roots {
   ): Comparison | undefined {
     const body = shape.compareBut(before ?? NOTHING, after, this.#blindFor(ignored));
     const [old, now] = [before?.["metadata"] ?? NOTHING, after["metadata"] ?? NOTHING];
+    if (ignored.has("metadata")) return body;
     const metadata = this.#shapes.metadata().compareBut(old, now, SERVERS_OF_METADATA);
     if (!metadata) return body;
     return {

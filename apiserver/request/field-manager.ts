@@ -17,6 +17,7 @@ const UNPRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
 const NOTHING: ReadonlySet<string> = new Set();
 const STATUS: ReadonlySet<string> = new Set(["status"]);
 const SPEC: ReadonlySet<string> = new Set(["spec"]);
+const SPEC_AND_METADATA: ReadonlySet<string> = new Set(["spec", "metadata"]);
 
 /** Gives the object its managedFields: once for each write, after defaults and before admission. */
 export function track(
@@ -33,8 +34,14 @@ export function writerOf({ server, row, ...exchange }: ResourceExchange, subreso
     manager: managerOf(exchange),
     subresource,
     time: wireTime(server.clock.now()),
-    ignored: subresource === "status" ? SPEC : row.hasStatus ? STATUS : NOTHING,
+    ignored: ignoredOf(row, subresource),
   };
+}
+
+/** What the endpoint leaves as it is, whatever is sent. */
+function ignoredOf({ custom, hasStatus }: ResourceExchange["row"], subresource: string): ReadonlySet<string> {
+  if (subresource === "status") return custom ? SPEC_AND_METADATA : SPEC;
+  return hasStatus ? STATUS : NOTHING;
 }
 
 function managerOf({ record, user }: Pick<ResourceExchange, "record" | "user">): string {

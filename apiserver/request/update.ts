@@ -89,6 +89,9 @@ export async function changed(
   const old = current.object;
   const part = strategy.parts?.[info.subresource];
   if (info.subresource === "status") keepAllButStatus(object, old);
+  // Of a custom kind, a status brings no metadata either.
+  if (info.subresource === "status" && row.custom)
+    object.metadata = { ...cloneJson(old.metadata), managedFields: object.metadata.managedFields as never };
   keepForUpdate(object, old);
   if (part) keepAllButPart(part, object, old);
   judged(row, object, () => strategy.defaults?.(object));

@@ -59,7 +59,7 @@ class Merger {
       const list = nameAfter(key, DELETE_FROM_LIST);
       if (list !== undefined) deleteFromList(original, list, value);
       else if (value === null) delete original[key];
-      else set(original, key, this.mergeValue(original[key], value, this.fieldOf(type, key)));
+      else set(original, key, this.mergeValue(own(original, key), value, this.fieldOf(type, key)));
     }
     return original;
   }
@@ -81,8 +81,8 @@ class Merger {
     for (const [key, order] of Object.entries(patch)) {
       const name = nameAfter(key, SET_ORDER);
       if (name === undefined) continue;
-      const before = original[name];
-      const changes = patch[name];
+      const before = own(original, name);
+      const changes = own(patch, name);
       delete patch[key];
       if (before === undefined && (changes === undefined || changes === null)) continue;
       if (changes === null) continue;
@@ -154,10 +154,10 @@ function retainKeys(original: JsonObject, patch: JsonObject): void {
 }
 
 function deleteFromList(original: JsonObject, name: string, values: Json): void {
-  const list = original[name];
+  const list = own(original, name);
   if (values === null) delete original[name];
   else if (!Array.isArray(values)) throw badRequest("invalid patch format of primitive list");
-  else if (Array.isArray(list)) original[name] = removeScalars(list, values);
+  else if (Array.isArray(list)) set(original, name, removeScalars(list, values));
 }
 
 /** "$setElementOrder/env" ► "env" */
@@ -169,6 +169,10 @@ function asList(value: Json): Json[] {
   if (!Array.isArray(value)) throw badArgument("slice", value);
   return value;
 }
+
+/** What every object inherits is no part of it: merging into that would change all objects of the process. */
+const own = (object: JsonObject, key: string): Json | undefined =>
+  Object.hasOwn(object, key) ? object[key] : undefined;
 
 /** Plain assignment of "__proto__" would set the prototype. */
 function set(object: JsonObject, key: string, value: Json): void {

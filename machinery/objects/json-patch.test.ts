@@ -69,6 +69,22 @@ describe("a JSON patch", () => {
     expect(() => applyJsonPatch(document, [operation])).toThrow(message);
   });
 
+  test("counts negative indexes from the end", () => {
+    const operations = [
+      { op: "replace", path: "/-1", value: "c" },
+      { op: "add", path: "/-1", value: "d" },
+      { op: "remove", path: "/-4" },
+    ];
+    expect(applyJsonPatch(["a", "b", "x"], operations)).toEqual(["b", "c", "d"]);
+  });
+
+  test("copies no more than it may: copies of copies grow fast", () => {
+    const operations = Array.from({ length: 40 }, (_, at) => ({ op: "copy", from: "/0", path: `/0/${at}` }));
+    expect(() => applyJsonPatch([["0123456789"]], operations, { copiedBytes: 100_000 })).toThrow(
+      /^Unable to complete the copy, the accumulated size increase of copy is \d+, exceeding the limit 100000$/,
+    );
+  });
+
   test("shares nothing with the document it made", () => {
     const patch = [{ op: "add", path: "/a", value: { x: 1 } }];
     const made = applyJsonPatch({}, patch) as { a: { x: number } };

@@ -19,6 +19,7 @@ describe("a merge patch", () => {
     [{ e: null }, { a: 1 }, { e: null, a: 1 }],
     [[1, 2], { a: "b", c: null }, { a: "b" }],
     [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
+    [{}, { a: [{ b: null, c: 1 }, null] }, { a: [{ c: 1 }, null] }],
   ])("%j with %j is %j", (document, patch, wanted) => {
     expect(applyMergePatch(document, patch)).toEqual(wanted);
   });
