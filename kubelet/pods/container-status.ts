@@ -91,7 +91,7 @@ function fromRecord(
     ready: false,
     state: record.state === "created" ? { waiting: { reason: initialReason(pod) } } : stateOf(record),
     lastState,
-    ...resourcesOf(container),
+    ...resourcesOf(container, old?.containerID === containerUri(record.id) ? old : undefined),
     ...volumeMountsOf(container),
   };
 }
@@ -181,7 +181,12 @@ function initialReason(pod: Pod): string {
   return initContainers(pod).length > 0 ? "PodInitializing" : "ContainerCreating";
 }
 
-function resourcesOf(container: Container): Partial<ContainerStatus> {
+/** What it was started with: a run keeps that, whatever is asked for since. */
+function resourcesOf(container: Container, sameRun?: ContainerStatus): Partial<ContainerStatus> {
+  if (sameRun?.resources) {
+    const { resources, allocatedResources } = sameRun;
+    return { resources, ...(allocatedResources ? { allocatedResources } : {}) };
+  }
   const { limits, requests } = container.resources ?? {};
   return {
     resources: { ...(limits ? { limits } : {}), ...(requests ? { requests } : {}) },

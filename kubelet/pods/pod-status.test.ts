@@ -279,3 +279,12 @@ describe("addresses and quality of service", () => {
     expect(status({ pod: aPod({ containers }) }).qosClass).toBe(wanted);
   });
 });
+
+it("tells of the resources that a run was started with, whatever is asked for since", () => {
+  const sized = (cpu: string) => aPod({ containers: [container("main", { resources: { requests: { cpu } } })] });
+  const first = status({ pod: sized("1"), runtime: runtimeOf([record("main")]) });
+  const resized = status({ pod: sized("2"), runtime: runtimeOf([record("main")]), old: first });
+  expect(main(resized)?.resources).toEqual({ requests: { cpu: "1" } });
+  const again = status({ pod: sized("2"), runtime: runtimeOf([record("main", { id: "another" })]), old: resized });
+  expect(main(again)?.resources).toEqual({ requests: { cpu: "2" } });
+});
