@@ -72,7 +72,7 @@ export const clusterRows: readonly ResourceRow[] = [
   }),
   networking("IPAddress", "ipaddresses", {
     strategy: ipAddressStrategy,
-    ...stored,
+    cluster: true,
     short: ["ip"],
     columns: network.ipAddressColumns,
   }),
@@ -85,7 +85,7 @@ export const clusterRows: readonly ResourceRow[] = [
   }),
   networking("ServiceCIDR", "servicecidrs", {
     strategy: serviceCidrStrategy,
-    ...stored,
+    cluster: true,
     status: true,
     columns: network.serviceCidrColumns,
   }),
@@ -148,7 +148,7 @@ export const clusterRows: readonly ResourceRow[] = [
 
   certificates("CertificateSigningRequest", "certificatesigningrequests", {
     strategy: signingRequestStrategy,
-    cluster: true,
+    ...stored,
     short: ["csr"],
     status: true,
     columns: cluster.signingRequestColumns,
