@@ -33,22 +33,28 @@ export function render(
 const encoders: Readonly<Record<Media, Encode>> = {
   json: ({ value }) => prettyJson(value()),
   yaml: ({ value }) => yaml(value()),
-  protobuf: ({ value }, protobuf) => [protobuf.write({ apiVersion: "v1", ...(value() as Typed) })],
+  protobuf: ({ value }, protobuf) => [protobuf.write(typed(value() as Partial<Typed>))],
 };
 
-/** The documents of discovery's core group name no version. */
 interface Typed {
   readonly apiVersion: string;
   readonly kind: string;
 }
 
+/** The documents of discovery's core group name no version. */
+const typed = (value: Partial<Typed>): Typed => ({
+  ...value,
+  apiVersion: value.apiVersion ?? "v1",
+  kind: value.kind ?? "",
+});
+
 /** As Kubernetes says it of kinds that know JSON alone. */
 function writable(body: ObjectBody, protobuf: Protobuf): void {
-  const { apiVersion = "v1", kind = "" } = body.value() as Partial<Typed>;
-  if (protobuf.canWrite({ apiVersion, kind })) return;
+  const value = typed(body.value() as Partial<Typed>);
+  if (protobuf.canWrite(value)) return;
   throw new ApiError(
     "NotAcceptable",
-    `object ${kind} does not implement the protobuf marshalling interface and cannot be encoded to a protobuf message`,
+    `object ${value.kind} does not implement the protobuf marshalling interface and cannot be encoded to a protobuf message`,
   );
 }
 

@@ -28,7 +28,7 @@ const CHANGED = MAP.replace('"1"', '"2"');
 const APPLIED = JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "ssa" }, data: { a: "1" } });
 
 const table: readonly Case[] = [
-  { line: "version", says: ["Server Version: v1.36"] },
+  { line: "version -o json", says: ['"gitVersion": "v1.36'] },
   { line: "cluster-info", says: ["Kubernetes control plane", "is running at"] },
   { line: "api-versions", says: ["autoscaling/v1\n", "autoscaling/v2\n", "apps/v1\n"] },
   { line: "api-resources", says: [/^horizontalpodautoscalers\s+hpa\s+autoscaling\/v2\s/m, /^pods\s+po\s+v1\s/m] },
@@ -47,7 +47,7 @@ const table: readonly Case[] = [
     says: ["configmap/map patched"],
   },
   { line: "get configmap map -o jsonpath={.data}", says: ['{"a":"2","b":"1"}'] },
-  { line: "annotate configmap map note=1", says: ["configmap/map annotated"] },
+  { line: "annotate configmap map note=1", says: [/^configmap\/map annotated?$/m] },
   { line: "label configmap map set=1", says: ["configmap/map labeled"] },
   { line: "get configmaps -l set=1 -o name", says: [/^configmap\/map$/m] },
   { line: "create deployment web --image=busybox:1.36", says: ["deployment.apps/web created"] },
@@ -70,7 +70,7 @@ const table: readonly Case[] = [
   { line: "auth can-i --list", says: ["*.*"] },
   { line: "auth whoami", says: ["kubernetes-admin", "system:masters"], since: 28 },
   { line: "cordon NODE", says: ["cordoned"] },
-  { line: "taint node NODE key=value:NoSchedule --overwrite", says: ["tainted"] },
+  { line: "taint node NODE key=value:NoSchedule --overwrite", says: [/modified|tainted/] },
   { line: "taint node NODE key-", says: ["untainted"] },
   { line: "uncordon NODE", says: ["uncordoned"] },
   { line: "drain NODE --ignore-daemonsets --force --delete-emptydir-data --dry-run=server", says: ["drained"] },
