@@ -5,8 +5,8 @@
  * (https://github.com/etcd-io/etcd/tree/main/tests/robustness#robustness-track-record); two of its bugs have no
  * counterpart here, since nothing is defragmented or authorized in a store: their effect, members that differ, is.
  */
-import type { Entry, Revision, Store, StoreBatch, StoreEvent } from "../contract.ts";
-import { StoreError } from "../contract.ts";
+import { type Entry, type Store, type StoreBatch, StoreError, type StoreEvent } from "../contract.ts";
+import { begunAt, compacting, each, over, rewound, rewritten, withoutDeletes } from "./wrong-stores.ts";
 
 export interface Fault {
   readonly name: string;
@@ -16,104 +16,6 @@ export interface Fault {
 }
 
 type Batches = AsyncIterable<StoreBatch>;
-type Request = Parameters<Store["watch"]>[0];
-
-/** A store with some of its methods replaced. */
-function over(store: Store, changed: Partial<Store>): Store {
-  return {
-    get: (key) => store.get(key),
-    list: (request) => store.list(request),
-    commit: (...args) => store.commit(...args),
-    watch: (request) => store.watch(request),
-    history: (key) => store.history(key),
-    revision: () => store.revision(),
-    compact: (revision) => store.compact(revision),
-    close: () => store.close(),
-    ...changed,
-  };
-}
-
-/** True from the n-th call on. */
-function after(n: number): () => boolean {
-  let count = 0;
-  return () => ++count >= n;
-}
-
-/** True at each n-th call. */
-function each(n: number): () => boolean {
-  let count = 0;
-  return () => ++count % n === 0;
-}
-
-/** Watches whose batches are replaced by none, one or several. */
-function rewritten(store: Store, rewrite: (batch: StoreBatch, request: Request) => readonly StoreBatch[]): Store {
-  return over(store, {
-    async *watch(request) {
-      for await (const batch of store.watch(request)) yield* rewrite(batch, request);
-    },
-  });
-}
-
-/** Watches that begin elsewhere than asked. */
-function begunAt(store: Store, begin: (request: Request) => Revision): Store {
-  return over(store, { watch: (request) => store.watch({ ...request, after: begin(request) }) });
-}
-
-const withoutDeletes = (batch: StoreBatch): StoreBatch => ({
-  ...batch,
-  events: batch.events.filter(({ type }) => type === "put"),
-});
-
-/** Knows how far the store was compacted. */
-function compacting(store: Store): { readonly store: Store; readonly upTo: () => Revision } {
-  let upTo = 0;
-  const compact = async (revision: Revision) => {
-    await store.compact(revision);
-    upTo = Math.max(upTo, revision);
-  };
-  return { store: over(store, { compact }), upTo: () => upTo };
-}
-
-/** After its `at`-th commit the store gives revisions out again, as after a restart that forgot the last ones. */
-function rewound(store: Store, at: number, by: number): Store {
-  const due = after(at);
-  let from = Number.POSITIVE_INFINITY;
-  const told = (revision: Revision) => (revision > from ? revision - by : revision);
-  const entry = (found: Entry): Entry => ({
-    ...found,
-    modRevision: told(found.modRevision),
-    createRevision: told(found.createRevision),
-  });
-  const event = (one: StoreEvent): StoreEvent => ({
-    ...one,
-    revision: told(one.revision),
-    ...(one.entry ? { entry: entry(one.entry) } : {}),
-  });
-  const real = (revision: Revision) => (revision > from - by ? revision + by : revision);
-  return over(store, {
-    async get(key) {
-      const found = await store.get(key);
-      return found && entry(found);
-    },
-    async list({ revision, ...request }) {
-      const page = await store.list({ ...request, ...(revision === undefined ? {} : { revision: real(revision) }) });
-      return { ...page, revision: revision ?? told(page.revision), entries: page.entries.map(entry) };
-    },
-    async commit(conditions, operations) {
-      const now = conditions.map(({ key, modRevision }) => ({ key, modRevision: modRevision && real(modRevision) }));
-      const result = await store.commit(now, operations);
-      if (due()) from = Math.min(from, result.revision);
-      if (result.committed) return { ...result, revision: told(result.revision) };
-      const current = result.current.map((one) => one && entry(one));
-      return { ...result, revision: told(result.revision), current };
-    },
-    async *watch(request) {
-      for await (const { revision, events } of store.watch({ ...request, after: real(request.after) }))
-        yield { revision: told(revision), events: events.map(event) };
-    },
-    revision: async () => told(await store.revision()),
-  });
-}
 
 const FENCE: Entry = { key: "/t/~", value: Buffer.from("split"), createRevision: 1, modRevision: 1 };
 

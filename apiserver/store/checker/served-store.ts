@@ -139,7 +139,7 @@ async function serve(directory: string): Promise<void> {
       (error) => fail(id, error),
     );
   });
-  process.on("disconnect", () => process.exit(0));
+  process.on("disconnect", () => process.kill(process.pid));
   say({ id: 0, value: "open" });
 }
 
