@@ -116,6 +116,7 @@ async function loadServer() {
       ...api.apiserverFlags,
       "cluster-cidr": { type: "string", default: "10.42.0.0/16", value: "CIDR", help: "range of all Pod addresses" },
     },
+    stopsLater: (flags) => flags["shutdown-delay-duration"] * 1000,
     async run(flags, { ready, signal, ...context }) {
       const server = await api.startApiserver(flags, { ...context, signal }).catch((error: unknown) => {
         if (!signal.aborted) throw error;

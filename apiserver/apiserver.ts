@@ -96,6 +96,7 @@ export const apiserverComponent = defineComponent({
   name: "apiserver",
   summary: "The API server: stores objects, serves them, tells everyone of changes.",
   flags: apiserverFlags,
+  stopsLater: (flags) => flags["shutdown-delay-duration"] * 1000,
   async run(flags, context) {
     try {
       const server = await startApiserver(flags, context);

@@ -51,6 +51,8 @@ export interface Component<F extends Flags = Flags> {
   readonly flags: F;
   /** For a person who waits, not a process that stays: writes no log unless --log-file is given. */
   readonly command?: true;
+  /** How much longer than others it may take to stop, in ms. */
+  stopsLater?(flags: FlagValues<F>): number;
   run(flags: FlagValues<F>, context: ComponentContext): Promise<void>;
 }
 

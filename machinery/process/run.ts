@@ -51,7 +51,8 @@ function supervised(component: Component, flags: object, log: Logger): Promise<n
       if (stop.signal.aborted) return finish(1);
       log.info("stopping", { signal });
       stop.abort(new Error(`stopped by ${signal}`));
-      systemClock.after(STOP_MS, () => finish(1), { background: true });
+      const later = component.stopsLater?.(flags as never) ?? 0;
+      systemClock.after(STOP_MS + later, () => finish(1), { background: true });
     };
     process.on("SIGTERM", onSignal);
     process.on("SIGINT", onSignal);
