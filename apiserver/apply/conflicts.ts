@@ -5,7 +5,7 @@ import { ApiError } from "../../machinery/objects/status.ts";
 import type { Fields } from "./contract.ts";
 import { elementText } from "./elements.ts";
 import { paths } from "./field-sets.ts";
-import type { Owner } from "./managers.ts";
+import type { Owner } from "./owners.ts";
 
 export interface Conflict {
   readonly owner: Owner;

@@ -10,7 +10,7 @@ import type { ApplyRequest, FieldManagement, ManagedFieldsEntry, Writer } from "
 import { FieldSets, MalformedFields, setOf } from "./field-sets.ts";
 import { LEAF } from "./intern.ts";
 import { KUBECTL, lastAppliedFields, updateLastApplied } from "./last-applied.ts";
-import { type Owner, owner, ownersOf, sameOwner, settled, withFields } from "./managers.ts";
+import { type Owner, owner, ownersOf, sameOwner, settled, withFields } from "./owners.ts";
 import { prune } from "./prune.ts";
 import { Roots } from "./roots.ts";
 import { isBuiltIn } from "./shapes/embedded.ts";

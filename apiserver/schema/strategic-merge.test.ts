@@ -332,6 +332,12 @@ describe("laws", () => {
 
 type Tree = Record<string, unknown>;
 
+test("merges nothing into what every object inherits", () => {
+  const patch = JSON.parse('{"__proto__":{"polluted":1},"spec":{"__proto__":{"polluted":2}}}') as unknown;
+  applyStrategicMergePatch(schema, POD, podWith({}), patch);
+  expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+});
+
 /** The two-way patch as kubectl computes it, for the fields of the laws. */
 function diff(from: Tree, to: Tree): Tree {
   const patch: Tree = {};

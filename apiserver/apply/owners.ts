@@ -1,5 +1,5 @@
 /**
- * Managers: the entries of metadata.managedFields: read, checked, told apart, bounded and sorted.
+ * Owners: the entries of metadata.managedFields: read, checked, told apart, bounded and sorted.
  *
  * One entry for each manager, operation, apiVersion and subresource; of an applier one whatever its apiVersion.
  * Entries are never changed: what differs is a new one.
