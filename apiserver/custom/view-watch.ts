@@ -8,7 +8,7 @@ import type { WatchEvent, WatchEventType, WatchItem } from "../../machinery/clie
 import { ApiError } from "../../machinery/objects/status.ts";
 import type { StoredObject } from "../../machinery/objects/wire.ts";
 import type { ListPage, ListQuery, Representation, ResourceCache, WatchQuery } from "../cache/contract.ts";
-import { itemOf, type Shown } from "./view.ts";
+import { itemOf, predicateOf, type Shown } from "./view.ts";
 
 type Batches = AsyncIterable<readonly WatchItem[]>;
 
@@ -41,10 +41,11 @@ export async function watchConverted(
   shown: Shown,
   list: (query: ListQuery) => Promise<ListPage>,
 ): Promise<Batches> {
-  const { matches, ...indexed } = query.selection;
+  const { namespace, name, nodeName } = query.selection;
+  const matches = predicateOf(query.selection);
   const matching = matches && { matches, before: await matchedBefore(query, list) };
   const { representation: asked, ...rest } = query;
-  const batches = await stored.watch({ ...rest, selection: indexed });
+  const batches = await stored.watch({ ...rest, selection: { namespace, name, nodeName } });
   return converted(batches, shown, matching, asked);
 }
 

@@ -110,6 +110,7 @@ export interface Shown {
 function createShown(options: ViewOptions): Shown {
   const { stored, apiVersion, storedApiVersion, schemas, converter } = options;
   const seen = new WeakMap<StoredObject, StoredObject>();
+  const asked = createAnswers();
   const schema = schemas.get(apiVersion);
 
   /** As its stored version reads it. */
@@ -131,14 +132,15 @@ function createShown(options: ViewOptions): Shown {
     const found = seen.get(object);
     if (found) return found;
     if (object.apiVersion === apiVersion) return note(object, read(object));
-    return converter.now && note(object, prunedBy(schema, converter.now(read(object), apiVersion)));
+    if (!converter.now) return asked.get(object);
+    return note(object, prunedBy(schema, converter.now(read(object), apiVersion)));
   };
 
   const settle = async (objects: readonly StoredObject[]): Promise<void> => {
     const todo = objects.filter((one) => !known(one));
     if (todo.length === 0) return;
     const converted = await converter.convert(todo.map(read), apiVersion);
-    for (const [at, one] of todo.entries()) note(one, prunedBy(schema, converted[at]!));
+    for (const [at, one] of todo.entries()) asked.set(one, note(one, prunedBy(schema, converted[at]!)));
   };
 
   const item = (one: CachedObject, held: StoredObject = one.object): CachedObject => {
@@ -164,14 +166,15 @@ function createShown(options: ViewOptions): Shown {
     settle,
     item,
     selected(selection, missing) {
-      const { matches, fields, ...rest } = selection;
-      if (!matches && !fields) return selection;
+      const matches = predicateOf(selection);
+      if (!matches) return selection;
+      const { namespace, name, nodeName } = selection;
       const selects = (object: StoredObject) => {
         const own = known(object);
         if (!own) missing.add(object);
-        return own !== undefined && (!fields || fields.matches(fields.of(own))) && (!matches || matches(own));
+        return own !== undefined && matches(own);
       };
-      return { ...rest, matches: selects };
+      return { namespace, name, nodeName, matches: selects };
     },
     async write(write) {
       if (write.type === "delete") return finished(await stored.write(write));
@@ -195,6 +198,30 @@ function createShown(options: ViewOptions): Shown {
     const shown = item(current, object);
     return outcome.committed ? { ...outcome, item: shown } : { ...outcome, current: shown };
   }
+}
+
+/** All that a selection asks beside its indexes, of objects as they are shown: a webhook may change even labels. */
+export function predicateOf({ labels, fields, matches }: Selection): ((object: StoredObject) => boolean) | undefined {
+  if (!labels && !fields && !matches) return undefined;
+  return (object) =>
+    (!labels || labels(object.metadata.labels)) &&
+    (!fields || fields.matches(fields.of(object))) &&
+    (!matches || matches(object));
+}
+
+/** Answers of a webhook that are kept, the oldest first to go: the cache may let go of objects and parse them again. */
+const ANSWERS = 10_000;
+
+function createAnswers() {
+  const kept = new Map<string, StoredObject>();
+  const keyOf = ({ metadata }: StoredObject) => `${metadata.uid}/${metadata.resourceVersion}`;
+  return {
+    get: (object: StoredObject) => kept.get(keyOf(object)),
+    set(object: StoredObject, answer: StoredObject): void {
+      if (kept.size >= ANSWERS) for (const oldest of kept.keys()) if (kept.delete(oldest)) break;
+      kept.set(keyOf(object), answer);
+    },
+  };
 }
 
 /** Fields that the version does not have go. */
