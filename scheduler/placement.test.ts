@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import {
+  addNode,
   type Fault,
   nodeDraft,
   podDraft,
@@ -139,7 +140,7 @@ describe("a Pod of the same name as one before", () => {
     await client.create("pods", podDraft("p"));
     await settled.promise;
     await pause(50);
-    await client.create("nodes", nodeDraft("b", "2", { disk: "ssd" }));
+    await addNode(client, nodeDraft("b", "2", { disk: "ssd" }));
     await expect.poll(() => started.nodeOf("p"), eventually).toBe("b");
   });
 
@@ -175,7 +176,7 @@ test("an old word of no fit never arrives after a binding", async () => {
   });
   await started.client.create("pods", podDraft("p", requesting("3")));
   await held.promise;
-  await started.client.create("nodes", nodeDraft("b", "4"));
+  await addNode(started.client, nodeDraft("b", "4"));
   await pause(1_300);
   released.resolve();
   await expect.poll(() => started.nodeOf("p"), eventually).toBe("b");

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { nodeDraft, podDraft, requesting, type Scheduled, startScheduled } from "../e2e/harness/scheduled.ts";
+import { addNode, nodeDraft, podDraft, requesting, type Scheduled, startScheduled } from "../e2e/harness/scheduled.ts";
 import { createInformers } from "../machinery/client/shared-informers.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
 import type { Kinds } from "../machinery/objects/kinds.ts";
@@ -73,7 +73,7 @@ describe("a Pod that fits nowhere", () => {
       .poll(async () => await started.condition("big"), eventually)
       .toMatchObject({ status: "False", reason: "Unschedulable", message });
 
-    const added = await started.client.create("nodes", nodeDraft("b", "4"));
+    const added = await addNode(started.client, nodeDraft("b", "4"));
     await expect.poll(() => started.nodeOf("big"), eventually).toBe("b");
     const { value } = await started.pipeline.send({ path: "/k8ts/v1/history/api/v1/namespaces/default/pods/big" });
     expect(JSON.stringify(value)).toContain(`"${added.metadata.resourceVersion}"`);

@@ -42,7 +42,7 @@ export interface Scheduled {
 export async function startScheduled(...nodes: readonly Draft<Kinds["nodes"]>[]): Promise<Scheduled> {
   const pipeline = await startPipeline();
   const client = pipeline.client();
-  for (const one of nodes) await client.create("nodes", one);
+  for (const one of nodes) await addNode(client, one);
   let kill = () => {};
   let stop = async () => {};
   const pod = (name: string) => client.find("pods", { namespace: "default", name });
@@ -85,6 +85,14 @@ export async function startScheduled(...nodes: readonly Draft<Kinds["nodes"]>[])
       await pipeline.close();
     },
   };
+}
+
+/** A node that is ready: nobody else is here to take away the taint with which every node begins. */
+export async function addNode(client: Client, draft: Draft<Kinds["nodes"]>): Promise<Kinds["nodes"]> {
+  const created = await client.create("nodes", draft);
+  const taints = draft.spec?.taints ?? null;
+  await client.patch("nodes", { name: created.metadata.name }, { spec: { taints } }, { type: "merge" });
+  return created;
 }
 
 export const nodeDraft = (name: string, cpu = "2", labels: Record<string, string> = {}): Draft<Kinds["nodes"]> => {
