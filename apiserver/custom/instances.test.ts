@@ -2,7 +2,8 @@
  * Custom objects through the whole pipeline: pruned, filled in, judged, selected, scaled, watched, deleted.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type CustomServer, startCustomServer, versionOf, withSpec } from "./fixture.ts";
+import { type CustomServer, startCustomServer } from "../../e2e/harness/custom-server.ts";
+import { versionOf, withSpec } from "./fixture.ts";
 
 let server: CustomServer;
 beforeAll(async () => {

@@ -1,12 +1,13 @@
 /**
- * Several versions of a custom kind: stored as one, shown as any; converted by name alone or by a webhook.
+ * Several versions of a custom kind: stored as one, shown as each; converted by name alone or by a webhook.
  */
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type CustomServer, startCustomServer } from "../../e2e/harness/custom-server.ts";
 import { createAuthority, issue } from "../../machinery/pki/certificates.ts";
 import { systemClock } from "../../machinery/process/clock.ts";
-import { type CustomServer, startCustomServer, versionOf, withSpec } from "./fixture.ts";
+import { versionOf, withSpec } from "./fixture.ts";
 
 let server: CustomServer;
 beforeAll(async () => {
