@@ -44,8 +44,8 @@ export interface GarbageCollector {
 
 const NAME = "generic-garbage-collector";
 const WORKERS = 10;
-/** Resources that appear later (new API groups) are noticed after at most this time. */
-const REDISCOVER_MS = 5 * 60_000;
+/** Resources that appear later (custom kinds) are noticed after at most this time, as in Kubernetes. */
+const REDISCOVER_MS = 30_000;
 /** Events own nothing and are owned by nobody. */
 const IGNORED: ReadonlySet<string> = new Set(["events"]);
 
