@@ -104,7 +104,6 @@ export const workloadRows: readonly ResourceRow[] = [
     status: true,
     columns: olderAutoscalerColumns,
     storedAs: autoscalersStoredAs,
-    storedOnly: true,
   }),
   policy("PodDisruptionBudget", "poddisruptionbudgets", {
     strategy: podDisruptionBudgetStrategy,
