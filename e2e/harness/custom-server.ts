@@ -1,7 +1,7 @@
 /**
  * Custom server: the pipeline of this process with definitions of custom kinds, which are served when they are made.
  */
-import { DEFINITIONS_PATH, type DefineOptions, definition } from "../../apiserver/custom/fixture.ts";
+import { DEFINITIONS_PATH, type DefineOptions, definition, withSpec } from "../../apiserver/custom/fixture.ts";
 import { type Pipeline, type RawResponse, startPipeline } from "./pipeline.ts";
 
 type Json = Record<string, unknown>;
@@ -60,4 +60,39 @@ export async function startCustomServer(): Promise<CustomServer> {
     },
     create: (path, object) => send("POST", path, object),
   };
+}
+
+/** A kind of its own for a test, with a way to write objects of it. */
+export async function kindOf(server: CustomServer, schema: Json, version: Json = {}) {
+  const kind = `Kind${server.pipeline.clock.uuid().slice(0, 8)}`;
+  await server.define({ kind, schema, version });
+  const path = `/apis/example.com/v1/namespaces/default/${kind.toLowerCase()}s`;
+  const object = (spec: unknown, name = "one"): Json => ({
+    apiVersion: "example.com/v1",
+    kind,
+    metadata: { name },
+    spec,
+  });
+  const patch = (body: unknown, name = "one", sub = "") =>
+    server.send("PATCH", `${path}/${name}${sub}`, body, { "content-type": "application/merge-patch+json" });
+  return {
+    kind,
+    path,
+    object,
+    patch,
+    create: (spec: unknown, name?: string) => server.create(path, object(spec, name)),
+  };
+}
+
+/** What is wrong with a spec, as its causes say it. */
+export async function faultsOf(
+  server: CustomServer,
+  properties: Json,
+  spec: unknown,
+  more: Json = {},
+): Promise<string[]> {
+  const { create } = await kindOf(server, withSpec(properties, more));
+  const { value } = await create(spec);
+  const causes = (value.details?.causes ?? []) as { field: string; message: string }[];
+  return causes.map(({ field, message }) => `${field}: ${message}`);
 }
