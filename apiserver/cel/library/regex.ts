@@ -1,48 +1,41 @@
 /**
- * Regex: matches, find and findAll with RE2's language, in time linear in the text.
- *
- * JavaScript's own engine would accept look-around and can be made to run for hours, so patterns go to re2js,
- * which is loaded when the first pattern is met.
+ * Regex: matches, find and findAll with RE2's language, in time linear in the text: machinery/re2.ts.
  */
-import { createRequire } from "node:module";
+import { compileRe2, type Re2, Re2SyntaxError } from "../../../machinery/re2.ts";
 import { CelRuntimeError } from "../contract.ts";
 import { searches } from "../costing.ts";
 import { list, member, type Overload, types } from "../declarations.ts";
 import { ArrayList, type Value } from "../values.ts";
 
-const require = createRequire(import.meta.url);
 const { bool, int, string } = types;
 const KEPT = 200;
 
-interface Pattern {
-  matcher(text: string): { find(): boolean; group(): string | null };
-}
-
 /** Compiled patterns, the latest ones used kept. */
 export class Patterns {
-  private readonly kept = new Map<string, Pattern>();
+  private readonly kept = new Map<string, Re2>();
 
   /** Throws CelRuntimeError where RE2 does not take the pattern. */
-  get(source: string): Pattern {
+  get(source: string): Re2 {
     const known = this.kept.get(source);
     if (known) return known;
-    const { RE2JS } = require("re2js") as typeof import("re2js");
-    let pattern: Pattern;
-    try {
-      pattern = RE2JS.compile(source) as unknown as Pattern;
-    } catch (error) {
-      throw new CelRuntimeError(
-        `error parsing regexp: ${(error as Error).message.replace(/^error parsing regexp: /, "")}`,
-      );
-    }
+    const pattern = readPattern(source);
     if (this.kept.size >= KEPT) this.kept.delete(this.kept.keys().next().value as string);
     this.kept.set(source, pattern);
     return pattern;
   }
 }
 
+function readPattern(source: string): Re2 {
+  try {
+    return compileRe2(source);
+  } catch (error) {
+    if (error instanceof Re2SyntaxError) throw new CelRuntimeError(`error parsing regexp: ${error.message}`);
+    throw error;
+  }
+}
+
 export function regex(patterns: Patterns): readonly Overload[] {
-  const matches = (text: string, pattern: string): Value => patterns.get(pattern).matcher(text).find();
+  const matches = (text: string, pattern: string): Value => patterns.get(pattern).test(text);
   const find = (text: string, pattern: string): Value => {
     const matcher = patterns.get(pattern).matcher(text);
     return matcher.find() ? (matcher.group() ?? "") : "";
