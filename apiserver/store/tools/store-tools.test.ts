@@ -39,7 +39,10 @@ async function serving<T>(
   store: Store,
   work: (server: Awaited<ReturnType<typeof startPipeline>>) => Promise<T>,
 ): Promise<T> {
-  const server = await startPipeline({ store });
+  const server = await startPipeline({ store }).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
   try {
     return await work(server);
   } finally {
