@@ -89,6 +89,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     addresses,
     server,
     registry,
+    webhooks,
   } = assembleServer({
     clock,
     log,
@@ -171,6 +172,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
       await definitions.stopped();
       await policyStatus.stopped();
       registry.close();
+      webhooks.close();
       await client.transport.close();
       await tunnels.close();
       await cache.close();

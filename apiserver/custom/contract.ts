@@ -5,6 +5,7 @@
  * stored by its own row like any object: registry.ts turns it into rows of the table of resources.
  */
 import type { StoredObject } from "../../machinery/objects/wire.ts";
+import type { WebhookClientConfig } from "../webhooks/contract.ts";
 
 /** JSONSchemaProps: a schema as it is written in a definition. */
 export interface SchemaProps {
@@ -99,18 +100,6 @@ export interface DefinedVersion {
   readonly subresources?: Subresources;
   readonly additionalPrinterColumns?: readonly PrinterColumn[];
   readonly selectableFields?: readonly { readonly jsonPath: string }[];
-}
-
-export interface WebhookClientConfig {
-  readonly url?: string;
-  readonly service?: {
-    readonly namespace: string;
-    readonly name: string;
-    readonly path?: string;
-    readonly port?: number;
-  };
-  /** PEM in base64. */
-  readonly caBundle?: string;
 }
 
 export interface Conversion {

@@ -101,6 +101,10 @@ function customOf({ definition, version, converter, decodeMeta, ended, terminati
     openApiName: messageName(published),
     openApi: (dialect) => openApiOf(schema, published, dialect),
     decode: (value) => decode(value, schema, decodeMeta),
+    async convert(object) {
+      const [converted] = await converter.convert([object], `${group}/${version.name}`);
+      return converted ?? object;
+    },
     view: (stored: ResourceCache) =>
       createView({
         stored,

@@ -11,19 +11,21 @@ import type { ResourceTable } from "../resources/table.ts";
 import type { Schema } from "../schema/contract.ts";
 import type { Decoders } from "../schema/decode.ts";
 import { META_PACKAGE } from "../schema/facts.ts";
+import type { WebhookClient } from "../webhooks/contract.ts";
 import type { Definition } from "./contract.ts";
 import { type Converter, noConversion } from "./conversion.ts";
 import { rowOf, schemaOf } from "./kind.ts";
 import { listMessagesOf, messageName, messagesOf } from "./messages.ts";
 import { isEstablished, isTerminating } from "./naming.ts";
-import { createWebhookConverter, type ResolveService } from "./webhook.ts";
+import { createWebhookConverter } from "./webhook.ts";
 
 export interface RegistryOptions {
   readonly table: ResourceTable;
   readonly schema: Schema;
   readonly decoders: Decoders;
   readonly clock: Clock;
-  readonly resolve: ResolveService;
+  /** Stays the caller's. */
+  readonly webhooks: WebhookClient;
   /** Called when rows came or went. */
   readonly changed: () => void;
 }
@@ -44,19 +46,15 @@ interface Entry {
 }
 
 export function createRegistry(options: RegistryOptions): Registry {
-  const { table, schema, decoders, clock, resolve, changed } = options;
+  const { table, schema, decoders, clock, webhooks, changed } = options;
   const entries = new Map<string, Entry>();
 
-  const converterOf = ({ spec }: Definition): { converter: Converter; close(): void } => {
-    const { conversion } = spec;
-    if (conversion?.strategy !== "Webhook") return { converter: noConversion, close: () => undefined };
-    const converter = createWebhookConverter({ conversion, clock, resolve });
-    return { converter, close: converter.close };
-  };
+  const converterOf = ({ spec: { conversion } }: Definition): Converter =>
+    conversion?.strategy === "Webhook" ? createWebhookConverter({ conversion, clock, webhooks }) : noConversion;
 
   const open = (definition: Definition): Entry => {
     const stop = new AbortController();
-    const { converter, close } = converterOf(definition);
+    const converter = converterOf(definition);
     const decodeMeta = decoders(`${META_PACKAGE}.ObjectMeta`);
     const shared = { converter, decodeMeta, ended: stop.signal, terminating: () => isTerminating(entry.definition) };
     const { group, names, versions } = definition.spec;
@@ -80,7 +78,6 @@ export function createRegistry(options: RegistryOptions): Registry {
       end() {
         for (const one of forget) one();
         stop.abort();
-        close();
       },
     };
     return entry;

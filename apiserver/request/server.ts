@@ -18,13 +18,15 @@ import { createRbac } from "../auth/rbac.ts";
 import { createTokens } from "../auth/tokens.ts";
 import type { WatchCache } from "../cache/contract.ts";
 import { createRegistry, type Registry } from "../custom/registry.ts";
-import { createServiceResolver } from "../custom/service-endpoint.ts";
 import { ResourceTable } from "../resources/table.ts";
 import type { Schema } from "../schema/contract.ts";
 import { createDecoders } from "../schema/decode.ts";
 import { createOpenApi } from "../schema/openapi.ts";
 import { createProtobuf } from "../schema/protobuf.ts";
 import type { Tunnels } from "../tunnel/contract.ts";
+import type { WebhookClient } from "../webhooks/contract.ts";
+import { createServiceResolver } from "../webhooks/service-endpoint.ts";
+import { createWebhookClient } from "../webhooks/webhook-client.ts";
 import { createAdmissionServices } from "./admission-services.ts";
 import { readBody } from "./body.ts";
 import type { Server } from "./contract.ts";
@@ -66,6 +68,8 @@ export interface AssembledServer {
   readonly addresses: ServiceAddresses;
   /** Where definitions of custom kinds are brought to be served. */
   readonly registry: Registry;
+  /** To be closed with the server. */
+  readonly webhooks: WebhookClient;
 }
 
 export function assembleServer(options: ServerOptions): AssembledServer {
@@ -80,6 +84,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
   const { all } = options.metrics;
   const { serviceCidr, nodePorts } = options;
   const addresses = createServiceAddresses({ clock, objects, internal: cache.internal, serviceCidr, nodePorts });
+  const webhooks = createWebhookClient({ clock, resolve: createServiceResolver(objects, clock) });
 
   const server: Server = {
     clock,
@@ -130,10 +135,10 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     schema,
     decoders: server.decoders,
     clock,
-    resolve: createServiceResolver(objects, clock),
+    webhooks,
     changed: () => server.openApi.reset(),
   });
-  return { handler: createHandler(server), server, addresses, registry };
+  return { handler: createHandler(server), server, addresses, registry, webhooks };
 }
 
 /** For the audit log: a body that cannot be read is told by the answer. */

@@ -138,6 +138,8 @@ export interface CustomKind {
    * named, defaults filled in. Throws a DecodeError.
    */
   decode(value: Record<string, unknown>): Decoded<KubeObject>;
+  /** An object of another version as this version has it; leaves its argument as it is. */
+  convert(object: KubeObject): Promise<KubeObject>;
   /** Reads and writes of this version, over the objects as they are stored. */
   view(stored: ResourceCache): ResourceCache;
   /** The definition's name, and the version that objects are stored in. */

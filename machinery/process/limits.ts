@@ -146,7 +146,7 @@ export const limits = {
   /** Container logs, as the kubelet's containerLogMaxSize and containerLogMaxFiles. */
   containerLogBytes: 10 * MB,
   containerLogFiles: 5,
-  /** A conversion webhook's time, and the largest answer that is read. */
+  /** A conversion webhook's time (an admission webhook says its own), and the largest answer of either that is read. */
   webhookMs: 30_000,
   webhookAnswerBytes: 16 * 1024 * 1024,
 } as const;

@@ -6,7 +6,7 @@
 import type { StoredObject } from "../../machinery/objects/wire.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { CachedObjects } from "../auth/contract.ts";
-import type { ResolveService } from "./webhook.ts";
+import type { ResolveService } from "./contract.ts";
 
 interface Service extends StoredObject {
   readonly spec?: {
