@@ -5,7 +5,7 @@ import { X509Certificate } from "node:crypto";
 import { dns1035Label, dns1123Subdomain, portNumber } from "../../machinery/objects/names.ts";
 import type { FieldErrors } from "../resources/field-errors.ts";
 import type { WebhookClientConfig } from "../webhooks/contract.ts";
-import { type Conversion, type Definition, isTrue, type WebhookClientConfig } from "./contract.ts";
+import { type Conversion, type Definition, isTrue } from "./contract.ts";
 
 const STRATEGIES = ["None", "Webhook"];
 const REVIEWS = ["v1", "v1beta1"];
