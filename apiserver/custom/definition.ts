@@ -13,7 +13,11 @@ import { terminating } from "./naming.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-const asDefinition = (object: KubeObject): Definition => object as unknown as Definition;
+/** One without a spec reads as one whose spec lacks everything. */
+function asDefinition(object: KubeObject): Definition {
+  const definition = object as unknown as Definition;
+  return definition.spec ? definition : { ...definition, spec: {} as DefinitionSpec };
+}
 
 export const definitionStrategy: Strategy = {
   deletionFinalizer: CLEANUP_FINALIZER,
