@@ -17,7 +17,7 @@ export interface Approval {
 
 /** Undefined for groups that need none. */
 export function approvalOf({ metadata, spec }: Definition): Approval | undefined {
-  if (!isProtected(spec.group)) return undefined;
+  if (!isProtected(spec.group ?? "")) return undefined;
   const value = metadata.annotations?.[ANNOTATION] ?? "";
   if (value === "") {
     const message = `protected groups must have approval annotation ${JSON.stringify(ANNOTATION)}, ${SEE}`;
