@@ -10,14 +10,14 @@ afterAll(() => pipeline.close());
 
 const get = (path: string, headers: Record<string, string> = {}) => pipeline.send({ path, headers });
 
-test.each(["/healthz", "/livez", "/readyz", "/readyz/store", "/livez/ping"])("%s is well", async (path) => {
+test.each(["/healthz", "/livez", "/readyz", "/readyz/etcd", "/livez/ping"])("%s is well", async (path) => {
   expect(await get(path)).toMatchObject({ status: 200, value: "ok" });
 });
 
 test("readyz lists its checks when asked", async () => {
   const { value } = await get("/readyz?verbose");
   expect(value).toContain("[+]ping ok\n");
-  expect(value).toContain("[+]store ok\n");
+  expect(value).toContain("[+]etcd ok\n");
   expect(value).toMatch(/readyz check passed\n$/);
 });
 
@@ -29,7 +29,7 @@ test("metrics count requests", async () => {
   await get("/api/v1/namespaces");
   const { value, headers } = await get("/metrics");
   expect(headers["content-type"]).toContain("text/plain");
-  expect(value).toMatch(/apiserver_request_total\{verb="list",resource="namespaces",code="200"\} \d+/);
+  expect(value).toMatch(/apiserver_request_total\{verb="LIST",.*resource="namespaces",.*code="200"\} \d+/);
 });
 
 describe("discovery", () => {
