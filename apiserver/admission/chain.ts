@@ -21,6 +21,7 @@ import { podSecurity } from "./pod-security.ts";
 import { priority } from "./priority.ts";
 import { resourceQuota } from "./resource-quota.ts";
 import { roleEscalation } from "./role-escalation.ts";
+import { RoundsOfOne } from "./rounds.ts";
 import { runtimeClass } from "./runtime-class.ts";
 import { serviceAccount } from "./service-account.ts";
 import { taintNodesByCondition } from "./taint-nodes-by-condition.ts";
@@ -56,9 +57,13 @@ export function createAdmission(plugins: readonly AdmissionPlugin[], services: A
   const validating = plugins.filter(({ validate }) => validate);
   return {
     async mutate(request) {
-      for (const plugin of mutating) {
-        const done = plugin.mutate?.(request, services);
-        if (done) await done; // most have nothing to wait for
+      const rounds = new RoundsOfOne();
+      for (;;) {
+        for (const plugin of mutating) {
+          const done = plugin.mutate?.(request, services, rounds);
+          if (done) await done; // most have nothing to wait for
+        }
+        if (!rounds.next()) return;
       }
     },
     async validate(request) {

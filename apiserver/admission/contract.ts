@@ -9,6 +9,7 @@ import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { CachedObjects, User } from "../auth/contract.ts";
 import type { ResourceRow } from "../resources/contract.ts";
+import type { GroupVersionKind } from "../schema/contract.ts";
 import type { Condition, Operation } from "../store/contract.ts";
 
 export type AdmissionOperation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
@@ -16,11 +17,13 @@ export type AdmissionOperation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
 export interface AdmissionRequest {
   readonly operation: AdmissionOperation;
   readonly row: ResourceRow;
+  /** Of the object that is sent, where it is not the row's: Scale, Eviction, PodExecOptions. */
+  readonly kind?: GroupVersionKind | undefined;
   /** "" for the object itself. */
   readonly subresource: string;
   readonly namespace: string;
   readonly name: string;
-  /** The new object; for DELETE and CONNECT absent. May be changed by mutating plugins only. */
+  /** The new object, of CONNECT the options; for DELETE absent. May be changed by mutating plugins only. */
   readonly object?: KubeObject;
   /** What is stored now: of UPDATE and DELETE. Frozen. */
   readonly old?: StoredObject;
@@ -29,6 +32,10 @@ export interface AdmissionRequest {
   readonly warnings: string[];
   /** Puts an annotation on the audit event of this request, where there is one. */
   readonly annotate?: ((key: string, value: string) => void) | undefined;
+  /** Aborted when the client is gone. */
+  readonly signal?: AbortSignal | undefined;
+  /** CreateOptions, DeleteOptions …, as an object; worked out when somebody asks. */
+  readonly options?: (() => Readonly<Record<string, unknown>> | undefined) | undefined;
 }
 
 export interface AdmissionServices {
@@ -41,6 +48,11 @@ export interface AdmissionServices {
    * Only for what a write of another object must have counted before it happens: a quota's use.
    */
   change(resource: string, namespace: string, name: string, change: Swap): Promise<StoredObject | undefined>;
+  /**
+   * The shape of its kind for what somebody made of an object: fields that the kind does not have are dropped, defaults
+   * filled in. Takes the value over. Throws an ApiError.
+   */
+  decode(kind: GroupVersionKind | ResourceRow, value: unknown): KubeObject;
 }
 
 /**
@@ -49,9 +61,22 @@ export interface AdmissionServices {
  */
 export type Swap = (current: StoredObject, fresh: boolean) => KubeObject | "same" | "reread";
 
+/**
+ * The rounds of mutating plugins: when a policy or webhook changes an object, all plugins see it once more, for
+ * what was added may be theirs to complete. There is no third round.
+ */
+export interface Rounds {
+  /** True in the second round. */
+  readonly again: boolean;
+  /** Asks for the second one. */
+  ask(): void;
+  /** What a plugin keeps from the first round for the second. */
+  state<T>(plugin: string, make: () => T): T;
+}
+
 export interface AdmissionPlugin {
   readonly name: string;
-  mutate?(request: AdmissionRequest, services: AdmissionServices): Promise<void> | void;
+  mutate?(request: AdmissionRequest, services: AdmissionServices, rounds: Rounds): Promise<void> | void;
   validate?(request: AdmissionRequest, services: AdmissionServices): Promise<void> | void;
 }
 

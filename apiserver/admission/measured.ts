@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Histogram, Metrics } from "../../machinery/process/metrics.ts";
-import type { Admission, AdmissionPlugin, AdmissionRequest, AdmissionServices } from "./contract.ts";
+import type { Admission, AdmissionPlugin, AdmissionRequest, AdmissionServices, Rounds } from "./contract.ts";
 
 const SECONDS = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 const LABELS = ["operation", "rejected", "type"] as const;
@@ -25,10 +25,10 @@ export function measuredPlugins(
   );
   const wrap = (name: string, type: Type, call: NonNullable<AdmissionPlugin["mutate"]>): typeof call => {
     const child = children((operation, rejected) => family.of(name, operation, String(rejected), type));
-    return (request: AdmissionRequest, services: AdmissionServices) => {
+    return (request: AdmissionRequest, services: AdmissionServices, rounds: Rounds) => {
       let done: Promise<void> | void;
       try {
-        done = call(request, services);
+        done = call(request, services, rounds);
       } catch (error) {
         child(request.operation, true).observe(0);
         throw error;
@@ -40,7 +40,9 @@ export function measuredPlugins(
   return plugins.map((plugin) => ({
     name: plugin.name,
     ...(plugin.mutate && { mutate: wrap(plugin.name, "admit", plugin.mutate.bind(plugin)) }),
-    ...(plugin.validate && { validate: wrap(plugin.name, "validate", plugin.validate.bind(plugin)) }),
+    ...(plugin.validate && {
+      validate: wrap(plugin.name, "validate", plugin.validate.bind(plugin)) as typeof plugin.validate,
+    }),
   }));
 }
 

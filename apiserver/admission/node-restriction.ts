@@ -45,7 +45,7 @@ export const nodeRestriction: AdmissionPlugin = {
 
   async validate(request, services) {
     const node = nodeNameOf(request.user);
-    if (node === undefined) return;
+    if (node === undefined || request.operation === "CONNECT") return;
     if (node === "") throw refused(request, `could not determine node from user ${JSON.stringify(request.user.name)}`);
     const resource = `${request.row.group}/${request.row.plural}`;
     const rule = request.subresource

@@ -11,12 +11,25 @@ import { limits } from "../../machinery/process/limits.ts";
 import type { AdmissionServices, Swap } from "../admission/contract.ts";
 import type { CachedObjects } from "../auth/contract.ts";
 import type { ResourceCache } from "../cache/contract.ts";
+import type { Schema } from "../schema/contract.ts";
+import type { Decoders } from "../schema/decode.ts";
+import { decodeObject } from "./body.ts";
 import { MODIFIED } from "./commit.ts";
 import { qualified, type Resources } from "./contract.ts";
+import { judged } from "./wide-integers.ts";
 
 const SERVER = "system:apiserver";
 
-export function createAdmissionServices(clock: Clock, objects: CachedObjects, resources: Resources): AdmissionServices {
+export interface AdmissionParts {
+  readonly clock: Clock;
+  readonly objects: CachedObjects;
+  readonly resources: Resources;
+  readonly schema: Schema;
+  readonly decoders: Decoders;
+}
+
+export function createAdmissionServices(parts: AdmissionParts): AdmissionServices {
+  const { clock, objects, resources } = parts;
   const cacheOf = (resource: string): ResourceCache | undefined => {
     const row = resources.rows.find((one) => qualified(one) === resource);
     return row && resources.cache(row);
@@ -30,6 +43,11 @@ export function createAdmissionServices(clock: Clock, objects: CachedObjects, re
     async change(resource, namespace, name, change) {
       const cache = cacheOf(resource);
       return cache && swap(cache, { namespace: namespace || undefined, name }, resource, clock, change);
+    },
+    decode(kind, value) {
+      const object = decodeObject(parts, { value, duplicates: [] }, kind, "Ignore", []);
+      if ("strategy" in kind) judged(kind, object, () => kind.strategy.defaults?.(object));
+      return object;
     },
   };
 }

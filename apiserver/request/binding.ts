@@ -11,7 +11,7 @@ import { badRequest, conflict } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
-import { admitSubresource } from "./admit-subresource.ts";
+import { admitted } from "./admission-request.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { changeObject, checkPreconditions } from "./commit.ts";
 import type { ResourceExchange, Step } from "./contract.ts";
@@ -32,7 +32,14 @@ export const bind: Step = async (exchange) => {
     throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   const name = info.name || given || "";
   const node = targetOf(binding, name);
-  await admitSubresource(exchange, { subresource: "binding", name, object: binding, dryRun });
+  await admitted(exchange, {
+    operation: "CREATE",
+    subresource: "binding",
+    name,
+    kind: BINDING,
+    object: binding,
+    dryRun,
+  });
 
   await changeObject(exchange, { namespace: info.namespace, name }, dryRun, (current) => {
     const { uid, resourceVersion } = binding.metadata;

@@ -6,8 +6,8 @@
 import { ApiError, alreadyExists, badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { limits } from "../../machinery/process/limits.ts";
-import type { AdmissionRequest } from "../admission/contract.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
+import { admissionRequest } from "./admission-request.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { causeOf } from "./commit.ts";
 import { type Outcome, qualified, type ResourceExchange, type Step } from "./contract.ts";
@@ -41,7 +41,14 @@ export async function createObject(
   judged(row, object, () => row.strategy.defaults?.(object));
   if (!applied) track(exchange, undefined, object, "");
 
-  const request = admissionOf(exchange, object, dryRun);
+  const request = admissionRequest(exchange, {
+    operation: "CREATE",
+    subresource: "",
+    namespace: metadata.namespace ?? "",
+    name: metadata.name ?? "",
+    object,
+    dryRun,
+  });
   await server.admission.mutate(request);
   fillForCreate(object, server.clock, row.strategy.noGeneration !== true);
   judged(row, object, () => applyRules(exchange, object));
@@ -108,20 +115,4 @@ function serverTimeout(row: ResourceExchange["row"], prefix: string): ApiError {
       retryAfterSeconds: 1,
     },
   );
-}
-
-function admissionOf(exchange: ResourceExchange, object: KubeObject, dryRun: boolean): AdmissionRequest {
-  const { row, user, warnings, annotate } = exchange;
-  return {
-    operation: "CREATE",
-    row,
-    subresource: "",
-    namespace: object.metadata.namespace ?? "",
-    name: object.metadata.name ?? "",
-    object,
-    user,
-    dryRun,
-    warnings,
-    annotate,
-  };
 }

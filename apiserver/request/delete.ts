@@ -10,6 +10,7 @@ import { badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
 import type { CachedObject } from "../cache/contract.ts";
+import { admitted } from "./admission-request.ts";
 import { readBody } from "./body.ts";
 import { type Committed, changeObject, checkPreconditions, type Next } from "./commit.ts";
 import type { ResourceExchange, Step } from "./contract.ts";
@@ -26,6 +27,8 @@ export interface DeleteOptions {
   readonly propagation: Propagation | undefined;
   readonly gracePeriodSeconds: number | undefined;
   readonly preconditions: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined };
+  /** An eviction: the plugins were asked about that. */
+  readonly alreadyAdmitted?: boolean;
 }
 
 export const remove: Step = async (exchange) => {
@@ -64,23 +67,25 @@ export function deleteObject(
   name: { readonly namespace?: string | undefined; readonly name: string },
   options: DeleteOptions,
 ): Promise<Committed> {
-  const { server, row, user, info } = exchange;
   return changeObject(exchange, name, options.dryRun, async (current) => {
     checkPreconditions(exchange, current, options.preconditions);
-    await server.admission.validate({
-      operation: "DELETE",
-      row,
-      subresource: info.subresource,
-      namespace: name.namespace ?? "",
-      name: name.name,
-      old: current.object,
-      user,
-      dryRun: options.dryRun,
-      warnings: exchange.warnings,
-      annotate: exchange.annotate,
-    });
+    if (!options.alreadyAdmitted) await admitDelete(exchange, name, current.object, options);
     return marked(exchange, current, options);
   });
+}
+
+function admitDelete(
+  exchange: ResourceExchange,
+  { namespace = "", name }: { readonly namespace?: string | undefined; readonly name: string },
+  old: StoredObject,
+  { dryRun, propagation, gracePeriodSeconds, preconditions }: DeleteOptions,
+): Promise<void> {
+  const options = {
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+    ...(propagation ? { propagationPolicy: propagation } : {}),
+    ...(preconditions.uid || preconditions.resourceVersion ? { preconditions } : {}),
+  };
+  return admitted(exchange, { operation: "DELETE", subresource: "", namespace, name, old, dryRun, options });
 }
 
 /** What a delete makes of the object. */

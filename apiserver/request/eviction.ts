@@ -10,7 +10,7 @@ import type { Pod } from "../../machinery/objects/kinds.ts";
 import { fromLabelSelector, matches } from "../../machinery/objects/selectors.ts";
 import { ApiError, badRequest, notFound } from "../../machinery/objects/status.ts";
 import type { KubeObject, LabelSelector, StoredObject } from "../../machinery/objects/wire.ts";
-import { admitSubresource } from "./admit-subresource.ts";
+import { admitted } from "./admission-request.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { changeObject } from "./commit.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
@@ -33,7 +33,7 @@ export const evict: Step = async (exchange) => {
   const eviction = decodeObject(server, body, EVICTION, fieldValidation, warnings);
   const given = eviction.metadata.name;
   if (given && given !== info.name) throw badRequest("name in URL does not match name in Eviction object");
-  await admitSubresource(exchange, { subresource: "eviction", name: info.name, object: eviction, dryRun });
+  await admitted(exchange, { operation: "CREATE", kind: EVICTION, object: eviction, dryRun });
 
   const name = { namespace: info.namespace, name: info.name };
   const item = await cache.get(name);
@@ -52,6 +52,7 @@ export const evict: Step = async (exchange) => {
   await deleteObject(exchange, name, {
     ...options,
     dryRun,
+    alreadyAdmitted: true,
     preconditions: { ...options.preconditions, uid: pod.metadata.uid },
   });
   return respondSuccess(undefined, 201);

@@ -7,6 +7,7 @@
 import { cloneJson, equalJson } from "../../machinery/objects/json-value.ts";
 import { badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
+import { admitted } from "./admission-request.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { changeObject } from "./commit.ts";
 import type { Step } from "./contract.ts";
@@ -30,10 +31,14 @@ export const finalize: Step = async (exchange) => {
     const finalizers = (sent["spec"] as { finalizers?: string[] } | undefined)?.finalizers ?? [];
     const object = cloneJson(old) as KubeObject;
     object["spec"] = finalizers.length > 0 ? { finalizers } : {};
-    if (readyToGo(object) && finalizers.length === 0) return removal(exchange, current);
+    if (readyToGo(object) && finalizers.length === 0) {
+      await admitted(exchange, { operation: "UPDATE", object, old, dryRun });
+      return removal(exchange, current);
+    }
     if (equalJson(object["spec"], old["spec"])) return { kind: "same" };
     delete object.metadata.resourceVersion;
     track(exchange, old, object);
+    await admitted(exchange, { operation: "UPDATE", object, old, dryRun });
     return { kind: "put", object };
   });
   return respondObject(exchange, outcome);

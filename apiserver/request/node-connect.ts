@@ -39,7 +39,6 @@ export const podSession: Step = async (exchange) => {
 export const nodeProxy: Step = async (exchange) => {
   const { info, record, cache, row, server } = exchange;
   if (!(await cache.get({ name: info.name }))) throw notFound(qualified(row), info.name);
-  if (record.upgrade) mayCreate(exchange);
   const query = record.query.toString();
   const path = `/${info.rest.split("/").map(encodeURIComponent).join("/")}${query ? `?${query}` : ""}`;
   return proxyToNode(tunnelsOf(server), { node: info.name, path }, record);

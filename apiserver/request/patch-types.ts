@@ -20,7 +20,7 @@ import type { FieldValidation } from "./options.ts";
 export const APPLY = "application/apply-patch+yaml";
 
 interface PatchType {
-  /** Applies a patch to an object, which it must not change. The result may share parts with it. */
+  /** Applies a patch to an object, which it must not change. The result shares nothing with either. */
   apply(exchange: ResourceExchange, object: KubeObject, patch: unknown): unknown;
   /** Throws for what is no patch of this type, whatever the object. */
   check(patch: unknown): void;
@@ -32,7 +32,7 @@ interface PatchType {
 const JSON_PATCH: PatchType = {
   apply(_exchange, object, patch) {
     try {
-      return applyJsonPatch(object, patch as PatchOperation[], { copiedBytes: limits.jsonPatchCopiedBytes });
+      return cloneJson(applyJsonPatch(object, patch as PatchOperation[], { copiedBytes: limits.jsonPatchCopiedBytes }));
     } catch (error) {
       if (!(error instanceof PatchError)) throw error;
       const message = "the server rejected our request due to an error in our request";
@@ -48,7 +48,7 @@ const JSON_PATCH: PatchType = {
 const MANAGED = /^(\/metadata(\/managedFields(\/.*)?)?)?$/s;
 
 const MERGE: PatchType = {
-  apply: (_exchange, object, patch) => applyMergePatch(object, patch),
+  apply: (_exchange, object, patch) => cloneJson(applyMergePatch(object, patch)),
   check(patch) {
     if (!isRecord(patch))
       throw badRequest(
@@ -112,7 +112,7 @@ export function readPatch(exchange: ResourceExchange, expected: Expected): Patch
     patched(object, validation, warnings) {
       const { managedFields, ...metadata } = object.metadata;
       const bare = touches ? object : { ...object, metadata };
-      const value = cloneJson(type.apply(target, bare, patch));
+      const value = type.apply(target, bare, patch);
       const shown = () => type.shown(patch, value);
       const read = { value, duplicates: [] };
       const decoded = decodePatched(exchange, read, expected, { validation, duplicates, shown, warnings });

@@ -7,6 +7,7 @@ import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
 import type { Attributes, User } from "../auth/contract.ts";
 import { DEFAULT_AUDIENCES } from "../auth/tokens.ts";
+import { admitted } from "./admission-request.ts";
 import { bind } from "./binding.ts";
 import { decodeObject, readBody } from "./body.ts";
 import type { ResourceExchange, Step } from "./contract.ts";
@@ -79,7 +80,7 @@ export const createVirtual: Step = async (exchange): Promise<ResponseRecord> => 
   if (row.kind === "Binding") return bindPod(exchange);
   const answer = Object.hasOwn(answers, row.kind) ? answers[row.kind] : undefined;
   if (!answer) throw new ApiError("NotImplemented", `${row.kind} is not built in this server`);
-  const { fieldValidation } = writeOptions(record.query, "CreateOptions");
+  const { dryRun, fieldValidation } = writeOptions(record.query, "CreateOptions");
   const review = decodeObject(
     server,
     readBody(server, record) ?? { value: {}, duplicates: [] },
@@ -88,6 +89,8 @@ export const createVirtual: Step = async (exchange): Promise<ResponseRecord> => 
     warnings,
   );
   if (row.namespaced) placeInNamespace(row, review, info.namespace);
+  const { name = "", namespace = "" } = review.metadata;
+  await admitted(exchange, { operation: "CREATE", name, namespace, object: review, dryRun });
   review.metadata.creationTimestamp ??= wireTime(server.clock.now()) as never;
   return respondObject(exchange, { status: 201, object: { ...review, status: answer(exchange, review) } });
 };

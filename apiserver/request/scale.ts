@@ -11,6 +11,7 @@ import { badRequest, notFound } from "../../machinery/objects/status.ts";
 import type { KubeObject, LabelSelector, StoredObject } from "../../machinery/objects/wire.ts";
 import type { ScaleFields } from "../resources/contract.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
+import { admissionRequest } from "./admission-request.ts";
 import { readConfig } from "./apply-patch.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { changeObject } from "./commit.ts";
@@ -57,18 +58,28 @@ async function writeScale(exchange: ResourceExchange, kind: string, read: Read) 
   const { dryRun, fieldValidation } = writeOptions(record.query, kind);
   const fields = fieldsOf(exchange);
   const name = { namespace: info.namespace, name: info.name };
-  const outcome = await changeObject(exchange, name, dryRun, (current) => {
+  const outcome = await changeObject(exchange, name, dryRun, async (current) => {
     const scale = read(scaleOf(fields, current.object), fieldValidation);
-    checkScale(scale, info.name);
+    await admitScale(exchange, scale, scaleOf(fields, current.object), dryRun);
     const { resourceVersion, uid } = scale.metadata;
     const object = cloneJson(current.object) as KubeObject;
     object.metadata.resourceVersion = (resourceVersion ?? current.resourceVersion) as string;
     if (uid) object.metadata.uid = uid;
     checkVersion(exchange, object, current);
     setPath(object, fields.specReplicas, replicasOf(scale) ?? 0);
-    return changed(ofObject(exchange), object, current, dryRun, { subresource: "scale" });
+    return changed(ofObject(exchange), object, current, dryRun, { subresource: "scale", alreadyAdmitted: true });
   });
   return respondValue(200, scaleOf(fields, outcome.object as StoredObject));
+}
+
+/** The plugins see the Scale, and may change it. */
+async function admitScale(exchange: ResourceExchange, scale: KubeObject, old: KubeObject, dryRun: boolean) {
+  const { admission } = exchange.server;
+  const asked = { operation: "UPDATE", kind: SCALE, object: scale, old: old as StoredObject, dryRun } as const;
+  const request = admissionRequest(exchange, asked);
+  await admission.mutate(request);
+  checkScale(scale, exchange.info.name);
+  await admission.validate(request);
 }
 
 /** The object is what is written, by the rules of the object. */
@@ -83,15 +94,23 @@ async function applyScale(exchange: ResourceExchange) {
   const config = readConfig(exchange);
   const fields = fieldsOf(exchange);
   const wanted = scaleConfig(exchange, config);
-  const outcome = await changeObject(exchange, { namespace: info.namespace, name: info.name }, dryRun, (current) => {
-    const writer = writerOf(exchange, "scale");
-    const force = forced(record.query);
-    const value = server.fields.apply({ kind: row, live: current.object, config: wanted, writer, force });
-    const object = decodeObject(server, { value, duplicates: [] }, row, "Ignore", warnings);
-    placeAtName(object, info.name);
-    checkVersion(exchange, object, current);
-    return changed(ofObject(exchange), object, current, dryRun, { applied: true });
-  });
+  const outcome = await changeObject(
+    exchange,
+    { namespace: info.namespace, name: info.name },
+    dryRun,
+    async (current) => {
+      const writer = writerOf(exchange, "scale");
+      const force = forced(record.query);
+      const value = server.fields.apply({ kind: row, live: current.object, config: wanted, writer, force });
+      const object = decodeObject(server, { value, duplicates: [] }, row, "Ignore", warnings);
+      placeAtName(object, info.name);
+      checkVersion(exchange, object, current);
+      const scale = scaleOf(fields, object);
+      await admitScale(exchange, scale, scaleOf(fields, current.object), dryRun);
+      setPath(object, fields.specReplicas, replicasOf(scale) ?? 0);
+      return changed(ofObject(exchange), object, current, dryRun, { applied: true, alreadyAdmitted: true });
+    },
+  );
   return respondValue(200, scaleOf(fields, outcome.object as StoredObject));
 }
 
@@ -133,7 +152,7 @@ function fieldsOf({ row }: Pick<ResourceExchange, "row">): ScaleFields {
   return row.scale;
 }
 
-function scaleOf(fields: ScaleFields, object: StoredObject): KubeObject {
+function scaleOf(fields: ScaleFields, object: KubeObject | StoredObject): KubeObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const selector = fields.selector === "" ? undefined : (at(object, fields.selector) ?? undefined);
   const text = typeof selector === "string" ? selector : selector && formatLabelSelector(asSelector(selector));

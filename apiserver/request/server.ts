@@ -81,6 +81,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
   const rbac = createRbac(objects);
   const authorize = inOrder([masters, createNodeAuthorizer(objects), rbac.authorize]);
   const protobuf = createProtobuf(schema);
+  const decoders = createDecoders(schema);
   const { all } = options.metrics;
   const { serviceCidr, nodePorts } = options;
   const addresses = createServiceAddresses({ clock, objects, internal: cache.internal, serviceCidr, nodePorts });
@@ -90,7 +91,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     clock,
     log,
     schema,
-    decoders: createDecoders(schema),
+    decoders,
     protobuf,
     openApi: createOpenApi({ schema, rows: () => resources.rows, version: version.gitVersion, clock }),
     fields: createFieldManagement(schema),
@@ -108,7 +109,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
           all,
           clock,
         ),
-        createAdmissionServices(clock, objects, resources),
+        createAdmissionServices({ clock, objects, resources, schema, decoders }),
       ),
       all,
       clock,

@@ -3,6 +3,7 @@
  */
 
 import { bind } from "./binding.ts";
+import { connection } from "./connect.ts";
 import type { Step } from "./contract.ts";
 import { evict } from "./eviction.ts";
 import { finalize } from "./finalize.ts";
@@ -16,8 +17,12 @@ import { podProxy, serviceProxy } from "./web-proxy.ts";
 
 type ByVerb = Readonly<Record<string, Step>>;
 
-const anyMethod = (step: Step): ByVerb => ({ get: step, create: step, update: step, patch: step, delete: step });
-const session: ByVerb = { get: podSession, create: podSession };
+const session: ByVerb = { get: connection(podSession), create: connection(podSession) };
+
+function anyMethod(step: Step): ByVerb {
+  const connects = connection(step);
+  return { get: connects, create: connects, update: connects, patch: connects, delete: connects };
+}
 
 export const subresourceSteps: Readonly<Record<string, ByVerb>> = {
   status: { get, update, patch },

@@ -9,7 +9,7 @@ import { wireTime } from "../../machinery/process/clock.ts";
 import type { Binding } from "../auth/tokens.ts";
 import { DEFAULT_AUDIENCES } from "../auth/tokens.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
-import { admitSubresource } from "./admit-subresource.ts";
+import { admitted } from "./admission-request.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
 import { writeOptions } from "./options.ts";
@@ -37,7 +37,7 @@ export const requestToken: Step = async (exchange) => {
     warnings,
   );
   const { namespace, name } = info;
-  await admitSubresource(exchange, { subresource: "token", name, object: request, dryRun });
+  await admitted(exchange, { operation: "CREATE", kind: TOKEN_REQUEST, object: request, dryRun });
   const account = await cache.get({ namespace, name });
   if (!account) throw notFound(qualified(row), name);
 

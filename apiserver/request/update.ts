@@ -11,6 +11,7 @@ import type { KubeObject, ObjectMeta, StoredObject } from "../../machinery/objec
 import type { CachedObject } from "../cache/contract.ts";
 import type { Part } from "../resources/contract.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
+import { admissionRequest } from "./admission-request.ts";
 import { decodeObject, readBody } from "./body.ts";
 import { changeObject, MODIFIED, type Next } from "./commit.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
@@ -68,12 +69,14 @@ function invalidVersion({ group, kind }: ResourceExchange["row"], name: string):
   throw new Error("a field error was expected");
 }
 
-/** In whose name fields change, where it is not simply the request's own. */
+/** In whose name fields change, where it is not simply the request's own, and what was done before. */
 export interface Ownership {
   /** Server-side apply has made the managedFields. */
   readonly applied?: boolean;
   /** What the entry names: "scale", though it is the object itself that changes. */
   readonly subresource?: string;
+  /** The plugins have seen what was sent, which is not the object itself: a Scale. */
+  readonly alreadyAdmitted?: boolean;
 }
 
 /** What becomes of `current` when the client wants `object`. `object` is the caller's own and decoded. */
@@ -82,9 +85,9 @@ export async function changed(
   object: KubeObject,
   current: CachedObject,
   dryRun: boolean,
-  { applied = false, subresource }: Ownership = {},
+  { applied = false, subresource, alreadyAdmitted = false }: Ownership = {},
 ): Promise<Next> {
-  const { server, row, user, info } = exchange;
+  const { server, row, info } = exchange;
   const { strategy } = row;
   const old = current.object;
   const part = strategy.parts?.[info.subresource];
@@ -96,20 +99,10 @@ export async function changed(
   if (part) keepAllButPart(part, object, old);
   judged(row, object, () => strategy.defaults?.(object));
   if (!applied) track(exchange, old, object, subresource);
-  const request = {
-    operation: "UPDATE",
-    row,
-    subresource: info.subresource,
-    namespace: info.namespace,
-    name: info.name,
-    object,
-    old,
-    user,
-    dryRun,
-    warnings: exchange.warnings,
-    annotate: exchange.annotate,
-  } as const;
-  await server.admission.mutate(request);
+  const request = alreadyAdmitted
+    ? undefined
+    : admissionRequest(exchange, { operation: "UPDATE", object, old, dryRun });
+  if (request) await server.admission.mutate(request);
   judged(row, object, () =>
     info.subresource === "status"
       ? applyStatusRules(exchange, object, old)
@@ -117,7 +110,7 @@ export async function changed(
         ? applyPartRules(exchange, part, object, old)
         : applyRules(exchange, object, old),
   );
-  await server.admission.validate(request);
+  if (request) await server.admission.validate(request);
 
   if (readyToGo(object) && !(row.strategy.holds?.(object) ?? false)) return removal(exchange, current);
   if (sameButVersion(object, old)) return { kind: "same" };

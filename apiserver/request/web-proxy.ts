@@ -11,7 +11,7 @@ import type { StoredObject } from "../../machinery/objects/wire.ts";
 import { dialPod } from "../tunnel/pod-dial.ts";
 import { proxyToWeb } from "../tunnel/web-proxy.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
-import { mayCreate, tunnelsOf } from "./node-connect.ts";
+import { tunnelsOf } from "./node-connect.ts";
 
 interface Named {
   readonly scheme: "http" | "https";
@@ -47,7 +47,6 @@ async function through(
   find: () => Promise<Place>,
 ): ReturnType<Step> {
   const { record, info, server } = exchange;
-  if (record.upgrade) mayCreate(exchange);
   const { pod, port } = await find();
   const query = record.query.toString();
   const tail = query ? `?${query}` : "";
