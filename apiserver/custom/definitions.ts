@@ -6,18 +6,20 @@
  * first. Several servers on one store do the same; whoever comes second finds nothing left to write.
  */
 import type { Client } from "../../machinery/client/client.ts";
+import { breather } from "../../machinery/loop/breathe.ts";
 import { createWorkQueue } from "../../machinery/loop/work-queue.ts";
 import { withCondition } from "../../machinery/objects/conditions.ts";
 import { cloneJson, equalJson } from "../../machinery/objects/json-value.ts";
-import { isConflict, isNotFound } from "../../machinery/objects/status.ts";
+import { ApiError, isConflict, isNotFound } from "../../machinery/objects/status.ts";
 import type { Draft, KubeObject } from "../../machinery/objects/wire.ts";
 import { type Clock, wireTime } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
-import type { ResourceCache } from "../cache/contract.ts";
+import type { CachedObject, ResourceCache } from "../cache/contract.ts";
 import type { Resources } from "../request/contract.ts";
 import type { ResourceRow } from "../resources/contract.ts";
-import { CLEANUP_FINALIZER, type Condition, conditionOf, type Definition, type DefinitionStatus } from "./contract.ts";
+import { CLEANUP_FINALIZER, type Condition, conditionOf, type DefinitionStatus } from "./contract.ts";
 import { isEstablished, namedStatus, takenNames, terminating } from "./naming.ts";
+import { type Outline, outlineOf } from "./outline.ts";
 import type { Registry } from "./registry.ts";
 
 export interface DefinitionsOptions {
@@ -53,26 +55,39 @@ export function createDefinitions(options: DefinitionsOptions): Definitions {
   const { cache, registry, clock, signal } = options;
   const log = options.log.child({ controller: "crd" });
   const queue = createWorkQueue(clock);
+  const outlines = new Map<string, Outline>();
+  const context: Context = { ...options, outlines };
 
-  const take = (definition: Definition): void => {
-    registry.set(definition);
-    queue.add(definition.metadata.name, { revision: definition.metadata.resourceVersion });
+  const take = (item: CachedObject): void => {
+    const outline = outlineOf(item.glance());
+    const { name, resourceVersion } = outline.metadata;
+    outlines.set(name, outline);
+    registry.set(outline, item);
+    queue.add(name, { revision: resourceVersion });
   };
 
   /** A name that went may be what another definition waits for. */
-  const drop = ({ metadata, spec }: Definition): void => {
-    registry.remove(metadata.name);
-    for (const other of all(cache)) if (other.spec.group === spec.group) queue.add(other.metadata.name);
+  const drop = (name: string): void => {
+    const group = outlines.get(name)?.spec.group;
+    outlines.delete(name);
+    registry.remove(name);
+    for (const other of outlines.values()) if (other.spec.group === group) queue.add(other.metadata.name);
   };
 
-  const follow = async (): Promise<void> => {
-    const batches = await cache.watch({ selection: {}, signal });
+  /** The cache may be ahead of what the watch tells, never behind it. */
+  const look = (name: string): void => {
+    const item = cache.peek({ name });
+    if (item) take(item);
+    else drop(name);
+  };
+
+  /** Without a version: everything there is first. */
+  const follow = async (resourceVersion: string | undefined): Promise<void> => {
+    const batches = await cache.watch({ selection: {}, resourceVersion, signal });
     for await (const batch of batches) {
       for (const item of batch) {
         const { type, object } = item.event();
-        if (type === "ERROR" || type === "BOOKMARK") continue;
-        if (type === "DELETED") drop(object as Definition);
-        else take(object as Definition);
+        if (type !== "ERROR" && type !== "BOOKMARK") look((object as KubeObject).metadata.name ?? "");
       }
     }
   };
@@ -80,7 +95,7 @@ export function createDefinitions(options: DefinitionsOptions): Definitions {
   const work = async (): Promise<void> => {
     for (let item = await queue.next(signal); item; item = await queue.next(signal)) {
       try {
-        const after = await reconcile(item.key, options);
+        const after = await reconcile(item.key, context);
         queue.finish(item, { after });
       } catch (error) {
         if (signal.aborted) return;
@@ -91,17 +106,16 @@ export function createDefinitions(options: DefinitionsOptions): Definitions {
     }
   };
 
-  const run = async (): Promise<void> => {
-    while (!signal.aborted) {
+  const run = async (since: string): Promise<void> => {
+    for (let from: string | undefined = since; !signal.aborted; from = undefined) {
       try {
-        await follow();
+        await follow(from);
       } catch (error) {
         if (!signal.aborted) log.warn("definitions cannot be watched", { error });
       }
       if (!signal.aborted) await clock.sleep(RETRY_MS, signal).catch(() => undefined);
       // what went while nobody watched
-      const names = new Set([...all(cache)].map(({ metadata }) => metadata.name));
-      registry.keepOnly(names);
+      for (const name of outlines.keys()) if (!cache.peek({ name })) drop(name);
     }
   };
 
@@ -109,61 +123,63 @@ export function createDefinitions(options: DefinitionsOptions): Definitions {
   return {
     async start() {
       const page = await cache.list({ selection: {}, signal });
-      for (const { object } of page.items) take(object as Definition);
-      running ??= Promise.all([run(), work()]);
+      const breath = breather(clock);
+      for (const item of page.items) {
+        take(item);
+        await breath();
+      }
+      running ??= Promise.all([run(page.resourceVersion), work()]);
     },
     stopped: async () => void (await running),
   };
 }
 
-function* all(cache: ResourceCache): Generator<Definition> {
-  for (const { object } of cache.peekAll({})) yield object as Definition;
+interface Context extends DefinitionsOptions {
+  readonly outlines: ReadonlyMap<string, Outline>;
 }
 
-/** Milliseconds until it must be looked at again; undefined when it is settled. */
-async function reconcile(name: string, options: DefinitionsOptions): Promise<number | undefined> {
-  const found = await options.cache.get({ name });
-  if (!found) return undefined;
-  const definition = found.object as Definition;
-  if (definition.metadata.deletionTimestamp !== undefined) return finalize(definition, options);
-  const taken = takenNames(name, definition.spec.group, all(options.cache), options.rows());
-  await writeStatus(definition, namedStatus(definition, taken, wireTime(options.clock.now())), options);
+/** Milliseconds until it must be looked at again; undefined when it is settled, or its change will be seen. */
+async function reconcile(name: string, context: Context): Promise<number | undefined> {
+  const definition = context.outlines.get(name);
+  if (!definition) return undefined;
+  if (definition.metadata.deletionTimestamp !== undefined) return finalize(definition, context);
+  const taken = takenNames(name, definition.spec.group, context.outlines.values(), context.rows());
+  await writeStatus(definition, namedStatus(definition, taken, wireTime(context.clock.now())), context);
   return undefined;
 }
 
 /** Deletes the instances, then lets the definition go. */
-async function finalize(definition: Definition, options: DefinitionsOptions): Promise<number | undefined> {
+async function finalize(definition: Outline, context: Context): Promise<number | undefined> {
   const { finalizers = [] } = definition.metadata;
   if (!finalizers.includes(CLEANUP_FINALIZER)) return undefined;
   const tell = (condition: Condition) => {
-    const conditions = [...(definition.status?.conditions ?? [])];
-    const now = wireTime(options.clock.now());
-    return writeStatus(
-      definition,
-      { ...definition.status, conditions: withCondition(conditions, condition, now) },
-      options,
+    const conditions = withCondition(
+      [...(definition.status?.conditions ?? [])],
+      condition,
+      wireTime(context.clock.now()),
     );
+    return writeStatus(definition, { ...definition.status, conditions }, context);
   };
   if (conditionOf(definition, "Terminating")?.reason === "InstanceDeletionPending") {
     await tell(terminating("True", "InstanceDeletionInProgress", "CustomResource deletion is in progress"));
-    return 0;
+    return undefined;
   }
   if (isEstablished(definition)) {
-    const left = await deleteInstances(definition, options.client);
+    const left = await deleteInstances(definition, context.client);
     if (left > 0) return INSTANCES_MS;
   }
   if (conditionOf(definition, "Terminating")?.status !== "False") {
     await tell(terminating("False", "InstanceDeletionCompleted", "removed all instances"));
-    return 0;
+    return undefined;
   }
-  const object = cloneJson(definition) as unknown as KubeObject;
+  const object = wholeOf(definition, context);
   object.metadata.finalizers = finalizers.filter((one) => one !== CLEANUP_FINALIZER);
-  await options.client.raw({ method: "PUT", path: pathOf(definition), body: object });
+  await context.client.raw({ method: "PUT", path: pathOf(definition), body: object });
   return undefined;
 }
 
 /** How many there still are. Those with finalizers of their own go when their controllers let them. */
-async function deleteInstances({ spec }: Definition, client: Client): Promise<number> {
+async function deleteInstances({ spec }: Outline, client: Client): Promise<number> {
   const version = spec.versions.find(({ served }) => served)?.name;
   if (!version) return 0;
   const base = `/apis/${spec.group}/${version}`;
@@ -184,15 +200,19 @@ async function deleteInstances({ spec }: Definition, client: Client): Promise<nu
   return items.length === 0 ? 0 : (await list()).length;
 }
 
-async function writeStatus(
-  definition: Definition,
-  status: DefinitionStatus,
-  { client }: DefinitionsOptions,
-): Promise<void> {
+async function writeStatus(definition: Outline, status: DefinitionStatus, context: Context): Promise<void> {
   if (equalJson(status, definition.status)) return;
-  const object = { ...cloneJson(definition), status } as unknown as Draft<KubeObject>;
-  await client.raw({ method: "PUT", path: `${pathOf(definition)}/status`, body: object });
+  const object = { ...wholeOf(definition, context), status } as Draft<KubeObject>;
+  await context.client.raw({ method: "PUT", path: `${pathOf(definition)}/status`, body: object });
 }
 
-const pathOf = ({ metadata }: Definition): string =>
+/** To be changed and written: as it was when the outline was made, else the write fails. */
+function wholeOf({ metadata: { name, resourceVersion } }: Outline, { cache }: Context): KubeObject {
+  const item = cache.peek({ name });
+  if (!item) throw new ApiError("NotFound", `customresourcedefinitions.apiextensions.k8s.io "${name}" not found`);
+  const object = cloneJson(item.glance()) as unknown as KubeObject;
+  return { ...object, metadata: { ...object.metadata, resourceVersion } };
+}
+
+const pathOf = ({ metadata }: Outline): string =>
   `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${metadata.name}`;

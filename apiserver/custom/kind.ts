@@ -15,24 +15,27 @@ import { ALL_VERBS } from "../resources/row.ts";
 import type { Decoded } from "../schema/contract.ts";
 import type { Decoder } from "../schema/decode.ts";
 import { columnsOf } from "./columns.ts";
-import type { DefinedVersion, Definition, SchemaProps } from "./contract.ts";
+import type { SchemaProps } from "./contract.ts";
 import type { Converter } from "./conversion.ts";
 import { applyDefaults, dropNulls } from "./defaults.ts";
 import { validateLists } from "./list-types.ts";
 import { messageName } from "./messages.ts";
 import { decodeEmbedded, validateEmbedded } from "./object-meta.ts";
 import { openApiOf } from "./openapi.ts";
+import type { Outline, OutlinedVersion } from "./outline.ts";
 import { pathKeys, valueAt } from "./paths.ts";
 import { prune } from "./prune.ts";
 import { validateRules } from "./rules.ts";
 import { validateScale } from "./scale-rules.ts";
+import type { SchemaSource } from "./schemas.ts";
 import { NOTHING, validateValue } from "./validate.ts";
 import { deprecationOf } from "./versions.ts";
 import { createView } from "./view.ts";
 
 export interface KindParts {
-  readonly definition: Definition;
-  readonly version: DefinedVersion;
+  readonly definition: Outline;
+  readonly version: OutlinedVersion;
+  readonly schemas: SchemaSource;
   readonly converter: Converter;
   /** Of ObjectMeta. */
   readonly decodeMeta: Decoder;
@@ -42,9 +45,6 @@ export interface KindParts {
 
 /** What may be done while the definition is being deleted: controllers must be able to let their objects go. */
 const LAST_VERBS: readonly Verb[] = ALL_VERBS.filter((verb) => verb !== "create");
-const EMPTY: SchemaProps = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
-
-export const schemaOf = ({ schema }: DefinedVersion): SchemaProps => schema?.openAPIV3Schema ?? EMPTY;
 
 export function rowOf(parts: KindParts): ResourceRow {
   const { definition, version, terminating } = parts;
@@ -85,12 +85,19 @@ function scaleFields(scale: {
   };
 }
 
-function customOf({ definition, version, converter, decodeMeta, ended, terminating }: KindParts): CustomKind {
+/** The schema of the row's version: asked for again at each use, so that one that nobody uses can go. */
+const schemaFor =
+  ({ schemas, version }: KindParts): (() => SchemaProps) =>
+  () =>
+    schemas.of(version.name)!;
+
+function customOf(parts: KindParts): CustomKind {
+  const { definition, version, converter, decodeMeta, schemas, ended, terminating } = parts;
   const { group, names, versions } = definition.spec;
-  const schema = schemaOf(version);
+  const schema = schemaFor(parts);
   const published = { group, version: version.name, kind: names.kind };
   const storage = versions.find((one) => one.storage) ?? version;
-  const schemas = new Map(versions.map((one) => [`${group}/${one.name}`, schemaOf(one)]));
+  const versionNames = new Map(versions.map(({ name }) => [`${group}/${name}`, name]));
   return {
     definition: definition.metadata.name,
     storageVersion: storage.name,
@@ -99,8 +106,8 @@ function customOf({ definition, version, converter, decodeMeta, ended, terminati
       return terminating();
     },
     openApiName: messageName(published),
-    openApi: (dialect) => openApiOf(schema, published, dialect),
-    decode: (value) => decode(value, schema, decodeMeta),
+    openApi: (dialect) => openApiOf(schema(), published, dialect),
+    decode: (value) => decode(value, schema(), decodeMeta),
     async convert(object) {
       const [converted] = await converter.convert([object], `${group}/${version.name}`);
       return converted ?? object;
@@ -111,7 +118,10 @@ function customOf({ definition, version, converter, decodeMeta, ended, terminati
         apiVersion: `${group}/${version.name}`,
         storedApiVersion: `${group}/${storage.name}`,
         listKind: names.listKind ?? `${names.kind}List`,
-        schemas,
+        schemaOf: (apiVersion) => {
+          const name = versionNames.get(apiVersion);
+          return name === undefined ? undefined : schemas.of(name);
+        },
         converter,
         ended,
       }),
@@ -133,13 +143,15 @@ function decode(value: Record<string, unknown>, schema: SchemaProps, decodeMeta:
   return { value: value as unknown as KubeObject, unknown: [...unknown, ...pruned.unknown] };
 }
 
-function strategyOf({ definition, version }: KindParts): Strategy {
-  const schema = schemaOf(version);
+function strategyOf(parts: KindParts): Strategy {
+  const { definition, version } = parts;
+  const schemaNow = schemaFor(parts);
   const namespaced = definition.spec.scope === "Namespaced";
   const hasStatus = version.subresources?.status !== undefined;
   const scale = version.subresources?.scale;
   const check = (object: KubeObject, old: KubeObject | typeof NOTHING, errors: FieldErrors) => {
     const found = new FieldErrors();
+    const schema = schemaNow();
     validateEmbedded(object, schema, found);
     validateValue(object, schema, old, found);
     validateLists(object, old === NOTHING ? undefined : old, schema, found);
@@ -155,7 +167,7 @@ function strategyOf({ definition, version }: KindParts): Strategy {
   const selectable = selectableOf(version);
   return {
     allowUnconditionalUpdate: false,
-    defaults: (object) => void applyDefaults(object, schema),
+    defaults: (object) => void applyDefaults(object, schemaNow()),
     ...(hasStatus
       ? { prepareForCreate: dropStatus, prepareForStatusUpdate: keepMetadata }
       : { prepareForUpdate: countStatus }),
@@ -185,7 +197,7 @@ function countStatus(object: KubeObject, old: KubeObject): void {
   object.metadata.generation = old.metadata.generation + 1;
 }
 
-function selectableOf({ selectableFields }: DefinedVersion): Strategy["selectableFields"] {
+function selectableOf({ selectableFields }: OutlinedVersion): Strategy["selectableFields"] {
   if (!selectableFields?.length) return undefined;
   const fields = selectableFields.map(({ jsonPath }) => [jsonPath.replace(/^\./, ""), pathKeys(jsonPath)] as const);
   return (object) => Object.fromEntries(fields.map(([name, keys]) => [name, textAt(object, keys)]));

@@ -6,17 +6,19 @@
  */
 import { equalJson } from "../../machinery/objects/json-value.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
+import type { CachedObject } from "../cache/contract.ts";
 import type { ResourceRow } from "../resources/contract.ts";
 import type { ResourceTable } from "../resources/table.ts";
 import type { Schema } from "../schema/contract.ts";
 import type { Decoders } from "../schema/decode.ts";
 import { META_PACKAGE } from "../schema/facts.ts";
 import type { WebhookClient } from "../webhooks/contract.ts";
-import type { Definition } from "./contract.ts";
 import { type Converter, noConversion } from "./conversion.ts";
-import { rowOf, schemaOf } from "./kind.ts";
+import { rowOf } from "./kind.ts";
 import { listMessagesOf, messageName, messagesOf } from "./messages.ts";
 import { isEstablished, isTerminating } from "./naming.ts";
+import type { Outline } from "./outline.ts";
+import { createSchemaPool, type SchemaSource } from "./schemas.ts";
 import { createWebhookConverter } from "./webhook.ts";
 
 export interface RegistryOptions {
@@ -31,16 +33,15 @@ export interface RegistryOptions {
 }
 
 export interface Registry {
-  /** Takes the definition as it is now. */
-  set(definition: Definition): void;
+  /** Takes the definition as it is now; `whole` is where its schemas are read when somebody needs them. */
+  set(definition: Outline, whole: Pick<CachedObject, "glance" | "json">): void;
   remove(name: string): void;
-  /** Removes all others. */
-  keepOnly(names: ReadonlySet<string>): void;
   close(): void;
 }
 
 interface Entry {
-  definition: Definition;
+  definition: Outline;
+  readonly schemas: SchemaSource;
   readonly rows: readonly ResourceRow[];
   end(): void;
 }
@@ -49,14 +50,22 @@ export function createRegistry(options: RegistryOptions): Registry {
   const { table, schema, decoders, clock, webhooks, changed } = options;
   const entries = new Map<string, Entry>();
 
-  const converterOf = ({ spec: { conversion } }: Definition): Converter =>
+  const pool = createSchemaPool();
+
+  const converterOf = ({ spec: { conversion } }: Outline): Converter =>
     conversion?.strategy === "Webhook" ? createWebhookConverter({ conversion, clock, webhooks }) : noConversion;
 
-  const open = (definition: Definition): Entry => {
+  const open = (definition: Outline, schemas: SchemaSource): Entry => {
     const stop = new AbortController();
     const converter = converterOf(definition);
     const decodeMeta = decoders(`${META_PACKAGE}.ObjectMeta`);
-    const shared = { converter, decodeMeta, ended: stop.signal, terminating: () => isTerminating(entry.definition) };
+    const shared = {
+      converter,
+      decodeMeta,
+      schemas,
+      ended: stop.signal,
+      terminating: () => isTerminating(entry.definition),
+    };
     const { group, names, versions } = definition.spec;
     // built-in kinds come first: a definition cannot take their place
     const free = (version: string) =>
@@ -68,16 +77,18 @@ export function createRegistry(options: RegistryOptions): Registry {
       const list = { ...kind, kind: names.listKind ?? `${names.kind}List` };
       const [name, listName] = [messageName(kind), messageName(list)];
       return [
-        schema.add(kind, name, () => messagesOf(name, schemaOf(version))),
+        schema.add(kind, name, () => messagesOf(name, schemas.of(version.name)!)),
         schema.add(list, listName, () => listMessagesOf(listName, name)),
       ];
     });
     const entry: Entry = {
       definition,
+      schemas,
       rows,
       end() {
         for (const one of forget) one();
         stop.abort();
+        schemas.drop();
       },
     };
     return entry;
@@ -93,7 +104,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   };
 
   return {
-    set(definition) {
+    set(definition, whole) {
       const { name } = definition.metadata;
       const old = entries.get(name);
       if (!isEstablished(definition)) return remove(name);
@@ -104,16 +115,13 @@ export function createRegistry(options: RegistryOptions): Registry {
         return;
       }
       for (const row of old?.rows ?? []) table.remove(row);
-      const entry = open(definition);
+      const entry = open(definition, pool.source(whole));
       entries.set(name, entry);
       for (const row of entry.rows) table.add(row);
       old?.end();
       changed();
     },
     remove,
-    keepOnly(names) {
-      for (const name of entries.keys()) if (!names.has(name)) remove(name);
-    },
     close() {
       for (const entry of entries.values()) entry.end();
       entries.clear();
@@ -121,7 +129,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   };
 }
 
-const sameRows = (a: Definition, b: Definition): boolean =>
+/** A generation has one spec. */
+const sameRows = (a: Outline, b: Outline): boolean =>
   a.metadata.uid === b.metadata.uid &&
-  equalJson(a.spec, b.spec) &&
+  a.metadata.generation === b.metadata.generation &&
   equalJson(a.status?.acceptedNames, b.status?.acceptedNames);

@@ -24,8 +24,8 @@ export interface ViewOptions {
   readonly apiVersion: string;
   readonly storedApiVersion: string;
   readonly listKind: string;
-  /** By apiVersion. */
-  readonly schemas: ReadonlyMap<string, SchemaProps>;
+  /** Undefined for versions that the definition does not have. */
+  readonly schemaOf: (apiVersion: string) => SchemaProps | undefined;
   readonly converter: Converter;
   /** Aborted when the definition changed: watches end, and clients begin anew. */
   readonly ended: AbortSignal;
@@ -108,14 +108,13 @@ export interface Shown {
 }
 
 function createShown(options: ViewOptions): Shown {
-  const { stored, apiVersion, storedApiVersion, schemas, converter } = options;
+  const { stored, apiVersion, storedApiVersion, schemaOf, converter } = options;
   const seen = new WeakMap<StoredObject, StoredObject>();
   const asked = createAnswers();
-  const schema = schemas.get(apiVersion);
 
   /** As its stored version reads it. */
   const read = (object: StoredObject): KubeObject => {
-    const own = schemas.get(object.apiVersion);
+    const own = schemaOf(object.apiVersion);
     if (!own) return object;
     const copy = cloneJson(object) as Record<string, unknown>;
     const changes = prune(copy, own, true).count + applyDefaults(copy, own) + dropNulls(copy, own);
@@ -133,14 +132,14 @@ function createShown(options: ViewOptions): Shown {
     if (found) return found;
     if (object.apiVersion === apiVersion) return note(object, read(object));
     if (!converter.now) return asked.get(object);
-    return note(object, prunedBy(schema, converter.now(read(object), apiVersion)));
+    return note(object, prunedBy(schemaOf(apiVersion), converter.now(read(object), apiVersion)));
   };
 
   const settle = async (objects: readonly StoredObject[]): Promise<void> => {
     const todo = objects.filter((one) => !known(one));
     if (todo.length === 0) return;
     const converted = await converter.convert(todo.map(read), apiVersion);
-    for (const [at, one] of todo.entries()) asked.set(one, note(one, prunedBy(schema, converted[at]!)));
+    for (const [at, one] of todo.entries()) asked.set(one, note(one, prunedBy(schemaOf(apiVersion), converted[at]!)));
   };
 
   const item = (one: CachedObject, held: StoredObject = one.object): CachedObject => {
@@ -181,7 +180,7 @@ function createShown(options: ViewOptions): Shown {
       let { object } = write;
       if (apiVersion !== storedApiVersion) {
         const [converted] = await converter.convert([object], storedApiVersion);
-        object = prunedBy(schemas.get(storedApiVersion), converted!);
+        object = prunedBy(schemaOf(storedApiVersion), converted!);
       }
       const outcome = await stored.write({ ...write, object });
       // it has just been pruned and filled in

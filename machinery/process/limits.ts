@@ -83,6 +83,8 @@ export const limits = {
   watchWindowRevisions: 10_000,
   /** JSON of the objects that the watch cache keeps parsed; others are parsed when they are asked for. */
   parsedObjectBytes: 16 * MB,
+  /** JSON of the definitions of custom kinds whose schemas are kept ready for use. */
+  usedSchemaBytes: 16 * MB,
   /** How often the watch cache is compared with the store. */
   consistencyCheckMs: 5 * 60_000,
   /** Event history kept by the store: whichever bound is reached first. */
@@ -135,6 +137,12 @@ export const limits = {
   tunnelDialMs: 5_000,
   /** Longest back-off of an agent that opens its tunnel again. */
   tunnelMaxBackoffMs: 10_000,
+  /** How often an API server that shares its store tells that it lives, and after which silence it counts as gone. */
+  serverBeatMs: 5_000,
+  serverGoneMs: 12_000,
+  /** How long other servers may take to say whether they hold a node's tunnel, and how often they are asked. */
+  peerDialMs: 2_000,
+  peerAskMs: 500,
   /** Aliases that one YAML document may expand. */
   yamlAliases: 1_000,
   /** A component's log file, and how many rotated ones are kept. */
