@@ -5,9 +5,8 @@
  * all, for whatever is refused after it would have been charged for nothing.
  * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
  */
-import type { Authorizer } from "../auth/contract.ts";
+import type { Metrics } from "../../machinery/process/metrics.ts";
 import type { Rbac } from "../auth/rbac.ts";
-import type { ResourceRow } from "../resources/contract.ts";
 import { certificates } from "./certificates.ts";
 import { claimResize } from "./claim-resize.ts";
 import type { Admission, AdmissionPlugin, AdmissionServices } from "./contract.ts";
@@ -15,6 +14,7 @@ import { defaultIngressClass } from "./default-ingress-class.ts";
 import { defaultStorageClass } from "./default-storage-class.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
 import { limitRanger } from "./limit-ranger.ts";
+import { mutatingWebhooks } from "./mutating-webhooks.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { nodeRestriction } from "./node-restriction.ts";
 import { podSecurity } from "./pod-security.ts";
@@ -26,12 +26,18 @@ import { runtimeClass } from "./runtime-class.ts";
 import { serviceAccount } from "./service-account.ts";
 import { taintNodesByCondition } from "./taint-nodes-by-condition.ts";
 import { validatingAdmissionPolicy } from "./validating-admission-policy.ts";
+import { validatingWebhooks } from "./validating-webhooks.ts";
+import type { WebhookOptions } from "./webhook-call.ts";
+import { createWebhookMetrics } from "./webhook-metrics.ts";
 
-export function builtinPlugins(
-  rbac: Rbac,
-  authorize: Authorizer,
-  rows: () => readonly ResourceRow[],
-): readonly AdmissionPlugin[] {
+export interface PluginOptions extends Omit<WebhookOptions, "metrics"> {
+  readonly rbac: Rbac;
+  readonly metrics: Metrics;
+}
+
+export function builtinPlugins({ rbac, metrics, ...options }: PluginOptions): readonly AdmissionPlugin[] {
+  const { authorize } = options;
+  const webhooks: WebhookOptions = { ...options, metrics: createWebhookMetrics(metrics) };
   return [
     namespaceLifecycle,
     limitRanger,
@@ -47,7 +53,9 @@ export function builtinPlugins(
     certificates(authorize),
     defaultIngressClass(),
     roleEscalation(rbac, authorize),
-    validatingAdmissionPolicy({ authorize, rows }),
+    mutatingWebhooks(webhooks),
+    validatingAdmissionPolicy(options),
+    validatingWebhooks(webhooks),
     resourceQuota(),
   ];
 }

@@ -30,8 +30,11 @@ export interface AdmissionRequest {
   readonly user: User;
   readonly dryRun: boolean;
   readonly warnings: string[];
-  /** Puts an annotation on the audit event of this request, where there is one. */
-  readonly annotate?: ((key: string, value: string) => void) | undefined;
+  /**
+   * Puts an annotation on the audit event of this request, where there is one. `withBody`: only where the event shows
+   * bodies too.
+   */
+  readonly annotate?: ((key: string, value: string, withBody?: boolean) => void) | undefined;
   /** Aborted when the client is gone. */
   readonly signal?: AbortSignal | undefined;
   /** CreateOptions, DeleteOptions …, as an object; worked out when somebody asks. */

@@ -30,6 +30,19 @@ const exempt = new Set([
 
 export const isExempt = ({ row }: AdmissionRequest): boolean => row.group === ADMISSION && exempt.has(row.plural);
 
+/** Reviews, which are answered and forgotten: webhooks see them, policies do not. */
+export const isQuestion = ({ row }: AdmissionRequest): boolean => row.virtual === true && QUESTIONS.has(row.group);
+const QUESTIONS: ReadonlySet<string> = new Set(["authentication.k8s.io", "authorization.k8s.io"]);
+
+/** The row itself first, then those under which the same objects are served too. */
+export function equivalents(row: ResourceRow, rows: readonly ResourceRow[]): readonly ResourceRow[] {
+  const same = rows.filter((one) => one !== row && storedUnder(one) === storedUnder(row));
+  return [row, ...same];
+}
+
+const storedUnder = ({ group, plural, storedAs }: ResourceRow): string =>
+  `${storedAs?.group ?? group}/${storedAs?.plural ?? plural}`;
+
 /** The labels of the request's namespace; undefined where there is none. */
 export type NamespaceLabels = () => Promise<Labels | undefined> | Labels | undefined;
 

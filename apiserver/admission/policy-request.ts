@@ -6,7 +6,9 @@ import type { Attributes, Authorizer, User } from "../auth/contract.ts";
 import type { AuthorizationCheck, AuthorizerBinding } from "../cel/contract.ts";
 import { cel } from "../cel/lazy.ts";
 import type { ResourceRow } from "../resources/contract.ts";
+import type { GroupVersionKind } from "../schema/contract.ts";
 import type { AdmissionRequest } from "./contract.ts";
+import { isNamespace } from "./namespace-of.ts";
 
 const optionKinds: Readonly<Record<string, string>> = {
   CREATE: "CreateOptions",
@@ -14,25 +16,28 @@ const optionKinds: Readonly<Record<string, string>> = {
   DELETE: "DeleteOptions",
 };
 
-const kindOf = ({ group, version, kind }: ResourceRow) => ({ group, version, kind });
+const kindOf = ({ group, version, kind }: GroupVersionKind) => ({ group, version, kind });
 const resourceOf = ({ group, version, plural }: ResourceRow) => ({ group, version, resource: plural });
 
 /** The variable `request`; `row` is the one that the rules matched. */
 export function requestValue(request: AdmissionRequest, row: ResourceRow): Readonly<Record<string, unknown>> {
   const { user, subresource, name, namespace, operation, dryRun } = request;
   const kind = optionKinds[operation];
+  // as in Kubernetes, a Namespace is in itself
+  const within = namespace || (isNamespace(request) ? name : "");
+  const options = request.options?.() ?? (kind && { kind, apiVersion: "meta.k8s.io/v1" });
   return {
-    kind: kindOf(row),
+    kind: kindOf(request.kind ?? row),
     resource: resourceOf(row),
     ...(subresource && { subResource: subresource, requestSubResource: subresource }),
-    requestKind: kindOf(request.row),
+    requestKind: kindOf(request.kind ?? request.row),
     requestResource: resourceOf(request.row),
     ...(name && { name }),
-    ...(namespace && { namespace }),
+    ...(within && { namespace: within }),
     operation,
     userInfo: userValue(user),
     dryRun,
-    ...(kind && { options: { kind, apiVersion: "meta.k8s.io/v1", ...(dryRun && { dryRun: ["All"] }) } }),
+    ...(options && { options }),
   };
 }
 
@@ -43,12 +48,22 @@ export const userValue = ({ name, uid, groups, extra }: User) => ({
   ...(extra && { extra }),
 });
 
-/** The object as its row has it; of another version it is converted where the two are one object. */
-export function objectAs(object: KubeObject | StoredObject | undefined, from: ResourceRow, to: ResourceRow): unknown {
-  if (!object) return null;
+/** An object of one row as another row of the same objects has it. */
+export async function objectAs(object: KubeObject, from: ResourceRow, to: ResourceRow): Promise<KubeObject> {
   if (from === to) return object;
-  const stored = from.storedAs ? from.storedAs.toStored(object as KubeObject) : object;
-  return to.storedAs ? to.storedAs.fromStored(stored as StoredObject) : stored;
+  if (to.custom) return to.custom.convert(object);
+  const stored = from.storedAs ? from.storedAs.toStored(object) : object;
+  return to.storedAs ? (to.storedAs.fromStored(stored as StoredObject) as KubeObject) : stored;
+}
+
+/** New and old object as the row that the rules matched has them; a subresource's own kind is the same in all. */
+export async function objectsAs(request: AdmissionRequest, to: ResourceRow) {
+  const { object, old, row, kind } = request;
+  if (row === to || kind) return { object: object ?? null, oldObject: old ?? null };
+  return {
+    object: object ? await objectAs(object, row, to) : null,
+    oldObject: old ? await objectAs(old as KubeObject, row, to) : null,
+  };
 }
 
 /** What a policy may know of a namespace. */

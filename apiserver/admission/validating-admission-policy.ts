@@ -7,14 +7,16 @@
  */
 import { ApiError } from "../../machinery/objects/status.ts";
 import type { StoredObject } from "../../machinery/objects/wire.ts";
-import type { Authorizer, CachedObjects } from "../auth/contract.ts";
+import type { Authorizer } from "../auth/contract.ts";
 import type { ResourceRow } from "../resources/contract.ts";
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from "./contract.ts";
+import { namespaceReader } from "./namespace-of.ts";
 import { evaluatePolicy } from "./policy-evaluation.ts";
-import { isExempt, type MatchedAs, matchResources } from "./policy-matching.ts";
+import { type BoundPolicy, PolicyIndex } from "./policy-index.ts";
+import { equivalents, isExempt, isQuestion, type MatchedAs, matchResources } from "./policy-matching.ts";
 import { ConfigurationError, collectParams, paramRow } from "./policy-params.ts";
 import { type Binding, compilePolicy, type Policy, type PolicyPrograms } from "./policy-programs.ts";
-import { authorizerValues, namespaceValue, objectAs, requestValue } from "./policy-request.ts";
+import { authorizerValues, namespaceValue, objectsAs, requestValue } from "./policy-request.ts";
 import { refused } from "./refused.ts";
 
 const POLICIES = "validatingadmissionpolicies.admissionregistration.k8s.io";
@@ -27,11 +29,7 @@ export interface PolicyOptions {
   readonly rows: () => readonly ResourceRow[];
 }
 
-interface BoundPolicy {
-  readonly policy: Policy;
-  readonly bindings: readonly Binding[];
-  readonly programs: () => PolicyPrograms;
-}
+type Bound = BoundPolicy<Policy, Binding, PolicyPrograms>;
 
 /** A denial with what it is told by. */
 interface Denial {
@@ -42,17 +40,17 @@ interface Denial {
 }
 
 export function validatingAdmissionPolicy({ authorize, rows }: PolicyOptions): AdmissionPlugin {
-  const index = new PolicyIndex();
+  const index = new PolicyIndex<Policy, Binding, PolicyPrograms>(POLICIES, BINDINGS, compilePolicy);
   return {
     name: "ValidatingAdmissionPolicy",
     validate(request, services) {
       const bound = index.bound(services.objects);
-      if (bound.length === 0 || isExempt(request)) return undefined;
+      if (bound.length === 0 || isExempt(request) || isQuestion(request)) return undefined;
       return decide(bound, request, services);
     },
   };
 
-  async function decide(bound: readonly BoundPolicy[], request: AdmissionRequest, services: AdmissionServices) {
+  async function decide(bound: readonly Bound[], request: AdmissionRequest, services: AdmissionServices) {
     const denials: Denial[] = [];
     const namespace = namespaceReader(request, services);
     for (const one of bound) {
@@ -73,7 +71,7 @@ export function validatingAdmissionPolicy({ authorize, rows }: PolicyOptions): A
     readonly denials: Denial[];
   }
 
-  async function applyBindings({ policy, bindings, programs }: BoundPolicy, matched: MatchedAs, applying: Applying) {
+  async function applyBindings({ policy, bindings, programs }: Bound, matched: MatchedAs, applying: Applying) {
     const { request, services, namespace, labels, denials } = applying;
     const annotations = new Map<string, Set<string>>();
     for (const binding of bindings) {
@@ -87,8 +85,7 @@ export function validatingAdmissionPolicy({ authorize, rows }: PolicyOptions): A
         continue;
       }
       const base = {
-        object: objectAs(request.object, request.row, matched.row),
-        oldObject: objectAs(request.old, request.row, matched.row),
+        ...(await objectsAs(request, matched.row)),
         request: requestValue(request, matched.row),
         namespaceObject: namespaceValue(await namespace()),
         ...authorizerValues(request, authorize),
@@ -155,62 +152,4 @@ function refusal(request: AdmissionRequest, { policy, binding, message, reason =
   const text = `ValidatingAdmissionPolicy '${policy.metadata.name}'${by} denied request: ${message}`;
   const forbidden = refused(request, text, [{ message: text }]);
   return new ApiError(reason, forbidden.message, forbidden.details, codes[reason] ?? 422);
-}
-
-/** The request's namespace, read once; of a Namespace itself and of what has none: nothing. */
-function namespaceReader({ row, namespace }: AdmissionRequest, { objects, read }: AdmissionServices) {
-  let found: StoredObject | undefined;
-  return async (): Promise<StoredObject | undefined> => {
-    if (namespace === "" || (row.group === "" && row.plural === "namespaces")) return undefined;
-    found ??= objects.get("namespaces", "", namespace) ?? (await read("namespaces", "", namespace));
-    return found;
-  };
-}
-
-/** The row itself first, then those under which the same objects are served too. */
-function equivalents(row: ResourceRow, rows: readonly ResourceRow[]): readonly ResourceRow[] {
-  const same = rows.filter((one) => one !== row && storedUnder(one) === storedUnder(row));
-  return [row, ...same];
-}
-
-const storedUnder = ({ group, plural, storedAs }: ResourceRow): string =>
-  `${storedAs?.group ?? group}/${storedAs?.plural ?? plural}`;
-
-/** The policies that have bindings, as the caches have them now. */
-class PolicyIndex {
-  private policies = -1;
-  private bindings = -1;
-  private known: readonly BoundPolicy[] = [];
-  private readonly programs = new Map<string, PolicyPrograms>();
-
-  bound(objects: CachedObjects): readonly BoundPolicy[] {
-    const policies = objects.generation(POLICIES);
-    const bindings = objects.generation(BINDINGS);
-    if (policies === this.policies && bindings === this.bindings) return this.known;
-    this.known = this.build(objects);
-    this.policies = policies;
-    this.bindings = bindings;
-    return this.known;
-  }
-
-  private build(objects: CachedObjects): readonly BoundPolicy[] {
-    const bindings = [...(objects.list(BINDINGS) as Iterable<Binding>)];
-    const bound: BoundPolicy[] = [];
-    const keys = new Set<string>();
-    for (const policy of objects.list(POLICIES) as Iterable<Policy>) {
-      const key = `${policy.metadata.uid}/${policy.metadata.generation}`;
-      keys.add(key);
-      const its = bindings.filter(({ spec }) => spec?.policyName === policy.metadata.name);
-      if (its.length === 0) continue;
-      bound.push({ policy, bindings: its, programs: () => this.compiled(key, policy) });
-    }
-    for (const key of this.programs.keys()) if (!keys.has(key)) this.programs.delete(key);
-    return bound.sort((a, b) => (a.policy.metadata.name < b.policy.metadata.name ? -1 : 1));
-  }
-
-  private compiled(key: string, policy: Policy): PolicyPrograms {
-    const known = this.programs.get(key) ?? compilePolicy(policy);
-    this.programs.set(key, known);
-    return known;
-  }
 }

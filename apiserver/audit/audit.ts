@@ -79,8 +79,9 @@ export function createAudit({ policy, sink, clock, metrics, read }: AuditOptions
         if (verdict.level === "None") return;
         for (const [key, value] of annotationsOf(decision)) annotations.set(key, value);
       },
-      annotate(key, value) {
-        if (verdict.level !== "None" && !annotations.has(key)) annotations.set(key, value);
+      annotate(key, value, withBody = false) {
+        if (verdict.level === "None" || (withBody && verdict.level === "Metadata")) return;
+        if (!annotations.has(key)) annotations.set(key, value);
       },
       answered(response, broken) {
         if (verdict.level === "None") return response;

@@ -16,8 +16,8 @@ export interface Trail {
   /** Who asks, and in whose name. */
   known(user: User, acting: User): void;
   decided(attributes: Attributes, decision: Decision): void;
-  /** What a plugin has to say about it; the first of a key counts. Needs no `this`. */
-  annotate(this: void, key: string, value: string): void;
+  /** What a plugin has to say about it; the first of a key counts. `withBody`: only where bodies are told. Needs no `this`. */
+  annotate(this: void, key: string, value: string, withBody?: boolean): void;
   /** The answer, perhaps wrapped so that its end is seen. `broken` when it came of an error that nobody foresaw. */
   answered(response: ResponseRecord, broken: boolean): ResponseRecord;
 }

@@ -12,7 +12,7 @@ import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
 import { admitted } from "./admission-request.ts";
-import { decodeObject, readBody } from "./body.ts";
+import { decodeObject, readObject } from "./body.ts";
 import { changeObject, checkPreconditions } from "./commit.ts";
 import type { ResourceExchange, Step } from "./contract.ts";
 import { writeOptions } from "./options.ts";
@@ -23,15 +23,13 @@ const BINDING = { group: "", version: "v1", kind: "Binding" } as const;
 export const bind: Step = async (exchange) => {
   const { record, info, server, warnings } = exchange;
   const { dryRun, fieldValidation } = writeOptions(record.query, "CreateOptions");
-  const body = readBody(server, record);
-  if (!body) throw badRequest("the body of the request is empty: a Binding is expected");
+  const body = readObject(server, record, BINDING);
   const binding = decodeObject(server, body, BINDING, fieldValidation, warnings);
   const { name: given, namespace } = binding.metadata;
   if (given && info.name && given !== info.name) throw badRequest(`name in URL does not match name in Binding object`);
   if (namespace && namespace !== info.namespace)
     throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   const name = info.name || given || "";
-  const node = targetOf(binding, name);
   await admitted(exchange, {
     operation: "CREATE",
     subresource: "binding",
@@ -41,6 +39,7 @@ export const bind: Step = async (exchange) => {
     dryRun,
   });
 
+  const node = targetOf(binding, name);
   await changeObject(exchange, { namespace: info.namespace, name }, dryRun, (current) => {
     const { uid, resourceVersion } = binding.metadata;
     checkPreconditions(exchange, current, { uid, resourceVersion });

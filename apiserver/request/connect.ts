@@ -4,6 +4,7 @@
  * What they see is the options of the connection (PodExecOptions …), as the query says them. A step of
  * subresources.ts that connects is wrapped here, so that none can be forgotten in another place.
  */
+import { cloneJson, equalJson } from "../../machinery/objects/json-value.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import type { FieldType, Schema } from "../schema/contract.ts";
 import { admitted } from "./admission-request.ts";
@@ -16,16 +17,26 @@ export function connection(step: Step): Step {
     const { record, subresource: kind, info } = exchange;
     if (record.upgrade) mayCreate(exchange);
     // the name of a Service or Pod to be reached by proxy may say scheme and port, as in Kubernetes
-    if (kind)
-      await admitted(exchange, {
-        operation: "CONNECT",
-        kind,
-        name: info.name,
-        object: options(exchange),
-        dryRun: false,
-      });
-    return step(exchange);
+    if (!kind) return step(exchange);
+    const object = options(exchange);
+    const before = cloneJson(object);
+    await admitted(exchange, { operation: "CONNECT", kind, name: info.name, object, dryRun: false });
+    if (equalJson(before, object)) return step(exchange);
+    return step({ ...exchange, record: { ...record, query: queryOf(record.query, before, object) } });
   };
+}
+
+/** The query with what the plugins have changed. */
+function queryOf(query: URLSearchParams, before: KubeObject, after: KubeObject): URLSearchParams {
+  const changed = new URLSearchParams(query);
+  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    if (name === "kind" || name === "apiVersion" || name === "path") continue;
+    changed.delete(name);
+    const value = after[name];
+    for (const one of Array.isArray(value) ? value : value === undefined ? [] : [value])
+      changed.append(name, String(one));
+  }
+  return changed;
 }
 
 function options({ record, info, subresource, server }: ResourceExchange): KubeObject {

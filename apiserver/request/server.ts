@@ -15,7 +15,7 @@ import { createAuthenticate } from "../auth/authenticate.ts";
 import { type Authorizer, allow, MASTERS, noOpinion } from "../auth/contract.ts";
 import { createNodeAuthorizer } from "../auth/node-authorizer.ts";
 import { createRbac } from "../auth/rbac.ts";
-import { createTokens } from "../auth/tokens.ts";
+import { createTokens, type TokenOptions } from "../auth/tokens.ts";
 import type { WatchCache } from "../cache/contract.ts";
 import { createRegistry, type Registry } from "../custom/registry.ts";
 import { ResourceTable } from "../resources/table.ts";
@@ -43,6 +43,7 @@ export interface ServerOptions {
   readonly cache: WatchCache;
   /** PKCS#8 PEM that signs service account tokens. */
   readonly tokenKey: string;
+  readonly tokens?: TokenOptions | undefined;
   readonly serviceCidr: string;
   readonly nodePorts: readonly [number, number];
   readonly tunnels?: Tunnels | undefined;
@@ -77,7 +78,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
   const table = new ResourceTable();
   const resources = createResources(table, cache);
   const objects = createCachedObjects(resources);
-  const tokens = createTokens(clock, options.tokenKey);
+  const tokens = createTokens(clock, options.tokenKey, options.tokens);
   const rbac = createRbac(objects);
   const authorize = inOrder([masters, createNodeAuthorizer(objects), rbac.authorize]);
   const protobuf = createProtobuf(schema);
@@ -105,7 +106,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     admission: measuredAdmission(
       createAdmission(
         measuredPlugins(
-          builtinPlugins(rbac, authorize, () => resources.rows),
+          builtinPlugins({ rbac, authorize, webhooks, clock, metrics: all, rows: () => resources.rows }),
           all,
           clock,
         ),
