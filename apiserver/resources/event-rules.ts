@@ -80,5 +80,6 @@ const FIXED = [
 
 export function validateNewUpdate(event: CoreEvent, old: CoreEvent, errors: FieldErrors): void {
   if (!equalJson(event.series, old.series)) validateSeries(event, errors);
-  for (const [field, path] of FIXED) unchanged(event[field], old[field], path, errors);
+  // "" and 0 are no value: what has come by protobuf does not even have them.
+  for (const [field, path] of FIXED) unchanged(event[field] || undefined, old[field] || undefined, path, errors);
 }
