@@ -4,19 +4,24 @@
  * `startApiserver` is for whoever composes it with controllers and scheduler in one process;
  * `apiserverComponent` runs it alone. What is opened here is closed here, in the opposite order.
  */
+import { readFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { hostname } from "node:os";
+import { issue, type KeyPair } from "../machinery/pki/certificates.ts";
 import { ensurePki, type Pki } from "../machinery/pki/pki.ts";
+import type { Clock } from "../machinery/process/clock.ts";
 import { type ComponentContext, defineComponent, type FlagValues } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
 import { nthAddress } from "./admission/service-ranges.ts";
 import { defaultRouteAddress } from "./advertise-address.ts";
 import { MASTERS } from "./auth/contract.ts";
+import type { TokenOptions } from "./auth/tokens.ts";
 import { APISERVER_USER, type Apiserver, createApiserver, DEFAULT_SERVICE_CIDR } from "./create-apiserver.ts";
 import { openStore } from "./open-store.ts";
 import type { Listening } from "./request/http.ts";
 import type { AuditTarget } from "./request/server.ts";
 import { loadSchema } from "./schema/load.ts";
+import type { PeerIdentity } from "./servers/peers.ts";
 
 export const apiserverFlags = {
   listen: { type: "string", default: "0.0.0.0", value: "ADDRESS", help: "address to listen on" },
@@ -55,6 +60,24 @@ export const apiserverFlags = {
     default: "30000-32767",
     value: "FIRST-LAST",
     help: "ports of NodePort Services",
+  },
+  "service-account-issuer": {
+    type: "string",
+    multiple: true,
+    value: "URL",
+    help: "who tokens of service accounts are from: the first in new ones, all are taken",
+  },
+  "api-audiences": {
+    type: "string",
+    multiple: true,
+    value: "NAME",
+    help: "whom a token must be for to be taken here (default: the issuers)",
+  },
+  "service-account-key-file": {
+    type: "string",
+    multiple: true,
+    value: "FILE",
+    help: "PEM of a former key whose tokens are still taken, EC P-256 or RSA",
   },
   "audit-policy-file": {
     type: "string",
@@ -137,14 +160,18 @@ export async function startApiserver(
     opened.push(() => store.close());
     const audit = await auditOf(flags, context);
     if (audit) opened.push(() => audit.sink.close());
+    const shared = flags.store === "etcd";
     const apiserver = createApiserver({
       audit,
+      shared,
+      peers: shared ? peerIdentity(pki, clock) : undefined,
       requestMs: flags["request-timeout"] * 1000,
       store,
       schema,
       clock,
       log,
       tokenKey: pki.tokenKey,
+      tokens: await tokenOptions(flags),
       serviceCidr,
       nodePorts: portRange(flags["node-port-range"]),
       advertiseAddress,
@@ -168,6 +195,21 @@ export async function startApiserver(
     await close();
     throw error;
   }
+}
+
+async function tokenOptions(flags: ApiserverFlags): Promise<TokenOptions> {
+  const issuers = flags["service-account-issuer"];
+  for (const issuer of issuers ?? []) checkIssuer(issuer);
+  const files = flags["service-account-key-file"] ?? [];
+  const keys = await Promise.all(files.map((file) => readFile(file, "utf8")));
+  return { issuers, audiences: flags["api-audiences"], keys };
+}
+
+/** As OpenID asks for it, so that others find the keys. */
+function checkIssuer(issuer: string): void {
+  const url = URL.parse(issuer);
+  if (url?.protocol !== "https:" || url.search || url.hash)
+    throw new Error(`--service-account-issuer ${issuer}: must be an https URL without query and fragment`);
 }
 
 function keys(
@@ -234,6 +276,22 @@ async function listen(
   const peer = { kind: "direct", user: APISERVER_USER, groups: [MASTERS] } as const;
   listening.push(await listenUnix({ ...common, path, peer }));
 }
+
+/** A certificate of this process alone; the authority that it shares with the others makes it good. */
+function peerIdentity({ authority }: Pki, clock: Clock): PeerIdentity {
+  const subject = { commonName: APISERVER_USER, organizations: [MASTERS], use: "client" } as const;
+  let made: { readonly pair: Promise<KeyPair>; readonly at: number } | undefined;
+  return {
+    authority: authority.certificate,
+    identity() {
+      if (!made || clock.now() - made.at > PEER_CERTIFICATE_MS)
+        made = { pair: issue(clock, authority, subject), at: clock.now() };
+      return made.pair;
+    },
+  };
+}
+
+const PEER_CERTIFICATE_MS = 24 * 3_600_000;
 
 /** Undefined unless both policy and path are given: as in Kubernetes each needs the other. */
 async function auditOf(

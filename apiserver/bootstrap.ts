@@ -5,7 +5,7 @@
  * the roles; what they took away comes back, unless they set autoupdate to "false".
  */
 import type { Client } from "../machinery/client/client.ts";
-import type { ClusterRole, ClusterRoleBinding, Kinds, ResourceName } from "../machinery/objects/kinds.ts";
+import type { ClusterRole, ClusterRoleBinding, Kinds, ResourceName, Service } from "../machinery/objects/kinds.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import {
   type BootstrapBinding,
@@ -21,8 +21,7 @@ export interface BootstrapOptions {
   readonly serviceCidr: string;
   /** ClusterIP of default/kubernetes: the first of the service CIDR. */
   readonly serviceAddress: string;
-  /** Where the API server itself is reached. */
-  readonly advertiseAddress: string;
+  /** Where the API server itself listens. */
   readonly port: number;
 }
 
@@ -108,35 +107,21 @@ async function ensureBinding(client: Client, { role, subjects }: BootstrapBindin
     await client.update("clusterrolebindings", { ...found, subjects: [...(found.subjects ?? []), ...missing] });
 }
 
-/** default/kubernetes: how Pods reach the API server. Its endpoints are kept here, not by a controller. */
-async function keepService({ client, serviceAddress, advertiseAddress, port }: BootstrapOptions): Promise<void> {
-  const named = (labels: Record<string, string>) => ({ name: "kubernetes", namespace: "default", labels });
-  await keep(client, "services", {
-    metadata: named({ component: "apiserver", provider: "kubernetes" }),
+/** default/kubernetes: how Pods reach the API server. Its endpoints: servers/service-endpoints.ts. */
+async function keepService({ client, serviceAddress, port }: BootstrapOptions): Promise<void> {
+  const service: Draft<Service> = {
+    metadata: {
+      name: "kubernetes",
+      namespace: "default",
+      labels: { component: "apiserver", provider: "kubernetes" },
+    },
     spec: {
       type: "ClusterIP",
       clusterIP: serviceAddress,
       clusterIPs: [serviceAddress],
       ports: [{ name: "https", protocol: "TCP", port: 443, targetPort: port }],
     },
-  });
-  // A server that only this machine reaches has no address to tell.
-  const addresses = advertiseAddress.startsWith("127.") ? [] : [advertiseAddress];
-  const ports = [{ name: "https", protocol: "TCP", port }];
-  await keep(client, "endpointslices", {
-    metadata: named({ "kubernetes.io/service-name": "kubernetes" }),
-    addressType: "IPv4",
-    endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
-    ports,
-  });
-  await keep(client, "endpoints", {
-    metadata: named({ "endpointslice.kubernetes.io/skip-mirror": "true" }),
-    subsets: addresses.map((ip) => ({ addresses: [{ ip }], ports })),
-  });
-}
-
-/** Makes the object be as it is here; what is so already is not written again. */
-async function keep<K extends ResourceName>(client: Client, resource: K, object: Draft<Kinds[K]>): Promise<void> {
-  const { metadata } = await ensure(client, resource, object);
-  await client.update(resource, { ...object, metadata });
+  };
+  const { metadata } = await ensure(client, "services", service);
+  await client.update("services", { ...service, metadata });
 }

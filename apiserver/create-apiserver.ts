@@ -15,6 +15,7 @@ import type { Metrics } from "../machinery/process/metrics.ts";
 import { createPolicyStatus, policiesRow } from "./admission/policy-status.ts";
 import { nthAddress } from "./admission/service-ranges.ts";
 import { MASTERS } from "./auth/contract.ts";
+import type { TokenOptions } from "./auth/tokens.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { asApi } from "./cache/errors.ts";
 import { createWatchCache } from "./cache/watch-cache.ts";
@@ -24,6 +25,9 @@ import type { HealthCheck } from "./request/health.ts";
 import { createServerMetrics } from "./request/metrics.ts";
 import { type AuditTarget, assembleServer } from "./request/server.ts";
 import type { Schema } from "./schema/contract.ts";
+import { createPeers, type PeerIdentity } from "./servers/peers.ts";
+import { createPresence } from "./servers/presence.ts";
+import { createServers } from "./servers/servers.ts";
 import type { Store } from "./store/contract.ts";
 import { measured } from "./store/measured.ts";
 import { prepareStore } from "./store/store-state.ts";
@@ -38,12 +42,18 @@ export interface ApiserverOptions {
   readonly log: Logger;
   /** PKCS#8 PEM that signs service account tokens: see machinery/pki. */
   readonly tokenKey: string;
+  /** Who tokens say they are from, and for whom; keys besides the one that signs. */
+  readonly tokens?: TokenOptions | undefined;
   readonly serviceCidr?: string;
   readonly nodePorts?: readonly [number, number];
   /** Where Pods and other machines reach this server. */
   readonly advertiseAddress?: string;
   readonly port?: number;
   readonly audit?: AuditTarget | undefined;
+  /** Other servers may work on the same store, now or later. */
+  readonly shared?: boolean;
+  /** How this server shows itself to those: without it, nodes whose tunnels they hold are not reached from here. */
+  readonly peers?: PeerIdentity | undefined;
   /** Longest that a request may take which is no watch or stream. */
   readonly requestMs?: number;
 }
@@ -76,7 +86,12 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
   const metrics = createServerMetrics(clock);
   const store = measured(options.store, metrics.all, clock);
   const cache = createWatchCache({ store, clock, log });
-  const tunnels = createTunnels({ clock, log });
+  const self = { address: advertiseAddress, port };
+  const { shared = false } = options;
+  const presence = createPresence({ clock, log, internal: cache.internal, self, shared });
+  const peers = options.peers && createPeers(options.peers, clock);
+  const elsewhere = peers && ((node: string, signal?: AbortSignal) => peers(presence.others(), node, signal));
+  const tunnels = createTunnels({ clock, log, elsewhere });
   let starting = true;
   let leaving = false;
   const checks: HealthCheck[] = [
@@ -96,6 +111,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     schema,
     cache,
     tokenKey: options.tokenKey,
+    tokens: options.tokens,
     serviceCidr,
     nodePorts,
     tunnels,
@@ -111,6 +127,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
   const { handler, idle } = drained(pipeline, clock);
   const client = createClient(directTransport({ handler, user: APISERVER_USER, groups: [MASTERS] }));
   const serviceAddress = nthAddress(serviceCidr, 1);
+  const servers = createServers({ presence, self, shared, client, objects: server.objects, clock, log });
   const definitions = createDefinitions({
     cache: server.resources.cache(definitionsRow(server.resources)),
     registry,
@@ -133,12 +150,14 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
 
   const begin = async (signal: AbortSignal) => {
     await cache.synced(signal);
+    await presence.announce();
     await asApi(prepareStore(store));
     const wrong = await addresses.repair();
     if (wrong > 0) log.warn("service addresses repaired", { count: wrong });
     await definitions.start();
     policyStatus.start();
-    await bootstrap({ client, serviceCidr, serviceAddress, advertiseAddress, port });
+    await bootstrap({ client, serviceCidr, serviceAddress, port });
+    await servers.serve();
     // A consistent read: permissions come from the cache, which then has everything that was just written.
     await client.list("namespaces", { limit: 1 });
   };
@@ -149,6 +168,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     metrics: metrics.all,
     leave() {
       leaving = true;
+      void servers.leave();
     },
     async start(signal) {
       const until = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
@@ -167,6 +187,8 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     },
     async close() {
       leaving = true;
+      const left = servers.leave();
+      if (shared) await left; // what it still writes goes through here
       stop.abort(new ApiError("ServiceUnavailable", "the server is shutting down"));
       await idle(limits.drainMs);
       await definitions.stopped();

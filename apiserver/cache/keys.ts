@@ -14,6 +14,8 @@ export const offsetKey = `${internalPrefix}resource-version-offset`;
 export const closedKey = `${internalPrefix}closed`;
 /** Decimal text: the format in which everything is written. */
 export const formatKey = `${internalPrefix}format`;
+/** A key for each server that works on a store which servers share; JSON. */
+export const serversPrefix = `${internalPrefix}servers/`;
 /** Written only to make a lagging watch move. */
 export const progressKey = `${internalPrefix}progress`;
 

@@ -8,9 +8,12 @@ import type { ResponseRecord } from "../../machinery/client/transport/contract.t
 import { METRICS_TYPE } from "../../machinery/process/metrics.ts";
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from "../resources/discovery.ts";
 import { answerOpenApi } from "../schema/openapi-handler.ts";
+import { PEER_TUNNEL_PATH } from "../servers/peers.ts";
 import type { Exchange } from "./contract.ts";
 import { health } from "./health.ts";
+import { ISSUER_PATH, issuerConfiguration, issuerKeys, KEYS_PATH } from "./issuer-discovery.ts";
 import { MEDIA_TYPES, negotiate, type Offer } from "./negotiate.ts";
+import { peerTunnel } from "./peer-tunnel.ts";
 import { nothingThere } from "./refusals.ts";
 import { render } from "./render.ts";
 import { respondText, respondValue } from "./respond.ts";
@@ -37,8 +40,10 @@ const exact: Readonly<Record<string, Endpoint>> = {
   ),
   "/api": reads((exchange) => discovery(exchange, "core")),
   "/apis": reads((exchange) => discovery(exchange, "groups")),
-  "/openid/v1/jwks": reads(({ server }) => respondValue(200, server.tokens.keySet)),
+  [ISSUER_PATH]: reads(issuerConfiguration),
+  [KEYS_PATH]: reads(issuerKeys),
   "/k8ts/v1/tunnel": { methods: ["GET"], serve: tunnel },
+  [PEER_TUNNEL_PATH]: { methods: ["POST"], serve: peerTunnel },
 };
 
 /** Longest first where one begins with another. */

@@ -24,6 +24,7 @@ import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import { AUDIT_ID } from "../audit/event.ts";
+import { PEER_PROTOCOL } from "../servers/peers.ts";
 import { failure } from "./failure.ts";
 import { announcedBytes, bodyOf, NO_BODY } from "./http-body.ts";
 import { writeResponse, writeUpgradeRefusal } from "./http-response.ts";
@@ -139,7 +140,7 @@ function limited(server: Server, { bounds = BOUNDS, log }: ListenOptions): void 
 
 const IDLE_LOOK_MS = 20;
 
-const UPGRADES: ReadonlySet<string> = new Set(["websocket", "spdy/3.1"]);
+const UPGRADES: ReadonlySet<string> = new Set(["websocket", "spdy/3.1", PEER_PROTOCOL]);
 
 function application(options: ListenOptions, peerOf: (request: IncomingMessage) => Peer) {
   const app = express();

@@ -15,10 +15,12 @@ export interface Tunnels {
    */
   accept(nodeName: string, request: RequestRecord): ResponseRecord;
   /**
-   * A stream to the node's kubelet. Waits a little for an agent that is reconnecting, then rejects
-   * with ServiceUnavailable: `error dialing backend: no tunnel to node "x"`.
+   * A stream to the node's kubelet, through another server where that one holds its tunnel. Waits a little for an
+   * agent that is reconnecting, then rejects with ServiceUnavailable: `error dialing backend: no tunnel to node "x"`.
    */
   dial(nodeName: string, options?: { readonly signal?: AbortSignal }): Promise<Duplex>;
+  /** A stream through a tunnel that this server holds itself; undefined when it holds none of the node. */
+  openHere(nodeName: string): Duplex | undefined;
   /** Names of the nodes that are connected. */
   nodes(): readonly string[];
   close(): Promise<void>;

@@ -123,7 +123,7 @@ function answerHead(response: IncomingMessage): string {
 }
 
 /** Bytes both ways, half-closes included; when one side breaks the other is destroyed. */
-function splice(one: Duplex, other: Duplex): void {
+export function splice(one: Duplex, other: Duplex): void {
   for (const [from, to] of [
     [one, other],
     [other, one],

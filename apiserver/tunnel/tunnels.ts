@@ -17,9 +17,11 @@ import type { Tunnels } from "./contract.ts";
 export interface TunnelsOptions {
   readonly clock: Clock;
   readonly log: Logger;
+  /** A stream to the node through another server; undefined when none holds its tunnel. */
+  readonly elsewhere?: ((node: string, signal?: AbortSignal) => Promise<Duplex | undefined>) | undefined;
 }
 
-export function createTunnels({ clock, log }: TunnelsOptions): Tunnels {
+export function createTunnels({ clock, log, elsewhere }: TunnelsOptions): Tunnels {
   /** The latest tunnel of each node last. */
   const muxes = new Map<string, readonly Mux[]>();
   const arrivals = new Set<() => void>();
@@ -50,24 +52,30 @@ export function createTunnels({ clock, log }: TunnelsOptions): Tunnels {
     add(node, mux);
   };
 
-  /** Resolves with the node's tunnel, or with undefined when none came in time. */
-  const awaitTunnel = (node: string, signal?: AbortSignal) =>
-    new Promise<Mux | undefined>((resolve) => {
-      const finish = (mux: Mux | undefined) => {
+  /** Resolves when the node's tunnel came, or the time is over. */
+  const awaitTunnel = (node: string, ms: number, signal?: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      const finish = () => {
         timer.cancel();
         arrivals.delete(onArrival);
-        signal?.removeEventListener("abort", onAbort);
-        resolve(mux);
+        signal?.removeEventListener("abort", finish);
+        resolve();
       };
       const onArrival = () => {
-        const mux = find(node);
-        if (mux || closing) finish(mux);
+        if (find(node) || closing) finish();
       };
-      const onAbort = () => finish(undefined);
-      const timer = clock.after(limits.tunnelDialMs, () => finish(undefined));
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const timer = clock.after(ms, finish);
+      signal?.addEventListener("abort", finish, { once: true });
       arrivals.add(onArrival);
     });
+
+  const openHere = (node: string): Duplex | undefined => {
+    try {
+      return find(node)?.open("kubelet");
+    } catch (error) {
+      throw unreachable((error as Error).message);
+    }
+  };
 
   return {
     accept(nodeName, request): ResponseRecord {
@@ -86,15 +94,17 @@ export function createTunnels({ clock, log }: TunnelsOptions): Tunnels {
       };
     },
     async dial(nodeName, { signal } = {}) {
-      const waiting = !closing && !signal?.aborted;
-      const mux = find(nodeName) ?? (waiting ? await awaitTunnel(nodeName, signal) : undefined);
-      if (!mux) throw unreachable(`no tunnel to node ${JSON.stringify(nodeName)}`);
-      try {
-        return mux.open("kubelet");
-      } catch (error) {
-        throw unreachable((error as Error).message);
+      const end = clock.monotonic() + limits.tunnelDialMs;
+      for (;;) {
+        const stream = openHere(nodeName) ?? (await elsewhere?.(nodeName, signal));
+        if (stream) return stream;
+        const left = end - clock.monotonic();
+        if (closing || signal?.aborted || left <= 0) throw unreachable(`no tunnel to node ${JSON.stringify(nodeName)}`);
+        // It may come to another server.
+        await awaitTunnel(nodeName, elsewhere ? Math.min(left, limits.peerAskMs) : left, signal);
       }
     },
+    openHere,
     nodes: () => [...muxes.keys()],
     async close() {
       closing = true;

@@ -1,0 +1,162 @@
+/**
+ * Two servers as processes on one etcd, with an agent at one of them: either serves everything, and when one is
+ * killed the other leads within seconds.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../machinery/process/clock.ts";
+import { homePaths } from "../../machinery/process/home.ts";
+import { type EtcdServer, hasEtcd, startEtcd } from "../store/etcd/etcd-server.ts";
+
+const MAIN = join(import.meta.dirname, "../../main.ts");
+const root = mkdtempSync(join(tmpdir(), "k8ts-two-"));
+const children: ChildProcess[] = [];
+
+interface Server {
+  readonly child: ChildProcess;
+  readonly home: string;
+  readonly port: number;
+  kubectl(...args: string[]): Promise<{ code: number; text: string }>;
+}
+
+function k8ts(home: string, args: readonly string[]): ChildProcess {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, K8TS_HOME: home }, stdio: "ignore" });
+  children.push(child);
+  return child;
+}
+
+function kubectl(home: string, args: readonly string[]): Promise<{ code: number; text: string }> {
+  const env = { ...process.env, K8TS_HOME: home, KUBECONFIG: homePaths(home).adminKubeconfig, HOME: home };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, "kubectl", ...args], { env, timeout: 20_000 }, (error, stdout, stderr) => {
+      resolve({ code: error ? 1 : 0, text: stdout + stderr });
+    });
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0);
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function startServer(name: string, etcd: EtcdServer): Promise<Server> {
+  const home = join(root, name);
+  const port = await freePort();
+  const flags = ["--port", String(port), "--store", "etcd", "--etcd-servers", etcd.endpoint, "--node-name", "n1"];
+  const child = k8ts(home, ["server", ...flags]);
+  const server = { child, home, port, kubectl: (...args: string[]) => kubectl(home, args) };
+  await eventually(async () => (await server.kubectl("get", "--raw", "/readyz")).text === "ok");
+  return server;
+}
+
+async function eventually(holds: () => Promise<boolean>): Promise<void> {
+  const end = systemClock.monotonic() + POLL.timeout;
+  while (!(await holds())) {
+    if (systemClock.monotonic() > end) throw new Error(`it never came: ${holds}`);
+    await systemClock.sleep(POLL.interval);
+  }
+}
+
+const POLL = { timeout: 40_000, interval: 500 };
+
+describe.skipIf(!hasEtcd())("two servers", () => {
+  let etcd: EtcdServer;
+  let one: Server;
+  let other: Server;
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    one = await startServer("one", etcd);
+    // Servers of a cluster share its authority and the key of its tokens.
+    mkdirSync(join(root, "other", "pki"), { recursive: true });
+    for (const file of ["ca.crt", "ca.key", "service-accounts.key"])
+      cpSync(join(root, "one", "pki", file), join(root, "other", "pki", file));
+    other = await startServer("other", etcd);
+    const agent = ["--runtime", "simulated", "--node-name", "n1"];
+    k8ts(join(root, "agent"), ["agent", ...agent, "--kubeconfig", homePaths(one.home).kubeconfig("kubelet")]);
+    await eventually(async () => /n1 +Ready/.test((await other.kubectl("get", "nodes")).text));
+  }, 120_000);
+  afterAll(async () => {
+    for (const child of children) child.kill("SIGKILL");
+    await etcd?.stop();
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  const ports = async (server: Server): Promise<number[]> => {
+    const path = "jsonpath={.subsets[*].ports[*].port}";
+    const { text } = await server.kubectl("get", "endpoints", "kubernetes", "-o", path);
+    return text.trim().split(" ").map(Number).sort();
+  };
+  let pod = "";
+
+  test("default/kubernetes leads to both", async () => {
+    for (const server of [one, other]) expect(await ports(server)).toEqual([one.port, other.port].sort());
+    const slices = await one.kubectl(
+      "get",
+      "endpointslices",
+      "-l",
+      "kubernetes.io/service-name=kubernetes",
+      "-o",
+      "name",
+    );
+    expect(slices.text.trim().split("\n")).toHaveLength(2);
+  });
+
+  test("logs, exec and the node's proxy are answered by either, wherever the node's tunnel is", async () => {
+    await other.kubectl("create", "deployment", "web", "--image", "web:1");
+    const pods = async (field: string) =>
+      (await one.kubectl("get", "pods", "-l", "app=web", "-o", `jsonpath={.items[*].${field}}`)).text;
+    await expect.poll(() => pods("status.phase"), POLL).toBe("Running");
+    pod = await pods("metadata.name");
+    for (const server of [one, other]) {
+      expect(await server.kubectl("logs", pod)).toMatchObject({ code: 0 });
+      expect(await server.kubectl("exec", pod, "--", "echo", "hello")).toEqual({ code: 0, text: "hello\n" });
+      expect(await server.kubectl("get", "--raw", "/api/v1/nodes/n1/proxy/healthz")).toEqual({ code: 0, text: "ok" });
+    }
+  });
+
+  test("a port is forwarded through the server that has no tunnel", async () => {
+    const port = await freePort();
+    const env = { ...process.env, KUBECONFIG: homePaths(other.home).adminKubeconfig };
+    const forward = spawn(process.execPath, [MAIN, "kubectl", "port-forward", `pod/${pod}`, `${port}:80`], { env });
+    children.push(forward);
+    const said = await new Promise<string>((resolve) => forward.stdout.once("data", (data) => resolve(String(data))));
+    expect(said).toContain(`Forwarding from 127.0.0.1:${port}`);
+    forward.kill("SIGKILL");
+  });
+
+  test("without the one that leads, the other takes over, and the endpoints forget it", async () => {
+    const leader = async (lease: string) =>
+      (await other.kubectl("get", "lease", "-n", "kube-system", lease, "-o", "jsonpath={.spec.holderIdentity}")).text;
+    const before = await Promise.all(["kube-controller-manager", "kube-scheduler"].map(leader));
+    one.child.kill("SIGKILL"); // it was first, so it leads
+    const killed = systemClock.monotonic();
+    const forgotten = expect
+      .poll(() => ports(other), POLL)
+      .toEqual([other.port])
+      .then(() => systemClock.monotonic() - killed);
+    await other.kubectl("create", "deployment", "late", "--image", "web:1", "--replicas", "1");
+    const placed = async () =>
+      (await other.kubectl("get", "pods", "-l", "app=late", "-o", "jsonpath={.items[*].spec.nodeName}")).text;
+    await expect.poll(placed, POLL).toBe("n1");
+    const after = await Promise.all(["kube-controller-manager", "kube-scheduler"].map(leader));
+    expect(after[0]).not.toBe(before[0]);
+    expect(after[1]).not.toBe(before[1]);
+    expect(await forgotten).toBeLessThan(25_000);
+  }, 60_000);
+
+  test("a server that stops in order is forgotten at once", async () => {
+    const third = await startServer("one", etcd);
+    expect(await ports(other)).toEqual([other.port, third.port].sort());
+    const ended = new Promise((resolve) => third.child.once("close", resolve));
+    third.child.kill("SIGTERM");
+    await ended;
+    expect(await ports(other)).toEqual([other.port]);
+  }, 60_000);
+});
