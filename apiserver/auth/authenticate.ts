@@ -18,7 +18,7 @@ import {
   type User,
 } from "./contract.ts";
 import { forbidden } from "./forbidden.ts";
-import { DEFAULT_AUDIENCES, type Tokens, unauthorized } from "./tokens.ts";
+import { type Tokens, unauthorized } from "./tokens.ts";
 
 export function createAuthenticate(tokens: Tokens, objects: CachedObjects): (request: RequestRecord) => User {
   return (request) => {
@@ -26,7 +26,7 @@ export function createAuthenticate(tokens: Tokens, objects: CachedObjects): (req
     if (peer.kind !== "anonymous") return { name: peer.user, groups: withAuthenticated(peer.groups) };
     const token = bearerToken(request);
     if (token === undefined) return anonymous;
-    const verified = tokens.verify(token, DEFAULT_AUDIENCES, objects);
+    const verified = tokens.verify(token, tokens.audiences, objects);
     if (!verified) throw unauthorized();
     return verified.user;
   };

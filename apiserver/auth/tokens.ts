@@ -1,6 +1,8 @@
 /**
  * Tokens: service account tokens as signed JWTs (ES256), bound to an account and possibly a Pod.
  *
+ * Signed by one key; others are taken too, so that keys and issuers can change while old tokens live. Who else
+ * wants to check a token finds the keys at request/issuer-discovery.ts.
  * A token is good only while what it is bound to exists with the same uid: checked with every use
  * against the cache, so deleting a Pod ends its token. Issued by request/token-request.ts.
  * https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
@@ -11,7 +13,15 @@ import type { Clock } from "../../machinery/process/clock.ts";
 import { AUTHENTICATED, type CachedObjects, type User } from "./contract.ts";
 
 export const ISSUER = "https://kubernetes.default.svc.cluster.local";
-export const DEFAULT_AUDIENCES: readonly string[] = [ISSUER];
+
+export interface TokenOptions {
+  /** The first is in new tokens; those of all are taken. Absent: ISSUER. */
+  readonly issuers?: readonly string[] | undefined;
+  /** Whom a token must be meant for to be taken here. Absent: the issuers. */
+  readonly audiences?: readonly string[] | undefined;
+  /** PEM of more keys, public or private, whose tokens are taken: EC P-256 or RSA. */
+  readonly keys?: readonly string[] | undefined;
+}
 
 export interface Reference {
   readonly name: string;
@@ -50,21 +60,29 @@ export interface Tokens {
    * `audiences`: at least one of them must be among the token's.
    */
   verify(token: string, audiences: readonly string[], objects: CachedObjects): VerifiedToken | undefined;
-  /** The public key as a JSON Web Key Set. */
+  /** What is in new tokens. */
+  readonly issuer: string;
+  /** For whom tokens are that say nothing else, and one of whom a request's token must be for. */
+  readonly audiences: readonly string[];
+  /** How the keys sign: "ES256". */
+  readonly algorithms: readonly string[];
+  /** The public keys as a JSON Web Key Set; the one that signs comes first. */
   readonly keySet: unknown;
 }
 
-export function createTokens(clock: Clock, privateKeyPem: string): Tokens {
+export function createTokens(clock: Clock, privateKeyPem: string, options: TokenOptions = {}): Tokens {
+  const { issuers = [ISSUER], audiences: own = issuers, keys: more = [] } = options;
   const key = createPrivateKey(privateKeyPem);
-  const publicKey = createPublicKey(key);
-  const jwk = publicKey.export({ format: "jwk" });
-  const kid = createHash("sha256")
-    .update(publicKey.export({ format: "der", type: "spki" }))
-    .digest("base64url");
-  const head = encode({ alg: "ES256", kid });
+  const keys = [privateKeyPem, ...more].map(verifyingKey);
+  const byId = new Map(keys.map((one) => [one.id, one]));
+  const head = encode({ alg: "ES256", kid: keys[0]!.id });
+  const [issuer = ISSUER] = issuers;
 
   return {
-    keySet: { keys: [{ use: "sig", alg: "ES256", kid, ...jwk }] },
+    issuer,
+    audiences: own,
+    algorithms: [...new Set(keys.map(({ algorithm }) => algorithm))].sort(),
+    keySet: { keys: [...byId.values()].map(({ jwk }) => jwk) },
 
     issue(binding, audiences, seconds) {
       const now = Math.floor(clock.now() / 1000);
@@ -72,7 +90,7 @@ export function createTokens(clock: Clock, privateKeyPem: string): Tokens {
         aud: audiences,
         exp: now + seconds,
         iat: now,
-        iss: ISSUER,
+        iss: issuer,
         jti: clock.uuid(),
         "kubernetes.io": binding,
         nbf: now,
@@ -84,8 +102,8 @@ export function createTokens(clock: Clock, privateKeyPem: string): Tokens {
     },
 
     verify(token, audiences, objects) {
-      const claims = signedClaims(token, kid, publicKey);
-      if (!claims) return undefined;
+      const claims = signedClaims(token, byId);
+      if (!claims || !issuers.includes(claims.iss)) return undefined;
       const seconds = clock.now() / 1000;
       if (claims.exp <= seconds || claims.nbf > seconds + 60) throw unauthorized("service account token has expired");
       const shared = claims.aud.filter((one) => audiences.includes(one));
@@ -96,16 +114,36 @@ export function createTokens(clock: Clock, privateKeyPem: string): Tokens {
   };
 }
 
-function signedClaims(token: string, kid: string, key: KeyObject): Claims | undefined {
+interface VerifyingKey {
+  readonly id: string;
+  readonly algorithm: "ES256" | "RS256";
+  readonly key: KeyObject;
+  readonly jwk: unknown;
+}
+
+function verifyingKey(pem: string): VerifyingKey {
+  const key = createPublicKey(pem);
+  const { namedCurve } = key.asymmetricKeyDetails ?? {};
+  const algorithm = key.asymmetricKeyType === "rsa" ? "RS256" : namedCurve === "prime256v1" ? "ES256" : undefined;
+  if (!algorithm) throw new Error("a key of service account tokens must be EC P-256 or RSA");
+  const id = createHash("sha256")
+    .update(key.export({ format: "der", type: "spki" }))
+    .digest("base64url");
+  return { id, algorithm, key, jwk: { use: "sig", alg: algorithm, kid: id, ...key.export({ format: "jwk" }) } };
+}
+
+function signedClaims(token: string, keys: ReadonlyMap<string, VerifyingKey>): Claims | undefined {
   const parts = token.split(".");
   const [head = "", body = "", signature = ""] = parts;
   if (parts.length !== 3) return undefined;
-  const header = decode(head) as { alg?: unknown; kid?: unknown } | undefined;
-  if (header?.alg !== "ES256" || header.kid !== kid) return undefined;
+  const { alg, kid } = (decode(head) ?? {}) as { alg?: unknown; kid?: unknown };
+  const known = typeof kid === "string" ? keys.get(kid) : undefined;
+  if (!known || known.algorithm !== alg) return undefined;
   const bytes = Buffer.from(signature, "base64url");
-  if (!verify("sha256", Buffer.from(`${head}.${body}`), { key, dsaEncoding: "ieee-p1363" }, bytes)) return undefined;
-  const claims = decode(body) as Claims | undefined;
-  return claims?.iss === ISSUER ? claims : undefined;
+  const how = { key: known.key, dsaEncoding: "ieee-p1363" } as const;
+  return verify("sha256", Buffer.from(`${head}.${body}`), how, bytes)
+    ? (decode(body) as Claims | undefined)
+    : undefined;
 }
 
 /** What is being deleted may end its work: a Pod that terminates still needs its token for a while. */

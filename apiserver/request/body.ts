@@ -13,11 +13,15 @@ import { readYaml, YamlError } from "../../machinery/yaml.ts";
 import type { CustomKind } from "../resources/contract.ts";
 import type { Decoded, Schema } from "../schema/contract.ts";
 import { cannotBeHandled, type Decoders, strictErrors } from "../schema/decode.ts";
+import { goText, wellFormed } from "../schema/go-text.ts";
+import { goKindOf } from "../schema/go-types.ts";
 import { readJson } from "../schema/json.ts";
 import { JsonSyntaxError } from "../schema/json-reader.ts";
 import { PROTOBUF, type Protobuf } from "../schema/protobuf.ts";
+import { ProtobufError } from "../schema/protobuf-input.ts";
 import { DecodeError } from "../schema/scalars.ts";
 import type { FieldValidation } from "./options.ts";
+import { internalPackage, notRegistered, UnreadableBody, unrecognized } from "./unreadable.ts";
 
 export interface Expected {
   readonly group: string;
@@ -37,36 +41,106 @@ const YAML_TYPES: ReadonlySet<string> = new Set(["application/yaml", "applicatio
 export const mediaType = (headers: RequestRecord["headers"]): string =>
   (headers["content-type"] ?? "").split(";", 1)[0]!.trim().toLowerCase();
 
+type Sent = Pick<RequestRecord, "body" | "headers">;
+
 /** The body as a value, before its type is looked at; undefined when there is none. */
-export function readBody(
+export function readBody({ protobuf }: { readonly protobuf: Protobuf }, sent: Sent): ReadValue | undefined {
+  try {
+    return read(protobuf, sent);
+  } catch (error) {
+    if (error instanceof UnreadableBody) throw badRequest(error.message);
+    throw error;
+  }
+}
+
+/** The body of a request that must bring an object: 400 in Kubernetes' words where it brings none. */
+export function readObject(
   { protobuf }: { readonly protobuf: Protobuf },
-  { body, headers }: Pick<RequestRecord, "body" | "headers">,
+  sent: Sent,
+  { group, version, kind, custom }: Expected,
+): ReadValue {
+  try {
+    if (custom && mediaType(sent.headers) === PROTOBUF) throw unsupportedMediaType([...JSON_AND_YAML]);
+    const value = read(protobuf, sent, { apiVersion: group === "" ? version : `${group}/${version}`, kind });
+    if (value) return value;
+    throw new UnreadableBody(
+      mediaType(sent.headers) === PROTOBUF
+        ? "empty data"
+        : "couldn't get version/kind; json parse error: unexpected end of JSON input",
+    );
+  } catch (error) {
+    if (!(error instanceof UnreadableBody)) throw error;
+    throw unrecognized(kind, error, sent.body.kind === "bytes" ? sent.body.bytes : new Uint8Array());
+  }
+}
+
+function read(
+  protobuf: Protobuf,
+  { body, headers }: Sent,
+  expected?: { readonly apiVersion: string; readonly kind: string },
 ): ReadValue | undefined {
   if (body.kind === "none") return undefined;
   if (body.kind === "object") return { value: cloneJson(body.value), duplicates: [] };
   const type = mediaType(headers);
-  if (JSON_TYPES.has(type)) return body.bytes.length === 0 ? undefined : readJsonText(textOf(body));
+  if (JSON_TYPES.has(type)) return body.bytes.length === 0 ? undefined : readJsonBytes(body.bytes);
   if (YAML_TYPES.has(type)) return body.bytes.length === 0 ? undefined : readYamlText(textOf(body));
   if (type === PROTOBUF)
-    return body.bytes.length === 0 ? undefined : { value: protobuf.read(body.bytes), duplicates: [] };
-  throw new ApiError(
+    return body.bytes.length === 0
+      ? undefined
+      : { value: readProtobuf(protobuf, body.bytes, expected), duplicates: [] };
+  throw unsupportedMediaType([...JSON_AND_YAML, PROTOBUF]);
+}
+
+const JSON_AND_YAML = ["application/json", "application/yaml"] as const;
+
+function unsupportedMediaType(accepted: readonly string[]): ApiError {
+  return new ApiError(
     "UnsupportedMediaType",
-    `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, ${PROTOBUF}`,
+    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(", ")}`,
   );
 }
 
-export function textOf(body: RequestBody & { kind: "bytes" }): string {
-  const { bytes } = body;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+export const textOf = (body: RequestBody & { kind: "bytes" }): string => goText(body.bytes);
+
+function readJsonBytes(bytes: Uint8Array): ReadValue {
+  try {
+    return readWellFormed(goText(bytes));
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    throw new UnreadableBody(`couldn't get version/kind; json parse error: ${worded(bytes, error).message}`);
+  }
 }
 
-/** 400 in the words of Go's decoder when it is not JSON. */
+/** Go names the byte that it stumbles upon, not the character that it is a part of. */
+function worded(bytes: Uint8Array, error: JsonSyntaxError): Error {
+  try {
+    readJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1"));
+    return error;
+  } catch (same) {
+    return same as Error;
+  }
+}
+
+function readWellFormed(text: string): ReadValue {
+  const { value, duplicates } = readJson(text);
+  return { value: wellFormed(value, text), duplicates };
+}
+
+/** Of a patch: 400 in the words of Go's decoder when it is not JSON. */
 export function readJsonText(text: string): ReadValue {
   try {
-    return readJson(text);
+    return readWellFormed(text);
   } catch (error) {
-    if (error instanceof JsonSyntaxError)
-      throw badRequest(`couldn't get version/kind; json parse error: ${error.message}`);
+    if (error instanceof JsonSyntaxError) throw badRequest(error.message);
+    throw error;
+  }
+}
+
+function readProtobuf(protobuf: Protobuf, bytes: Uint8Array, expected: Parameters<typeof read>[2]): unknown {
+  try {
+    return protobuf.read(bytes, expected);
+  } catch (error) {
+    if (error instanceof ProtobufError) throw new UnreadableBody(error.message, error.type);
     throw error;
   }
 }
@@ -74,11 +148,13 @@ export function readJsonText(text: string): ReadValue {
 function readYamlText(text: string): ReadValue {
   try {
     const [first, ...more] = readYaml(text).filter(({ value }) => value !== undefined);
-    if (more.length > 0) throw badRequest("expected a single document in the stream, but found another document");
-    if (depthOf(first?.value) > limits.jsonDepth) throw badRequest("couldn't get version/kind; exceeded max depth");
-    return { value: first?.value, duplicates: first?.duplicates ?? [] };
+    if (more.length > 0)
+      throw new UnreadableBody("expected a single document in the stream, but found another document");
+    if (depthOf(first?.value) > limits.jsonDepth)
+      throw new UnreadableBody("couldn't get version/kind; json parse error: exceeded max depth");
+    return { value: first?.value ?? null, duplicates: first?.duplicates ?? [] };
   } catch (error) {
-    if (error instanceof YamlError) throw badRequest(`error converting YAML to JSON: yaml: ${error.message}`);
+    if (error instanceof YamlError) throw new UnreadableBody(`error converting YAML to JSON: yaml: ${error.message}`);
     throw error;
   }
 }
@@ -98,9 +174,9 @@ export function decodeObject(
   validation: FieldValidation,
   warnings: string[],
 ): KubeObject {
-  checkKind(read.value, expected);
+  checkKind(schema, read.value, expected);
   try {
-    const { value, unknown } = decoderOf({ schema, decoders }, expected)(read.value as Record<string, unknown>);
+    const { value, unknown } = decoderOf({ schema, decoders }, expected)((read.value ?? {}) as Record<string, unknown>);
     const problems = validation === "Ignore" ? [] : strictErrors({ unknown, duplicates: read.duplicates });
     if (problems.length > 0 && validation === "Strict")
       throw cannotBeHandled(expected.kind, expected.version, problems);
@@ -124,27 +200,42 @@ function decoderOf({ schema, decoders }: Parameters<typeof decodeObject>[0], exp
   return decoders(message.name);
 }
 
-/** Kind and version may be left out, but not be others. */
-function checkKind(value: unknown, expected: Expected): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw badRequest(
-      `couldn't get version/kind; json parse error: json: cannot unmarshal ${goName(value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`,
-    );
-  const { apiVersion, kind } = value as { apiVersion?: unknown; kind?: unknown };
+/** Kind and version may be left out, but not be others. Nothing at all is an object without fields. */
+function checkKind(schema: Schema, given: unknown, expected: Expected): void {
+  const value = given ?? {};
+  if (typeof value !== "object" || Array.isArray(value)) throw unlike(expected, value, `Go value of type ${TYPE_META}`);
   const wanted = expected.group === "" ? expected.version : `${expected.group}/${expected.version}`;
-  if (kind !== undefined && kind !== null && kind !== "" && kind !== expected.kind) {
-    const given = typeof apiVersion === "string" && apiVersion ? apiVersion : wanted;
-    throw badRequest(
-      `${String(kind)} in version ${JSON.stringify(given)} cannot be handled as a ${expected.kind}: converting (${given}.${String(kind)}) to (${wanted}.${expected.kind}): unknown conversion`,
-    );
+  const apiVersion = named(expected, value, "apiVersion") || wanted;
+  const kind = named(expected, value, "kind") || expected.kind;
+  if (kind === expected.kind && apiVersion === wanted) return;
+  const [version = "", group = "", ...more] = apiVersion.split("/").reverse();
+  if (more.length > 0) throw unrecognizedValue(expected, value, `unexpected GroupVersion string: ${apiVersion}`);
+  const handled = (why: string) =>
+    badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${expected.kind}: ${why}`);
+  const known = expected.custom !== undefined || schema.kind(group, version, kind) !== undefined;
+  if (!known) throw handled(notRegistered(apiVersion, kind));
+  if (kind !== expected.kind) {
+    const target = `${internalPackage(expected.group)}.${expected.kind}`;
+    throw handled(`converting (${version}.${kind}) to (${target}): unknown conversion`);
   }
-  if (apiVersion !== undefined && apiVersion !== null && apiVersion !== "" && apiVersion !== wanted)
-    throw badRequest(
-      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${wanted})`,
-    );
+  throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${wanted})`);
 }
 
-function goName(value: unknown): string {
-  if (Array.isArray(value)) return "array";
-  return value === null ? "null" : typeof value === "boolean" ? "bool" : typeof value;
+const TYPE_META =
+  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+
+function named(expected: Expected, value: object, member: "apiVersion" | "kind"): string {
+  const given = (value as { readonly [name in typeof member]?: unknown })[member] ?? "";
+  if (typeof given === "string") return given;
+  throw unlike(expected, given, `Go struct field .${member} of type string`, value);
+}
+
+function unlike(expected: Expected, given: unknown, goType: string, whole = given): ApiError {
+  const why = `couldn't get version/kind; json parse error: json: cannot unmarshal ${goKindOf(given)} into ${goType}`;
+  return unrecognizedValue(expected, whole, why);
+}
+
+/** The value's own JSON stands for the bytes that were sent. */
+function unrecognizedValue({ kind }: Expected, value: unknown, why: string): ApiError {
+  return unrecognized(kind, new UnreadableBody(why), Buffer.from(JSON.stringify(value)));
 }

@@ -3,12 +3,12 @@
  *
  * decode ► place ► admit (mutate) ► default ► validate ► admit (validate) ► store
  */
-import { ApiError, alreadyExists, badRequest } from "../../machinery/objects/status.ts";
+import { ApiError, alreadyExists } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
 import { admissionRequest } from "./admission-request.ts";
-import { decodeObject, readBody } from "./body.ts";
+import { decodeObject, readObject } from "./body.ts";
 import { causeOf } from "./commit.ts";
 import { type Outcome, qualified, type ResourceExchange, type Step } from "./contract.ts";
 import { track } from "./field-manager.ts";
@@ -20,8 +20,7 @@ import { judged } from "./wide-integers.ts";
 export const create: Step = async (exchange) => {
   const { record, row, info, server, warnings } = exchange;
   const { dryRun, fieldValidation } = writeOptions(record.query, "CreateOptions");
-  const body = readBody(server, record);
-  if (!body) throw badRequest("the body of the request is empty: an object is expected");
+  const body = readObject(server, record, row);
   const object = decodeObject(server, body, row, fieldValidation, warnings);
   placeInNamespace(row, object, info.namespace);
   return respondObject(exchange, await createObject(exchange, object, dryRun));

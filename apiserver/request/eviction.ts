@@ -11,7 +11,7 @@ import { fromLabelSelector, matches } from "../../machinery/objects/selectors.ts
 import { ApiError, badRequest, notFound } from "../../machinery/objects/status.ts";
 import type { KubeObject, LabelSelector, StoredObject } from "../../machinery/objects/wire.ts";
 import { admitted } from "./admission-request.ts";
-import { decodeObject, readBody } from "./body.ts";
+import { decodeObject, readObject } from "./body.ts";
 import { changeObject } from "./commit.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
 import { deleteObject, deleteOptions } from "./delete.ts";
@@ -28,8 +28,7 @@ interface Budget extends StoredObject {
 export const evict: Step = async (exchange) => {
   const { record, info, server, warnings, cache, row } = exchange;
   const { dryRun, fieldValidation } = writeOptions(record.query, "CreateOptions");
-  const body = readBody(server, record);
-  if (!body) throw badRequest("the body of the request is empty: an Eviction is expected");
+  const body = readObject(server, record, EVICTION);
   const eviction = decodeObject(server, body, EVICTION, fieldValidation, warnings);
   const given = eviction.metadata.name;
   if (given && given !== info.name) throw badRequest("name in URL does not match name in Eviction object");

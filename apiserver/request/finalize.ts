@@ -5,10 +5,9 @@
  */
 
 import { cloneJson, equalJson } from "../../machinery/objects/json-value.ts";
-import { badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { admitted } from "./admission-request.ts";
-import { decodeObject, readBody } from "./body.ts";
+import { decodeObject, readObject } from "./body.ts";
 import { changeObject } from "./commit.ts";
 import type { Step } from "./contract.ts";
 import { track } from "./field-manager.ts";
@@ -20,8 +19,7 @@ import { checkVersion, removal } from "./update.ts";
 export const finalize: Step = async (exchange) => {
   const { record, row, info, server, warnings } = exchange;
   const { dryRun, fieldValidation } = writeOptions(record.query, "UpdateOptions");
-  const body = readBody(server, record);
-  if (!body) throw badRequest("the body of the request is empty: a Namespace is expected");
+  const body = readObject(server, record, row);
   const sent = decodeObject(server, body, row, fieldValidation, warnings);
   placeAtName(sent, info.name);
 

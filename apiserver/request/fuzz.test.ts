@@ -186,7 +186,7 @@ test("text that is nearly JSON or YAML is 400 or read", async () => {
   );
 });
 
-test("bytes that are nearly protobuf are 400", async () => {
+test("bytes that are nearly protobuf are refused", async () => {
   const magic = "k8s\u0000";
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ maxLength: 60 }), async (bytes) => {
@@ -194,7 +194,8 @@ test("bytes that are nearly protobuf are 400", async () => {
       const path = "/api/v1/namespaces/default/configmaps?dryRun=All";
       const headers = { "content-type": "application/vnd.kubernetes.protobuf" };
       const { status } = await pipeline.send({ method: "POST", path, body, headers });
-      expect(status).toBe(400);
+      // an envelope may be whole and empty: then it is the object that lacks a name
+      expect([400, 422]).toContain(status);
     }),
     { seed: 7, numRuns: 400 },
   );

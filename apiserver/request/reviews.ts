@@ -6,10 +6,9 @@ import { ApiError, badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
 import type { Attributes, User } from "../auth/contract.ts";
-import { DEFAULT_AUDIENCES } from "../auth/tokens.ts";
 import { admitted } from "./admission-request.ts";
 import { bind } from "./binding.ts";
-import { decodeObject, readBody } from "./body.ts";
+import { decodeObject, readObject } from "./body.ts";
 import type { ResourceExchange, Step } from "./contract.ts";
 import { placeInNamespace } from "./metadata.ts";
 import { writeOptions } from "./options.ts";
@@ -64,7 +63,7 @@ const answers: Readonly<Record<string, Answer>> = {
     const { token = "", audiences } = (review["spec"] ?? {}) as { token?: string; audiences?: string[] };
     if (!token) throw badRequest("token is required for TokenReview in authentication");
     try {
-      const asked = audiences?.length ? audiences : DEFAULT_AUDIENCES;
+      const asked = audiences?.length ? audiences : server.tokens.audiences;
       const verified = server.tokens.verify(token, asked, server.objects);
       if (!verified) return { user: {}, authenticated: false };
       return { authenticated: true, user: userInfo(verified.user), audiences: verified.audiences };
@@ -81,13 +80,7 @@ export const createVirtual: Step = async (exchange): Promise<ResponseRecord> => 
   const answer = Object.hasOwn(answers, row.kind) ? answers[row.kind] : undefined;
   if (!answer) throw new ApiError("NotImplemented", `${row.kind} is not built in this server`);
   const { dryRun, fieldValidation } = writeOptions(record.query, "CreateOptions");
-  const review = decodeObject(
-    server,
-    readBody(server, record) ?? { value: {}, duplicates: [] },
-    row,
-    fieldValidation,
-    warnings,
-  );
+  const review = decodeObject(server, readObject(server, record, row), row, fieldValidation, warnings);
   if (row.namespaced) placeInNamespace(row, review, info.namespace);
   const { name = "", namespace = "" } = review.metadata;
   await admitted(exchange, { operation: "CREATE", name, namespace, object: review, dryRun });

@@ -13,7 +13,7 @@ import type { ScaleFields } from "../resources/contract.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
 import { admissionRequest } from "./admission-request.ts";
 import { readConfig } from "./apply-patch.ts";
-import { decodeObject, readBody } from "./body.ts";
+import { decodeObject, readObject } from "./body.ts";
 import { changeObject } from "./commit.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
 import { forced, writerOf } from "./field-manager.ts";
@@ -33,8 +33,7 @@ export const getScale: Step = async (exchange) => {
 };
 
 export const updateScale: Step = async (exchange) => {
-  const body = readBody(exchange.server, exchange.record);
-  if (!body) throw badRequest("the body of the request is empty: a Scale is expected");
+  const body = readObject(exchange.server, exchange.record, SCALE);
   return writeScale(exchange, "UpdateOptions", (_scale, validation) =>
     decodeObject(exchange.server, { ...body, value: cloneJson(body.value) }, SCALE, validation, exchange.warnings),
   );

@@ -7,10 +7,9 @@ import { badRequest, conflict, notFound } from "../../machinery/objects/status.t
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
 import type { Binding } from "../auth/tokens.ts";
-import { DEFAULT_AUDIENCES } from "../auth/tokens.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
 import { admitted } from "./admission-request.ts";
-import { decodeObject, readBody } from "./body.ts";
+import { decodeObject, readObject } from "./body.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
 import { writeOptions } from "./options.ts";
 import { respondValue } from "./respond.ts";
@@ -31,7 +30,7 @@ export const requestToken: Step = async (exchange) => {
   const { dryRun, fieldValidation } = writeOptions(record.query, "CreateOptions");
   const request = decodeObject(
     server,
-    readBody(server, record) ?? { value: {}, duplicates: [] },
+    readObject(server, record, TOKEN_REQUEST),
     TOKEN_REQUEST,
     fieldValidation,
     warnings,
@@ -43,7 +42,7 @@ export const requestToken: Step = async (exchange) => {
 
   const spec = (request["spec"] ?? {}) as TokenRequestSpec;
   const seconds = checkedSeconds(spec.expirationSeconds ?? DEFAULT_SECONDS, name);
-  const audiences = spec.audiences?.length ? spec.audiences : DEFAULT_AUDIENCES;
+  const audiences = spec.audiences?.length ? spec.audiences : server.tokens.audiences;
   const bound = await boundTo(exchange, spec.boundObjectRef, namespace);
   const binding: Binding = { namespace, serviceaccount: { name, uid: account.object.metadata.uid }, ...bound };
   const { token, expires } = server.tokens.issue(binding, audiences, seconds);

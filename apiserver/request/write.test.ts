@@ -95,12 +95,12 @@ describe("create", () => {
     [
       "another kind",
       { apiVersion: "v1", kind: "Secret", metadata: { name: "x" } },
-      '400 BadRequest: Secret in version "v1" cannot be handled as a ConfigMap: converting (v1.Secret) to (v1.ConfigMap): unknown conversion',
+      '400 BadRequest: Secret in version "v1" cannot be handled as a ConfigMap: converting (v1.Secret) to (core.ConfigMap): unknown conversion',
     ],
     [
       "another version",
       { apiVersion: "v2", kind: "ConfigMap", metadata: { name: "x" } },
-      "400 BadRequest: the API version in the data (v2) does not match the expected API version (v1)",
+      '400 BadRequest: ConfigMap in version "v2" cannot be handled as a ConfigMap: no kind "ConfigMap" is registered for version "v2" in scheme "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"',
     ],
   ])("refuses %s", async (_what, body, expected) => {
     expect(failed(await send("POST", CONFIGMAPS, body))).toBe(expected);

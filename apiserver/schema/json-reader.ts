@@ -149,8 +149,23 @@ const PLAIN = { writable: true, enumerable: true, configurable: true } as const;
 function quoted(char: string): string {
   if (char === "'") return `'\\''`;
   if (char === '"') return `'"'`;
-  return `'${JSON.stringify(char).slice(1, -1)}'`;
+  const code = char.charCodeAt(0);
+  const named = NAMED[code];
+  if (named) return `'${named}'`;
+  if (code < 0x20 || code === 0x7f) return `'\\x${code.toString(16).padStart(2, "0")}'`;
+  if ((code > 0x7f && code <= 0xa0) || code === 0xad) return `'\\u00${code.toString(16)}'`;
+  return char === "\\" ? "'\\\\'" : `'${char}'`;
 }
+
+const NAMED: Readonly<Record<number, string>> = {
+  7: "\\a",
+  8: "\\b",
+  9: "\\t",
+  10: "\\n",
+  11: "\\v",
+  12: "\\f",
+  13: "\\r",
+};
 
 /** "spec.containers[0].image" */
 export function pathText(path: readonly (string | number)[]): string {

@@ -8,6 +8,8 @@ import { type BigInteger, integerOf } from "../../machinery/objects/json.ts";
 /** Its message is worded as Go's generated code words it. */
 export class ProtobufError extends Error {
   override readonly name = "ProtobufError";
+  /** What the envelope said of an object that then broke. */
+  type: { readonly apiVersion: string; readonly kind: string } | undefined;
 }
 
 export const VARINT = 0;
@@ -82,7 +84,10 @@ export class ProtobufInput {
     return value;
   }
 
-  skip(wire: number): void {
+  /** What has a tag that is not known. */
+  skip(tag: number): void {
+    const wire = tag % 8;
+    if (tag < 8) throw new ProtobufError(`proto: Unknown: illegal tag ${tag >> 3} (wire type ${wire})`);
     if (wire === VARINT) this.varint();
     else if (wire === FIXED64) this.#take(8);
     else if (wire === LENGTH) this.#take(this.#length());

@@ -34,7 +34,7 @@ export function messageReaders(fieldsOf: ProtobufFields): ReaderOf {
         const tag = input.varint();
         const field = fields[Math.floor(tag / 8)];
         if (field) field(input, tag % 8, into);
-        else input.skip(tag % 8);
+        else input.skip(tag);
       }
       return into;
     };
@@ -125,7 +125,7 @@ function compileMap(name: string, of: FieldType, readerOf: ReaderOf): FieldReade
       const tag = input.varint();
       if (tag === 8 + LENGTH) key = input.text();
       else if (tag === 16 + expected) value = read(input);
-      else input.skip(tag % 8);
+      else input.skip(tag);
     }
     value ??= read(EMPTY());
     // Plain assignment of "__proto__" would set the prototype; maps compare as equal to those read from JSON.
@@ -152,7 +152,7 @@ function compileItems(of: FieldType, readerOf: ReaderOf): [number, ValueReader] 
       while (input.more) {
         const tag = input.varint();
         if (Math.floor(tag / 8) === 1) items(input, tag % 8, message);
-        else input.skip(tag % 8);
+        else input.skip(tag);
       }
     });
     return message.items ?? [];
@@ -199,7 +199,7 @@ function readJson(input: ProtobufInput): unknown {
   while (input.more) {
     const tag = input.varint();
     if (tag === 8 + LENGTH) text = input.text();
-    else input.skip(tag % 8);
+    else input.skip(tag);
   }
   if (text === "") return undefined;
   try {

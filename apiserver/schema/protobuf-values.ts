@@ -154,7 +154,7 @@ function partsOf(input: ProtobufInput): Parts {
     const field = Math.floor(tag / 8);
     if (tag % 8 === VARINT && field < 8) numbers[field] = input.integer();
     else if (tag % 8 === LENGTH && field < 8) texts[field] = input.text();
-    else input.skip(tag % 8);
+    else input.skip(tag);
   }
   return { number: (field) => numbers[field], text: (field) => texts[field] };
 }
@@ -206,7 +206,7 @@ const READ_FORMS: Readonly<Record<string, (schema: Read) => Read>> = {
       const tag = input.varint();
       if (tag === SECOND) value = schema(input);
       else if (tag === FIRST_NUMBER) value = input.varint() !== 0;
-      else input.skip(tag % 8);
+      else input.skip(tag);
     }
     return value;
   },
@@ -220,7 +220,7 @@ function oneOrList(input: ProtobufInput, one: Read, item: Read): unknown {
     const tag = input.varint();
     if (tag === FIRST) value = one(input);
     else if (tag === SECOND) list.push(item(input));
-    else input.skip(tag % 8);
+    else input.skip(tag);
   }
   return value ?? list;
 }

@@ -6,7 +6,6 @@
  * stands in an envelope. Custom kinds have no such form: `canWrite` says so before anything is written.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
  */
-import { badRequest } from "../../machinery/objects/status.ts";
 import type { Schema } from "./contract.ts";
 import { META_PACKAGE } from "./facts.ts";
 import { type MessageWriter, messageWriters } from "./protobuf-compile.ts";
@@ -23,8 +22,11 @@ interface Typed {
 }
 
 export interface Protobuf {
-  /** Throws 400 for bytes that are none, or of a kind that is not known. */
-  read(bytes: Uint8Array): Record<string, unknown>;
+  /**
+   * Throws a ProtobufError for bytes that are none. An envelope that names no type holds what was `expected`; of a
+   * kind that is not known its name alone is told.
+   */
+  read(bytes: Uint8Array, expected?: Typed): Record<string, unknown>;
   /** Whether objects of the kind have this form. */
   canWrite(type: Typed): boolean;
   /** An object of any kind, lists and Status among them. */
@@ -106,7 +108,7 @@ export function createProtobuf(schema: Schema): Protobuf {
 
   return {
     canWrite: (type) => messageOf(type) !== undefined,
-    read: (bytes) => readEnvelope(bytes, messageOf, (name) => compiled().readerOf(name)),
+    read: (bytes, expected) => readEnvelope(bytes, messageOf, (name) => compiled().readerOf(name), expected),
     write: (value) =>
       writing(() => {
         written(value);
@@ -154,25 +156,27 @@ export function createProtobuf(schema: Schema): Protobuf {
   };
 }
 
-const malformed = (why: string) => badRequest(`couldn't get version/kind; protobuf parse error: ${why}`);
-
 function readEnvelope(
   bytes: Uint8Array,
   messageOf: (type: Typed) => string | undefined,
   readerOf: (name: string) => MessageReader,
+  expected: Typed = { apiVersion: "", kind: "" },
 ): Record<string, unknown> {
   if (!MAGIC.equals(bytes.subarray(0, MAGIC.length)))
-    throw malformed(
+    throw new ProtobufError(
       `provided data does not appear to be a protobuf message, expected prefix [${[...MAGIC].join(" ")}]`,
     );
+  if (bytes.length === MAGIC.length) throw new ProtobufError("empty body");
+  const { raw, ...given } = envelopeOf(new ProtobufInput(bytes.subarray(MAGIC.length)));
+  const type = { apiVersion: given.apiVersion || expected.apiVersion, kind: given.kind || expected.kind };
+  if (type.kind === "")
+    throw new ProtobufError(`Object 'Kind' is missing in 'runtime.TypeMeta{APIVersion:"", Kind:""}'`);
+  const message = messageOf(type);
+  if (message === undefined) return { ...type };
   try {
-    const { apiVersion, kind, raw } = envelopeOf(new ProtobufInput(bytes.subarray(MAGIC.length)));
-    const message = messageOf({ apiVersion, kind });
-    if (message === undefined)
-      throw badRequest(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
-    return readerOf(message)(new ProtobufInput(raw), { apiVersion, kind });
+    return readerOf(message)(new ProtobufInput(raw), type);
   } catch (error) {
-    if (error instanceof ProtobufError) throw malformed(error.message);
+    if (error instanceof ProtobufError) error.type = type;
     throw error;
   }
 }
@@ -188,11 +192,11 @@ function envelopeOf(input: ProtobufInput): { apiVersion: string; kind: string; r
           const part = input.varint();
           if (part === FIRST) type[0] = input.text();
           else if (part === SECOND) type[1] = input.text();
-          else input.skip(part % 8);
+          else input.skip(part);
         }
       });
     else if (tag === SECOND) raw = input.bytes();
-    else input.skip(tag % 8);
+    else input.skip(tag);
   }
   return { apiVersion: type[0], kind: type[1], raw };
 }
