@@ -64,6 +64,8 @@ export interface Selection {
     | undefined;
   /** What needs the whole object. */
   readonly matches?: ((object: StoredObject) => boolean) | undefined;
+  /** Says what the functions above select: watchers whose keys are equal share what they hear. */
+  readonly key?: string | undefined;
 }
 
 /** Takes out of an object what field selectors may ask for. */
@@ -126,6 +128,8 @@ export interface WatchQuery {
   readonly timeoutMs?: number | undefined;
   /** Absent: the stored JSON. */
   readonly representation?: Representation | undefined;
+  /** Called once, when the watch is over or was never read. */
+  readonly over?: () => void;
   readonly signal: AbortSignal;
 }
 

@@ -70,7 +70,7 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
     const found = shelves.get(prefix);
     if (found) return found;
     const window = createWindow(clock, bounds);
-    const watchers = createWatchers((key) => nameOfKey(prefix, key));
+    const watchers = createWatchers(prefix, (key) => nameOfKey(prefix, key), clock);
     const shelf = { window, watchers, objects: createObjects({ handover, window, watchers, parsed }) };
     if (base !== undefined) shelf.objects.replace([], base); // nothing has changed here since
     shelves.set(prefix, shelf);

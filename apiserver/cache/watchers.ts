@@ -1,81 +1,28 @@
 /**
  * Watchers: who must hear of a change, found by index.
  *
- * A watcher stands in exactly one bucket, the narrowest that its selection names, so that a change of a
- * Pod touches the watchers of its name, its node, its namespace, and those of everything. A watcher that
- * does not read is cut off when its queue is full: nothing is buffered without limit.
+ * Watchers of the same objects in the same form are one audience, which stands in exactly one bucket: the narrowest
+ * that its selection names. So a change of a Pod touches the audiences of its name, its node, its namespace, and
+ * those of everything. What an audience hears, and who in it is cut off: audience.ts.
  */
-import type { WatchItem } from "../../machinery/client/transport/contract.ts";
-import { limits } from "../../machinery/process/limits.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
 import type { Revision } from "../store/contract.ts";
+import { Audience, Watcher } from "./audience.ts";
 import type { Change } from "./change.ts";
 import type { ObjectName, Representation, Selection } from "./contract.ts";
 import type { Version } from "./version.ts";
 
-export class Watcher {
+export interface Joining {
   readonly selection: Selection;
-  readonly selects: ((version: Version) => boolean) | undefined;
   readonly representation: Representation | undefined;
-  /** Set when the watch must end. */
-  ended: "reset" | "slow" | "closed" | undefined;
-  readonly #after: Revision;
-  #queue: WatchItem[] = [];
-  /** Of the objects that wait: what a watcher who does not read may keep alive. */
-  #bytes = 0;
-  #wake: (() => void) | undefined;
-
-  /** `after`: changes up to this revision are known to the watcher. */
-  constructor(selection: Selection, prefix: string, representation: Representation | undefined, after: Revision) {
-    this.selection = selection;
-    this.#after = after;
-    this.selects = compile(selection, prefix);
-    this.representation = representation;
-  }
-
-  hear(change: Change): void {
-    if (this.ended || change.revision <= this.#after) return;
-    const type = change.typeFor(this.selects);
-    if (!type) return;
-    this.#bytes += (change.current ?? change.previous)?.bytes ?? 0;
-    if (this.#queue.length >= limits.watchQueueEvents || this.#bytes > limits.watchQueueBytes) this.end("slow");
-    else this.#queue.push(change.item(type, this.representation));
-    this.wake();
-  }
-
-  /** Drops what waits: nobody may read on after an end. */
-  end(why: "reset" | "slow" | "closed"): void {
-    this.ended ??= why;
-    this.#queue = [];
-    this.wake();
-  }
-
-  /** What has been heard since the last call. */
-  take(): readonly WatchItem[] {
-    if (this.#queue.length === 0) return this.#queue;
-    const taken = this.#queue;
-    this.#queue = [];
-    this.#bytes = 0;
-    return taken;
-  }
-
-  wake(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
-  }
-
-  /** Resolves when there is something to take, at the latest at the next `wake`. */
-  next(): Promise<void> {
-    if (this.#queue.length > 0 || this.ended) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-  }
+  /** Changes up to this revision are known to the watcher, though they are not here yet; 0: what is here is known. */
+  readonly after: Revision;
 }
 
 export interface Watchers {
-  add(watcher: Watcher): void;
-  remove(watcher: Watcher): void;
+  join(joining: Joining): Watcher;
+  /** False when it has left before. */
+  remove(watcher: Watcher): boolean;
   dispatch(change: Change): void;
   endAll(why: "reset" | "closed"): void;
   readonly size: number;
@@ -84,46 +31,71 @@ export interface Watchers {
 /** Namespace and name as they stand in a version's key. */
 export type NameOf = (key: string) => ObjectName;
 
-export function createWatchers(nameOf: NameOf): Watchers {
-  const all = new Set<Watcher>();
-  const everything = new Set<Watcher>();
-  const byName = new Map<string, Set<Watcher>>();
-  const byNode = new Map<string, Set<Watcher>>();
-  const byNamespace = new Map<string, Set<Watcher>>();
+/** Audiences by what they have in common. */
+type Bucket = Map<string, Audience>;
 
-  /** The bucket of a selection: an index and the value in it, or everything. */
-  const place = ({ name, nodeName, namespace }: Selection): [Map<string, Set<Watcher>>, string] | undefined => {
+export function createWatchers(prefix: string, nameOf: NameOf, clock: Pick<Clock, "monotonic" | "after">): Watchers {
+  const everything: Bucket = new Map();
+  const byName = new Map<string, Bucket>();
+  const byNode = new Map<string, Bucket>();
+  const byNamespace = new Map<string, Bucket>();
+  const common = createCommon();
+  const keys = new WeakMap<Audience, string>();
+  let size = 0;
+
+  /** The place of a selection: an index and the value in it, or everything. */
+  const place = ({ name, nodeName, namespace }: Selection): [Map<string, Bucket>, string] | undefined => {
     if (name !== undefined) return [byName, name];
     if (nodeName !== undefined) return [byNode, nodeName];
     if (namespace !== undefined) return [byNamespace, namespace];
     return undefined;
   };
 
-  const tell = (bucket: ReadonlySet<Watcher> | undefined, change: Change) => {
-    if (bucket) for (const watcher of bucket) watcher.hear(change);
+  const bucketOf = (selection: Selection): Bucket => {
+    const at = place(selection);
+    if (!at) return everything;
+    const [index, value] = at;
+    const found = index.get(value);
+    if (found) return found;
+    const bucket: Bucket = new Map();
+    index.set(value, bucket);
+    return bucket;
+  };
+
+  const tell = (bucket: Bucket | undefined, change: Change) => {
+    if (bucket) for (const audience of bucket.values()) audience.hear(change);
   };
 
   return {
-    add(watcher) {
-      all.add(watcher);
-      const at = place(watcher.selection);
-      if (!at) return void everything.add(watcher);
-      const [index, value] = at;
-      const bucket = index.get(value);
-      if (bucket) bucket.add(watcher);
-      else index.set(value, new Set([watcher]));
+    join(joining) {
+      const { selection } = joining;
+      const bucket = bucketOf(selection);
+      const key = common(joining);
+      let audience = bucket.get(key);
+      if (!audience) {
+        audience = new Audience({ ...joining, selects: compile(selection, prefix) }, clock);
+        keys.set(audience, key);
+        bucket.set(key, audience);
+      }
+      const watcher = new Watcher(audience);
+      audience.members.add(watcher);
+      size++;
+      return watcher;
     },
     remove(watcher) {
-      all.delete(watcher);
-      const at = place(watcher.selection);
-      if (!at) return void everything.delete(watcher);
-      const [index, value] = at;
-      const bucket = index.get(value);
-      bucket?.delete(watcher);
-      if (bucket?.size === 0) index.delete(value);
+      const { audience } = watcher;
+      if (!audience.members.delete(watcher)) return false;
+      size--;
+      if (audience.members.size > 0) return true;
+      const { selection } = audience;
+      const bucket = bucketOf(selection);
+      bucket.delete(keys.get(audience) as string);
+      const at = place(selection);
+      if (at && bucket.size === 0) at[0].delete(at[1]);
+      return true;
     },
     dispatch(change) {
-      if (all.size === 0) return;
+      if (size === 0) return;
       const version = (change.current ?? change.previous) as Version;
       tell(everything, change);
       if (byName.size > 0 || byNamespace.size > 0) {
@@ -138,11 +110,23 @@ export function createWatchers(nameOf: NameOf): Watchers {
       if (before !== undefined && before !== now) tell(byNode.get(before), change);
     },
     endAll(why) {
-      for (const watcher of all) watcher.end(why);
+      for (const index of [[everything], ...[byName, byNode, byNamespace].map((one) => one.values())])
+        for (const bucket of index)
+          for (const { members } of bucket.values()) for (const watcher of members) watcher.end(why);
     },
     get size() {
-      return all.size;
+      return size;
     },
+  };
+}
+
+/** What those who hear the same have in common; a selection of functions without a key is like no other. */
+function createCommon(): (joining: Joining) => string {
+  let alone = 0;
+  return ({ selection, representation, after }) => {
+    const { namespace, name, nodeName, labels, fields, matches, key } = selection;
+    const own = key === undefined && (labels ?? fields ?? matches) ? ++alone : key;
+    return JSON.stringify([namespace, name, nodeName, own, representation?.key, after]);
   };
 }
 

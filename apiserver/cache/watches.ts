@@ -10,40 +10,43 @@ import { ApiError } from "../../machinery/objects/status.ts";
 import type { StoredObject } from "../../machinery/objects/wire.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { Revision } from "../store/contract.ts";
+import type { Watcher } from "./audience.ts";
 import { type Change, itemOf, madeItem } from "./change.ts";
 import type { WatchQuery } from "./contract.ts";
 import { tooOldToWatch } from "./errors.ts";
 import { type WatchMeaning, watchMeaning } from "./list-options.ts";
 import { mustBeConsistent, notOlderThan, type Resource, type Source } from "./source.ts";
 import type { Version } from "./version.ts";
-import { scope, Watcher } from "./watchers.ts";
+import { scope } from "./watchers.ts";
 
 /** How often a quiet watcher learns how far the cache is. */
 const BOOKMARK_MS = 60_000;
 /** Events of the past that are made at a time. */
 const BATCH_EVENTS = 500;
 
-type Batches = AsyncIterable<readonly WatchItem[]>;
+type Batch = readonly WatchItem[];
+type Batches = AsyncGenerator<Batch, void, void>;
 
-export async function watch(resource: Resource, query: WatchQuery): Promise<Batches> {
+export async function watch(resource: Resource, query: WatchQuery): Promise<AsyncIterable<Batch>> {
   const { source, window, objects, description } = resource;
   await source.ready(query.signal);
   const meaning = watchMeaning(query);
   const late = await arrival(source, meaning);
-  if (late) return failed(late);
+  if (late) return failed(late, query);
 
-  // from here to `add` nothing may await
+  // from here to `join` nothing may await
   const { seen } = source.freshness;
   const fromState = meaning.kind === "state";
   const after = meaning.kind === "after" ? meaning.resourceVersion - source.offset : seen;
   const missed = fromState ? undefined : window.since(after);
-  if (!fromState && !missed) return failed(tooOldToWatch(after + source.offset, window.floor + source.offset));
-  const known = Math.max(after, seen);
-  const watcher = new Watcher(query.selection, description.prefix, query.representation, known);
+  if (!fromState && !missed) return failed(tooOldToWatch(after + source.offset, window.floor + source.offset), query);
   const { prefix } = scope(description.prefix, query.selection);
   const state = fromState ? objects.range(prefix, undefined, 0).versions : [];
-  const past = () => (missed ? replayed(resource, missed, watcher) : existing(resource, state, watcher));
-  return serve(resource, { ...query, marked: fromState && meaning.marked }, watcher, past, known);
+  const { selection, representation } = query;
+  const watcher = resource.watchers.join({ selection, representation, after: after > seen ? after : 0 });
+  const past = missed ? replayed(resource, missed, watcher) : existing(resource, state, watcher);
+  const ends = fromState && meaning.marked && query.allowBookmarks;
+  return new Watch(resource, query, watcher, chained(past, ends ? bookmarkOf(resource, seen, query, true) : undefined));
 }
 
 /** Waits until the cache has what the watch begins with; answers why it does not come. */
@@ -61,71 +64,102 @@ function asItIs(error: unknown): ApiError {
   throw error;
 }
 
-interface Served extends WatchQuery {
-  /** The end of what there is gets a bookmark of its own. */
-  readonly marked: boolean;
+/** Stands from the moment it is made; it leaves when the iteration ends or the signal aborts. */
+class Watch implements AsyncIterator<Batch, undefined> {
+  readonly #resource: Resource;
+  readonly #query: WatchQuery;
+  readonly #watcher: Watcher;
+  readonly #timers: { cancel(): void }[] = [];
+  #past: AsyncIterator<Batch> | undefined;
+  #timeUp = false;
+  #bookmarkDue = false;
+
+  constructor(resource: Resource, query: WatchQuery, watcher: Watcher, past: AsyncIterator<Batch>) {
+    this.#resource = resource;
+    this.#query = query;
+    this.#watcher = watcher;
+    this.#past = past;
+    const { clock } = resource.source;
+    const timeoutMs = query.timeoutMs ?? limits.watchMs * (1 + clock.random());
+    this.#timers.push(clock.after(timeoutMs, this.#endInTime, { background: true }));
+    if (query.allowBookmarks) this.#timers.push(clock.after(BOOKMARK_MS, this.#remind, { background: true }));
+    query.signal.addEventListener("abort", this.#leave, { once: true });
+    if (query.signal.aborted) this.#leave();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Batch, undefined>> {
+    return this.#past ? this.#older(this.#past) : this.#newer();
+  }
+
+  async return(): Promise<IteratorResult<Batch, undefined>> {
+    this.#leave();
+    await this.#past?.return?.();
+    return DONE;
+  }
+
+  async #older(past: AsyncIterator<Batch>): Promise<IteratorResult<Batch, undefined>> {
+    const batch = await past.next();
+    if (!batch.done && !this.#watcher.ended) return batch;
+    this.#past = undefined;
+    return this.#newer();
+  }
+
+  #newer(): Promise<IteratorResult<Batch, undefined>> {
+    const watcher = this.#watcher;
+    const batch = watcher.take() ?? (this.#timeUp || this.#bookmarkDue ? watcher.takeAll() : undefined);
+    if (batch) return Promise.resolve({ done: false, value: batch });
+    if (watcher.ended) return this.#over();
+    if (this.#bookmarkDue) return this.#bookmark();
+    if (this.#timeUp) return this.#over();
+    return watcher.next().then(() => this.#newer());
+  }
+
+  /** Everything up to what the cache has seen was taken before. */
+  #bookmark(): Promise<IteratorResult<Batch, undefined>> {
+    this.#bookmarkDue = false;
+    const revision = Math.max(this.#resource.source.freshness.seen, this.#watcher.audience.after);
+    const bookmark = bookmarkOf(this.#resource, revision, this.#query, false);
+    return Promise.resolve({ done: false, value: [bookmark] });
+  }
+
+  #over(): Promise<IteratorResult<Batch, undefined>> {
+    const { source, description } = this.#resource;
+    if (this.#watcher.ended === "slow")
+      source.log.warn("watcher cut off: it does not read", { resource: description.resource });
+    this.#leave();
+    return Promise.resolve(DONE);
+  }
+
+  readonly #endInTime = (): void => {
+    this.#timeUp = true;
+    if (this.#query.allowBookmarks) this.#bookmarkDue = true;
+    this.#watcher.wake();
+  };
+
+  readonly #remind = (): void => {
+    this.#bookmarkDue = true;
+    this.#watcher.wake();
+    this.#timers[1] = this.#resource.source.clock.after(BOOKMARK_MS, this.#remind, { background: true });
+  };
+
+  readonly #leave = (): void => {
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+    this.#query.signal.removeEventListener("abort", this.#leave);
+    this.#watcher.end("closed");
+    if (this.#resource.watchers.remove(this.#watcher)) this.#query.over?.();
+  };
 }
 
-/** Enters the watcher at once; it leaves when the iteration ends or the signal aborts. */
-function serve(resource: Resource, query: Served, watcher: Watcher, past: () => Batches, known: Revision): Batches {
-  const { watchers, source, description } = resource;
-  const { clock, freshness } = source;
-  const { signal, allowBookmarks = false, marked } = query;
-  // spread, so that watches that began together do not end together
-  const timeoutMs = query.timeoutMs ?? limits.watchMs * (1 + clock.random());
-  let timeUp = false;
-  let bookmarkDue = false;
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-  const remind = () => {
-    bookmarkDue = true;
-    watcher.wake();
-    reminder = clock.after(BOOKMARK_MS, remind, { background: true });
-  };
-  let reminder = clock.after(BOOKMARK_MS, remind, { background: true });
-  const deadline = clock.after(
-    timeoutMs,
-    () => {
-      timeUp = true;
-      watcher.wake();
-    },
-    { background: true },
-  );
-  const leave = () => {
-    reminder.cancel();
-    deadline.cancel();
-    watchers.remove(watcher);
-    signal.removeEventListener("abort", leave);
-    watcher.end("closed");
-  };
-  signal.addEventListener("abort", leave, { once: true });
-  watchers.add(watcher);
-  if (signal.aborted) leave();
-
-  const bookmark = (revision: Revision, initial: boolean) => [bookmarkOf(resource, revision, query, initial)];
-
-  return (async function* () {
-    try {
-      for await (const batch of past()) {
-        if (watcher.ended) break;
-        yield batch;
-      }
-      if (marked && allowBookmarks && !watcher.ended) yield bookmark(known, true);
-      while (!watcher.ended) {
-        const items = watcher.take();
-        if (items.length > 0) yield items;
-        else if (timeUp || bookmarkDue) {
-          bookmarkDue = false;
-          if (allowBookmarks) yield bookmark(freshness.seen, false);
-          if (timeUp) return;
-        } else await watcher.next();
-      }
-      if (watcher.ended === "slow") {
-        source.log.warn("watcher cut off: it does not read", { resource: description.resource });
-      }
-    } finally {
-      leave();
-    }
-  })();
+/** The past, and the bookmark that tells its end. */
+async function* chained(past: Batches, end: WatchItem | undefined): Batches {
+  yield* past;
+  if (end) yield [end];
 }
 
 /** Everything there is, as ADDED. */
@@ -135,8 +169,8 @@ async function* existing({ source }: Resource, versions: readonly Version[], wat
   for (const version of versions) {
     const pause = breath();
     if (pause) await pause;
-    if (watcher.selects && !watcher.selects(version)) continue;
-    batch.push(itemOf("ADDED", version, watcher.representation));
+    if (watcher.audience.selects && !watcher.audience.selects(version)) continue;
+    batch.push(itemOf("ADDED", version, watcher.audience.representation));
     if (batch.length < BATCH_EVENTS) continue;
     yield batch;
     batch = [];
@@ -151,9 +185,9 @@ async function* replayed({ source }: Resource, changes: readonly Change[], watch
   for (const change of changes) {
     const pause = breath();
     if (pause) await pause;
-    const type = change.typeFor(watcher.selects);
+    const type = change.typeFor(watcher.audience.selects);
     if (!type) continue;
-    batch.push(change.item(type, watcher.representation));
+    batch.push(change.item(type, watcher.audience.representation));
     if (batch.length < BATCH_EVENTS) continue;
     yield batch;
     batch = [];
@@ -162,8 +196,11 @@ async function* replayed({ source }: Resource, changes: readonly Change[], watch
 }
 
 /** As Kubernetes: the stream begins with an ERROR and ends. */
-async function* failed(error: ApiError): Batches {
-  yield [madeItem("ERROR", error.toStatus() as unknown as StoredObject, undefined)];
+function failed(error: ApiError, { over }: WatchQuery): Batches {
+  over?.();
+  return (async function* () {
+    yield [madeItem("ERROR", error.toStatus() as unknown as StoredObject, undefined)];
+  })();
 }
 
 function bookmarkOf(

@@ -8,10 +8,10 @@ import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { constants, createGzip } from "node:zlib";
-import type { ResponseBody, ResponseRecord } from "../../machinery/client/transport/contract.ts";
+import type { ResponseBody, ResponseRecord, WatchItem } from "../../machinery/client/transport/contract.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
-import type { WatchLines } from "./watch-lines.ts";
+import type { Piece, WatchLines } from "./watch-lines.ts";
 
 export interface WritingTools {
   readonly clock: Clock;
@@ -46,7 +46,7 @@ export async function writeResponse(
       return writeStream(body.chunks, response);
     case "watch":
       response.flushHeaders();
-      return writeWatch(lines(body.batches), response, clock);
+      return writeWatch(body.batches, response, { clock, lines });
     case "upgrade":
       throw new Error("an upgrade was answered to a request that did not ask for one");
   }
@@ -163,15 +163,32 @@ async function* paced(slices: Iterable<Uint8Array>, clock: Clock): AsyncIterable
 }
 
 /** A reader that takes nothing for too long is gone: what it is owed is not kept for it. */
-async function writeWatch(chunks: AsyncIterable<Uint8Array>, response: ServerResponse, clock: Clock): Promise<void> {
-  for await (const chunk of chunks) {
-    if (response.destroyed) return;
-    if (response.write(chunk)) continue;
-    const stall = clock.after(limits.watchStallMs, () => response.destroy(), { background: true });
-    await first(response, "drain", "close");
-    stall.cancel();
+async function writeWatch(
+  batches: AsyncIterable<readonly WatchItem[]>,
+  response: ServerResponse,
+  { clock, lines }: WritingTools,
+): Promise<void> {
+  for await (const batch of batches) {
+    for (const piece of lines(batch)) {
+      if (response.destroyed) return;
+      const full = writePiece(piece, response);
+      if (!full) continue;
+      const stall = clock.after(limits.watchStallMs, () => response.destroy(), { background: true });
+      await first(full, "drain", "close");
+      stall.cancel();
+    }
   }
   response.end();
+}
+
+/**
+ * What is chunked already goes past the response, which would put its marks around it by three more writes; the
+ * response has its socket when its turn has come. Answers who has to drain first, if anyone.
+ */
+function writePiece({ chunk, plain }: Piece, response: ServerResponse): EventEmitter | undefined {
+  const { socket, chunkedEncoding } = response;
+  if (socket && chunkedEncoding) return socket.write(chunk) ? undefined : socket;
+  return response.write(plain) ? undefined : response;
 }
 
 /** The first of two events. */

@@ -2,7 +2,6 @@
  * Read: get, list and watch of objects. All come from the watch cache; see apiserver/cache.
  */
 import { badRequest, notFound } from "../../machinery/objects/status.ts";
-import { limits } from "../../machinery/process/limits.ts";
 import type { Selection } from "../cache/contract.ts";
 import { qualified, type Step } from "./contract.ts";
 import { listQueryOf } from "./list-query.ts";
@@ -27,22 +26,25 @@ export const list: Step = async (exchange) => {
 };
 
 export const watch: Step = async (exchange) => {
-  const { cache, info, record, server } = exchange;
+  const { cache, info, record, server, row } = exchange;
   const { query, signal } = record;
+  const resource = qualified(row);
   const seconds = wholeNumber(query, "timeoutSeconds");
   const { limit: _, selection, ...options } = listQueryOf(exchange);
   const batches = await cache.watch({
     ...options,
     selection: info.name ? ofName(selection, info.name, query) : selection,
     allowBookmarks: flag(query, "allowWatchBookmarks"),
-    timeoutMs: seconds === undefined ? undefined : Math.min(seconds * 1000, limits.watchMs),
+    timeoutMs: seconds ? seconds * 1000 : undefined,
     representation: watchRepresentation(exchange),
+    over: () => server.metrics.watching(resource, -1),
     signal: AbortSignal.any([signal, server.stopping]),
   });
+  server.metrics.watching(resource, 1);
   return {
     status: 200,
     headers: { "content-type": watchContentType(exchange) },
-    body: { kind: "watch", batches: counted(exchange, batches) },
+    body: { kind: "watch", batches },
   };
 };
 
@@ -51,15 +53,4 @@ function ofName(selection: Selection, name: string, query: URLSearchParams): Sel
   if (query.get("fieldSelector") && selection.name !== name)
     throw badRequest("fieldSelector metadata.name doesn't match requested name");
   return { ...selection, name };
-}
-
-/** Counts the watch as open for as long as someone iterates it. */
-async function* counted<T>({ server, row }: Parameters<Step>[0], batches: AsyncIterable<T>): AsyncIterable<T> {
-  const resource = qualified(row);
-  server.metrics.watching(resource, 1);
-  try {
-    yield* batches;
-  } finally {
-    server.metrics.watching(resource, -1);
-  }
 }

@@ -54,6 +54,7 @@ export function selectionOf(row: ResourceRow, namespace: string, query: URLSearc
         ? { of: selectableFields, matches: (values) => matchesFields(own, (field) => values[field] ?? "") }
         : undefined,
     matches: ofMetadata.length > 0 ? (object) => matchesFields(ofMetadata, metadataReader(object)) : undefined,
+    key: `${row.version}\n${query.get("labelSelector") ?? ""}\n${query.get("fieldSelector") ?? ""}`,
   };
 }
 

@@ -3,9 +3,12 @@
  *
  * `await breath()` in each turn costs nothing until 5 ms have passed without a pause.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as immediate } from "node:timers/promises";
 import type { Clock } from "../process/clock.ts";
 import { limits } from "../process/limits.ts";
+
+/** Resolves when everyone else whose turn it is has run. */
+export const nextTurn = (): Promise<void> => immediate();
 
 /** A function to await in each turn of a long loop; use one for each loop. */
 export function breather(clock: Pick<Clock, "monotonic">): () => Promise<void> | undefined {
