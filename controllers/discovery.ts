@@ -23,44 +23,53 @@ export interface Discovered {
   readonly failures: readonly string[];
 }
 
-interface GroupList {
-  readonly groups: readonly {
-    readonly name: string;
-    readonly preferredVersion?: { readonly version: string };
-    readonly versions: readonly { readonly version: string }[];
-  }[];
-}
-interface ResourceList {
-  readonly resources: readonly {
-    readonly name: string;
-    readonly kind: string;
-    readonly namespaced: boolean;
-    readonly verbs: readonly string[];
+/** apidiscovery.k8s.io/v2 */
+interface GroupDiscoveryList {
+  readonly kind: string;
+  readonly items: readonly {
+    readonly metadata: { readonly name?: string };
+    readonly versions: readonly {
+      readonly version: string;
+      readonly freshness?: string;
+      readonly resources?: readonly {
+        readonly resource: string;
+        readonly responseKind: { readonly kind: string };
+        readonly scope: string;
+        readonly verbs: readonly string[];
+      }[];
+    }[];
   }[];
 }
 
-/** Every resource in the preferred version of its group; subresources are left out. */
+const ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+/** Every resource, in the first version of its group's that has it; subresources are left out. */
 export async function discover(client: Client, clock: Clock): Promise<Discovered> {
   const breathe = breather(clock);
-  const { groups } = (await client.raw({ method: "GET", path: "/apis" })) as GroupList;
-  const versions = [
-    { group: "", version: "v1" },
-    ...groups.flatMap(({ name, preferredVersion, versions: all }) => {
-      const version = preferredVersion?.version ?? all[0]?.version;
-      return version ? [{ group: name, version }] : [];
-    }),
-  ];
   const resources: DiscoveredResource[] = [];
   const failures: string[] = [];
-  for (const { group, version } of versions) {
-    await breathe();
-    const path = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
-    try {
-      const list = (await client.raw({ method: "GET", path })) as ResourceList;
-      for (const { name, kind, namespaced, verbs } of list.resources)
-        if (!name.includes("/")) resources.push({ group, version, kind, plural: name, namespaced, verbs });
-    } catch (error) {
-      failures.push(`${group}/${version}: ${(error as Error).message}`);
+  for (const path of ["/api", "/apis"]) {
+    const { items } = (await client.raw({ method: "GET", path, headers: { accept: ACCEPT } })) as GroupDiscoveryList;
+    for (const { metadata, versions } of items) {
+      const { name: group = "" } = metadata;
+      const seen = new Set<string>();
+      for (const { version, freshness, resources: served = [] } of versions) {
+        await breathe();
+        if (freshness === "Stale")
+          failures.push(`${group}/${version}: stale GroupVersion discovery: ${group}/${version}`);
+        for (const { resource: plural, responseKind, scope, verbs } of served) {
+          if (seen.has(plural)) continue;
+          seen.add(plural);
+          resources.push({
+            group,
+            version,
+            kind: responseKind.kind,
+            plural,
+            namespaced: scope === "Namespaced",
+            verbs,
+          });
+        }
+      }
     }
   }
   return { resources, failures };

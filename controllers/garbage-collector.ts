@@ -3,12 +3,12 @@
  *
  * Nothing is deleted on the word of a cache: the object and each of its owners are read from the
  * server first, and the deletion holds only for the version that was read. Background: dependents go
- * after the owner; foreground: before it; orphan: they stay. The graph is owner-graph.ts.
+ * after the owner; foreground: before it; orphan: they stay. The graph is owner-graph.ts; what is watched,
+ * collected-resources.ts.
  * https://kubernetes.io/docs/concepts/architecture/garbage-collection/
  */
 import type { Client } from "../machinery/client/client.ts";
 import { deleteBody } from "../machinery/client/create-client.ts";
-import type { Change } from "../machinery/client/informer.ts";
 import type { Informers } from "../machinery/client/shared-informers.ts";
 import { breather } from "../machinery/loop/breathe.ts";
 import { createWorkQueue, type QueueItem } from "../machinery/loop/work-queue.ts";
@@ -16,7 +16,8 @@ import { isConflict, isNotFound } from "../machinery/objects/status.ts";
 import type { OwnerReference, StoredObject } from "../machinery/objects/wire.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
-import { type DiscoveredResource, discover, resourcePath } from "./discovery.ts";
+import { type CollectedResources, createCollectedResources } from "./collected-resources.ts";
+import { resourcePath } from "./discovery.ts";
 import {
   blocking,
   createOwnerGraph,
@@ -44,17 +45,15 @@ export interface GarbageCollector {
 
 const NAME = "generic-garbage-collector";
 const WORKERS = 10;
-/** Resources that appear later (custom kinds) are noticed after at most this time, as in Kubernetes. */
-const REDISCOVER_MS = 30_000;
-/** Events own nothing and are owned by nobody. */
-const IGNORED: ReadonlySet<string> = new Set(["events"]);
+/** Until an owner that is there is looked at again, when no watch has shown it yet. */
+const UNSEEN_MS = 1_000;
 
 export function runGarbageCollector(options: GarbageCollectorOptions): GarbageCollector {
   const { clock, signal } = options;
   const log = options.log.child({ controller: NAME });
   const graph = createOwnerGraph();
   const queue = createWorkQueue(clock);
-  const resources = createResources(options, (place, change) => {
+  const resources = createCollectedResources({ ...options, log }, (place, change) => {
     const looks =
       change.type === "deleted" ? graph.remove(change.object.metadata.uid) : graph.put(place, change.object.metadata);
     enqueue(looks, change.object.metadata.resourceVersion);
@@ -69,8 +68,9 @@ export function runGarbageCollector(options: GarbageCollectorOptions): GarbageCo
     for (let item = await queue.next(signal); item; item = await queue.next(signal)) {
       const client = options.client.because({ revision: item.cause.revision, controller: NAME });
       try {
-        enqueue(await look(item, { client, graph, resources }), item.cause.revision);
-        queue.finish(item);
+        const looks = await look(item, { client, graph, resources });
+        enqueue(looks === "again" ? [] : looks, item.cause.revision);
+        queue.finish(item, looks === "again" ? { after: UNSEEN_MS } : {});
       } catch (error) {
         if (signal.aborted) return;
         const waitMs = queue.retry(item);
@@ -80,14 +80,8 @@ export function runGarbageCollector(options: GarbageCollectorOptions): GarbageCo
     }
   };
   const run = async () => {
-    await resources.sync();
-    const rediscover = async () => {
-      for (;;) {
-        await clock.sleep(REDISCOVER_MS, signal);
-        await resources.sync();
-      }
-    };
-    await Promise.all([rediscover(), ...Array.from({ length: WORKERS }, worker)]);
+    await resources.start();
+    await Promise.all([resources.follow(), ...Array.from({ length: WORKERS }, worker)]);
   };
   const stopped = run().catch((error: unknown) => {
     if (!signal.aborted) log.error("the garbage collector ended", { error });
@@ -95,62 +89,13 @@ export function runGarbageCollector(options: GarbageCollectorOptions): GarbageCo
   return { idle: () => queue.length + queue.active + queue.retrying === 0, stopped };
 }
 
-interface Resources {
-  /** Asks what the server has, watches what is new and waits for it. */
-  sync(): Promise<void>;
-  /** The resource of an owner reference; asks the server again where it is not known. */
-  of(reference: OwnerReference): Promise<DiscoveredResource>;
-}
-
-function createResources(
-  { client, informers, clock, log, signal }: GarbageCollectorOptions,
-  onChange: (place: Place, change: Change<StoredObject>) => void,
-): Resources {
-  const byKind = new Map<string, DiscoveredResource>();
-  const watched = new Set<string>();
-
-  const sync = async () => {
-    const { resources, failures } = await discover(client, clock);
-    if (failures.length > 0) log.warn("some groups could not be discovered", { failures });
-    for (const resource of resources) {
-      const { group, kind, plural, verbs } = resource;
-      byKind.set(`${group} ${kind}`, resource);
-      const path = resourcePath(resource);
-      if (
-        watched.has(path) ||
-        IGNORED.has(plural) ||
-        !["list", "watch", "delete"].every((verb) => verbs.includes(verb))
-      )
-        continue;
-      watched.add(path);
-      informers.at(path, { metadataOnly: true }).subscribe((change) => {
-        const { namespace, name } = change.object.metadata;
-        onChange({ resource, namespace, name }, change);
-      });
-    }
-    await Promise.all([...watched].map((path) => informers.at(path, { metadataOnly: true }).synced(signal)));
-  };
-
-  return {
-    sync,
-    async of({ apiVersion, kind }) {
-      const group = apiVersion.includes("/") ? apiVersion.split("/")[0] : "";
-      const id = `${group} ${kind}`;
-      if (!byKind.has(id)) await sync();
-      const resource = byKind.get(id);
-      if (!resource) throw new Error(`the server has no resource for the owner ${apiVersion} ${kind}`);
-      return resource;
-    },
-  };
-}
-
 interface Context {
   readonly client: Client;
   readonly graph: OwnerGraph;
-  readonly resources: Resources;
+  readonly resources: CollectedResources;
 }
 
-async function look(item: QueueItem, context: Context): Promise<Look[]> {
+async function look(item: QueueItem, context: Context): Promise<Look[] | "again"> {
   const [work, uid = ""] = item.key.split(" ");
   const node = context.graph.node(uid);
   if (!node) return [];
@@ -158,12 +103,16 @@ async function look(item: QueueItem, context: Context): Promise<Look[]> {
   return work === "orphan" ? orphanDependents(node, node.place, context) : collect(node, node.place, context);
 }
 
-/** An owner that no watch has shown: is it there? Where it is not, its dependents are looked at. */
-async function lookAtGuess(node: GraphNode, context: Context): Promise<Look[]> {
+/**
+ * An owner that no watch has shown: is it there? Where it is not, its dependents are looked at; where it is, it may
+ * go before a watch shows it, so it is asked for until one does.
+ */
+async function lookAtGuess(node: GraphNode, context: Context): Promise<Look[] | "again"> {
   const { guess } = node;
   if (!guess || node.dependents.size === 0) return [];
   const owner = await findOwner(guess.reference, guess.namespace, context);
-  if (owner === "unresolvable" || owner?.metadata.uid === node.uid) return [];
+  if (owner === "unresolvable") return [];
+  if (owner) return context.resources.watches(guess.reference) ? "again" : [];
   return [...node.dependents].map(({ uid }) => ({ work: "delete", uid }));
 }
 
@@ -171,8 +120,9 @@ async function lookAtGuess(node: GraphNode, context: Context): Promise<Look[]> {
 async function findOwner(
   reference: OwnerReference,
   namespace: string | undefined,
-  { client, resources }: Context,
+  { client, graph, resources }: Context,
 ): Promise<StoredObject | "unresolvable" | undefined> {
+  if (graph.sawGo(reference.uid)) return undefined;
   const resource = await resources.of(reference);
   if (resource.namespaced && !namespace) return "unresolvable";
   const owner = await find(client, { resource, namespace, name: reference.name });

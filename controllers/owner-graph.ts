@@ -42,11 +42,18 @@ export interface OwnerGraph {
   put(place: Place, metadata: StoredMeta): Look[];
   /** An object, or an owner that was only guessed, is gone. */
   remove(uid: string): Look[];
+  /** True for owners that were seen to go lately: their kind may be gone, so that the server cannot be asked. */
+  sawGo(uid: string): boolean;
   readonly size: number;
 }
 
+/** Owners that went whose uids are remembered. */
+const REMEMBERED = 10_000;
+
 export function createOwnerGraph(): OwnerGraph {
   const nodes = new Map<string, GraphNode>();
+  /** Oldest first. */
+  const went = new Set<string>();
 
   const attach = (node: GraphNode, references: readonly OwnerReference[]): Look[] =>
     references.flatMap((reference) => {
@@ -93,6 +100,8 @@ export function createOwnerGraph(): OwnerGraph {
     looks.push(...looksAt(node.dependents));
     // dependents go on naming their owner: it stands as a guess until they are gone or changed
     if (node.dependents.size > 0) {
+      went.add(uid);
+      if (went.size > REMEMBERED) for (const oldest of went) if (went.delete(oldest)) break;
       const reference = [...node.dependents][0]?.owners.find((owner) => owner.uid === uid);
       const namespace = [...node.dependents][0]?.place?.namespace;
       const guess = newNode(uid, reference && { reference, namespace });
@@ -106,6 +115,7 @@ export function createOwnerGraph(): OwnerGraph {
     node: (uid) => nodes.get(uid),
     put,
     remove,
+    sawGo: (uid) => went.has(uid),
     get size() {
       return nodes.size;
     },

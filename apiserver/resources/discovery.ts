@@ -89,8 +89,9 @@ function resource(row: ResourceRow): object {
 }
 
 /** Clients compare it to know that objects are stored in another form than before. */
-function storageVersionHash({ group: name, version, kind, storedAs }: ResourceRow): string {
-  const stored = storedAs ? `${storedAs.group}/${storedAs.version}/${kind}` : `${name}/${version}/${kind}`;
+function storageVersionHash({ group: name, version, kind, storedAs, custom }: ResourceRow): string {
+  const own = `${name}/${custom?.storageVersion ?? version}/${kind}`;
+  const stored = storedAs ? `${storedAs.group}/${storedAs.version}/${kind}` : own;
   return createHash("sha256").update(stored).digest().subarray(0, 8).toString("base64");
 }
 

@@ -69,7 +69,8 @@ export function createInformers({ client, clock, log, signal }: InformersContext
       transport: client.transport,
       path,
       query,
-      accept: metadataOnly && !client.transport.shared ? METADATA : undefined,
+      // even over the direct transport: holding the whole object would keep all of it in memory
+      accept: metadataOnly ? METADATA : undefined,
       cache,
       onChange: (change) => {
         for (const subscriber of [...subscribers]) tell(subscriber, change);
