@@ -14,6 +14,9 @@ import { asksNothing, type Policy, policyOf, stricter } from "./pod-security/pol
 import { detailsOf, reasonsOf, type Standard, standardText, violations } from "./pod-security/standards.ts";
 import { refused } from "./refused.ts";
 
+/** On the audit event of a Pod; nobody is exempt here. */
+const ENFORCED = "pod-security.kubernetes.io/enforce-policy";
+const VIOLATIONS = "pod-security.kubernetes.io/audit-violations";
 /** Pods looked at when a namespace becomes stricter. */
 const MOST_PODS = 3000;
 
@@ -61,7 +64,9 @@ export function podSecurity(): AdmissionPlugin {
       const isPod = row.group === "" && row.plural === "pods" && POD_CHANGES.has(subresource);
       if (!isPod && (!templateOf || subresource !== "")) return;
       const policy = policyIn(request, services);
-      if (!policy || asksNothing(policy)) return;
+      if (!policy) return;
+      if (isPod) request.annotate?.(ENFORCED, standardText(policy.enforce));
+      if (asksNothing(policy)) return;
       if (isPod) judgePod(request, policy);
       else warnOf(request, policy, templateOf?.(request.object as KubeObject));
     },
@@ -72,19 +77,33 @@ function judgePod(request: AdmissionRequest, policy: Policy): void {
   const { spec, metadata } = request.object as unknown as Pod;
   if (!spec || (request.operation === "UPDATE" && !isSignificant(request))) return;
   const found = violations(policy.enforce, { spec, metadata });
+  note(request, policy.audit, { spec, metadata });
   if (found.length > 0)
     throw refused(request, `violates PodSecurity "${standardText(policy.enforce)}": ${detailsOf(found)}`);
   warn(request, policy.warn, { spec, metadata });
 }
 
 function warnOf(request: AdmissionRequest, policy: Policy, template: PodTemplateSpec | undefined): void {
-  if (template?.spec) warn(request, policy.warn, { spec: template.spec, metadata: template.metadata ?? {} });
+  if (!template?.spec) return;
+  const judged = { spec: template.spec, metadata: template.metadata ?? {} };
+  note(request, policy.audit, judged);
+  warn(request, policy.warn, judged);
+}
+
+/** For the audit log: what would not be let in under the standard that is only looked at. */
+function note({ annotate }: AdmissionRequest, standard: Standard, judged: Judged): void {
+  if (!annotate) return;
+  const found = violations(standard, judged);
+  if (found.length > 0) annotate(VIOLATIONS, wouldViolate(standard, found));
 }
 
 function warn({ warnings }: AdmissionRequest, standard: Standard, judged: Judged): void {
   const found = violations(standard, judged);
-  if (found.length > 0) warnings.push(`would violate PodSecurity "${standardText(standard)}": ${detailsOf(found)}`);
+  if (found.length > 0) warnings.push(wouldViolate(standard, found));
 }
+
+const wouldViolate = (standard: Standard, found: ReturnType<typeof violations>): string =>
+  `would violate PodSecurity "${standardText(standard)}": ${detailsOf(found)}`;
 
 /** Of what may change in a Pod only images, profiles in annotations, and new containers matter. */
 function isSignificant({ object, old }: AdmissionRequest): boolean {

@@ -146,6 +146,26 @@ describe("a client that", () => {
     await listening.close();
   });
 
+  test("trickles, a byte at a time, is cut off as well: in its headers and in its body", async () => {
+    for (const begin of [
+      "GET /api HTTP/1.1\r\nhost: x\r\na: ",
+      "POST /api HTTP/1.1\r\nhost: x\r\ncontent-length: 9999\r\n\r\n",
+    ]) {
+      const { socketPath, listening } = await start(USER, { http });
+      const started = systemClock.monotonic();
+      const socket = connect(socketPath, () => socket.write(begin));
+      const ended = once(socket, "close");
+      socket.on("error", () => undefined).resume();
+      while (!socket.destroyed && systemClock.monotonic() - started < 5_000) {
+        if (socket.writable) socket.write("x");
+        await systemClock.sleep(10);
+      }
+      await ended;
+      expect(systemClock.monotonic() - started).toBeLessThan(2_000);
+      await listening.close();
+    }
+  });
+
   test("never says anything is cut off", async () => {
     const { socketPath, listening } = await start(USER, { http });
     expect(await raw(socketPath, "")).toMatch(/^(HTTP\/1.1 408 |$)/);
