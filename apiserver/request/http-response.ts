@@ -11,7 +11,7 @@ import { constants, createGzip } from "node:zlib";
 import type { ResponseBody, ResponseRecord, WatchItem } from "../../machinery/client/transport/contract.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
-import type { Piece, WatchLines } from "./watch-lines.ts";
+import type { WatchLines } from "./watch-lines.ts";
 
 export interface WritingTools {
   readonly clock: Clock;
@@ -162,33 +162,34 @@ async function* paced(slices: Iterable<Uint8Array>, clock: Clock): AsyncIterable
   }
 }
 
-/** A reader that takes nothing for too long is gone: what it is owed is not kept for it. */
+/**
+ * What is chunked already goes past the response, which would put its marks around it by three more writes; the
+ * response has its socket when its turn has come.
+ */
 async function writeWatch(
   batches: AsyncIterable<readonly WatchItem[]>,
   response: ServerResponse,
   { clock, lines }: WritingTools,
 ): Promise<void> {
   for await (const batch of batches) {
-    for (const piece of lines(batch)) {
+    for (const { chunk, plain } of lines(batch)) {
+      const socket = response.chunkedEncoding ? response.socket : null;
+      const target = socket ?? response;
+      // asked before a write and not after it: mostly it has drained by then
+      if (target.writableNeedDrain) await drained(target, response, clock);
       if (response.destroyed) return;
-      const full = writePiece(piece, response);
-      if (!full) continue;
-      const stall = clock.after(limits.watchStallMs, () => response.destroy(), { background: true });
-      await first(full, "drain", "close");
-      stall.cancel();
+      if (socket) socket.write(chunk);
+      else response.write(plain);
     }
   }
   response.end();
 }
 
-/**
- * What is chunked already goes past the response, which would put its marks around it by three more writes; the
- * response has its socket when its turn has come. Answers who has to drain first, if anyone.
- */
-function writePiece({ chunk, plain }: Piece, response: ServerResponse): EventEmitter | undefined {
-  const { socket, chunkedEncoding } = response;
-  if (socket && chunkedEncoding) return socket.write(chunk) ? undefined : socket;
-  return response.write(plain) ? undefined : response;
+/** A reader that takes nothing for too long is gone: what it is owed is not kept for it. */
+async function drained(target: EventEmitter, response: ServerResponse, clock: Clock): Promise<void> {
+  const stall = clock.after(limits.watchStallMs, () => response.destroy(), { background: true });
+  await first(target, "drain", "close");
+  stall.cancel();
 }
 
 /** The first of two events. */

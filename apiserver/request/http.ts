@@ -9,7 +9,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { TLSSocket } from "node:tls";
+import { DEFAULT_CIPHERS, type TLSSocket } from "node:tls";
 import express from "express";
 import type {
   Handler,
@@ -90,6 +90,7 @@ export async function listenTls(options: TlsOptions): Promise<Listening> {
       requestCert: true,
       rejectUnauthorized: false,
       minVersion: "TLSv1.2",
+      ciphers: CIPHERS,
       ALPNProtocols: ["http/1.1"],
       handshakeTimeout: limits.requestBodyMs,
       ...serverOptions(options),
@@ -139,6 +140,9 @@ function limited(server: Server, { bounds = BOUNDS, log }: ListenOptions): void 
 }
 
 const IDLE_LOOK_MS = 20;
+
+/** The cheapest that is strong comes first, as in Go's servers: to encrypt is half of what a watch costs. */
+const CIPHERS = `TLS_AES_128_GCM_SHA256:${DEFAULT_CIPHERS}`;
 
 const UPGRADES: ReadonlySet<string> = new Set(["websocket", "spdy/3.1", PEER_PROTOCOL]);
 
