@@ -6,7 +6,7 @@
  * watchers begin anew (410). No server may run on the store meanwhile; one that was left half filled is closed to
  * servers (store-state.ts) until it is filled again.
  */
-import { closedKey, offsetKey } from "../../cache/keys.ts";
+import { closedKey, offsetKey, serversPrefix } from "../../cache/keys.ts";
 import type { Operation, Store } from "../contract.ts";
 import { openEnvironment, type Step } from "../lmdb/environment.ts";
 import {
@@ -19,6 +19,7 @@ import {
   type State,
 } from "../lmdb/layout.ts";
 import type { BackupEntry } from "./backup-file.ts";
+import { livingServer, type Watching } from "./living-server.ts";
 
 export interface Filling {
   readonly entries: readonly BackupEntry[];
@@ -27,7 +28,7 @@ export interface Filling {
 }
 
 /** What is a store's own, and not part of what it holds. */
-const OWN: ReadonlySet<string> = new Set([offsetKey, closedKey]);
+const isOwn = (key: string): boolean => key === offsetKey || key === closedKey || key.startsWith(serversPrefix);
 const HALF = "it was being filled and that was interrupted: run the same command again";
 
 /** One transaction: a kill leaves the old state or the new one. */
@@ -40,7 +41,7 @@ export async function fillEmbedded(directory: string, { entries, resourceVersion
       throw new Error(`the store in ${directory} has format ${before.format}, this version writes format ${FORMAT}`);
     const start = before?.reserved ?? 0;
     const seen = Math.max(resourceVersion, start + embeddedOffset(environment));
-    const kept = entries.filter(({ key }) => !OWN.has(key));
+    const kept = entries.filter(({ key }) => !isOwn(key));
     const offset: BackupEntry = { key: offsetKey, value: Buffer.from(String(Math.max(0, seen - start))) };
     const steps: Step[] = [];
     for (const table of ["log", "keys"] as const)
@@ -93,25 +94,41 @@ const PAGE = 1_000;
 /** etcd takes 128 operations in a transaction, and so many bytes in a request. */
 const GROUP = { operations: 100, bytes: 1024 * 1024 } as const;
 
+export interface SharedFilling extends Watching {
+  /** Done when everything is there, before servers may use it. */
+  readonly beforeOpen?: () => Promise<void>;
+  readonly progress?: (done: number, all: number) => void;
+}
+
 /** In steps, between which it is closed to servers: a kill leaves it closed, and the same command finishes it. */
 export async function fillShared(
   store: Store,
   { entries, resourceVersion }: Filling,
-  /** Done when everything is there, before servers may use it. */
-  beforeOpen: () => Promise<void> = async () => undefined,
+  { beforeOpen = async () => undefined, progress = () => undefined, ...watching }: SharedFilling,
 ): Promise<number> {
+  const closedBefore = (await store.get(closedKey)) !== undefined;
   await put(store, [{ type: "put", key: closedKey, value: Buffer.from(HALF) }]);
+  const works = await livingServer(store, watching);
+  if (works) {
+    if (!closedBefore) await put(store, [{ type: "delete", key: closedKey }]);
+    throw new Error(`a server works on this etcd (${works}): stop all servers first`);
+  }
   const current = await store.list({ prefix: "/" });
   const own = current.entries.find(({ key }) => key === offsetKey);
   const offsetBefore = own ? Number(Buffer.from(own.value).toString("utf8")) : 0;
   const seen = Math.max(resourceVersion, current.revision + offsetBefore);
   const offset = String(Math.max(0, seen - current.revision));
   await put(store, [{ type: "put", key: offsetKey, value: Buffer.from(offset) }]);
-  const gone = current.entries.filter(({ key }) => !OWN.has(key));
+  const gone = current.entries.filter(({ key }) => !isOwn(key) || key.startsWith(serversPrefix));
   for (const group of groups(gone.map(({ key }): Operation => ({ type: "delete", key })))) await put(store, group);
-  const kept = entries.filter(({ key }) => !OWN.has(key));
+  const kept = entries.filter(({ key }) => !isOwn(key));
   const puts = kept.map(({ key, value }): Operation => ({ type: "put", key, value }));
-  for (const group of groups(puts)) await put(store, group);
+  let done = 0;
+  for (const group of groups(puts)) {
+    await put(store, group);
+    done += group.length;
+    progress(done, puts.length);
+  }
   await store.compact(await store.revision());
   await beforeOpen();
   await put(store, [{ type: "delete", key: closedKey }]);

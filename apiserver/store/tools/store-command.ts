@@ -2,26 +2,29 @@
  * store: looks after what the API server keeps. The command behind `k8ts store`.
  *
  * backup and verify read beside a server that runs. restore and migrate change a store, so no server may run
- * on it meanwhile: an embedded store refuses by itself while one does.
+ * on it meanwhile: an embedded store refuses by itself while one does, on etcd servers tell of themselves.
  */
 import { parseArgs } from "node:util";
 import { systemClock, wireTime } from "../../../machinery/process/clock.ts";
 import { homePaths } from "../../../machinery/process/home.ts";
+import { limits } from "../../../machinery/process/limits.ts";
 import { createLogger } from "../../../machinery/process/logging.ts";
 import { homeDirectory } from "../../../machinery/process/run.ts";
 import { closedKey } from "../../cache/keys.ts";
 import type { Store } from "../contract.ts";
 import { BACKUP_FORMAT, type BackupEntry, readBackup, writeBackup } from "./backup-file.ts";
-import { fillEmbedded, fillShared } from "./fill.ts";
+import { fillEmbedded, fillShared, type SharedFilling } from "./fill.ts";
 import { embeddedSnapshot, type Snapshot, sharedSnapshot } from "./snapshot.ts";
 import { createVerifier } from "./verify.ts";
 
 const USAGE = `Usage: k8ts store COMMAND [flags]
 
-  backup FILE      write everything that is stored into a file, while the server runs
-  restore FILE     make the store hold what the file holds; the server must be stopped (k8ts down)
-  migrate          move what the embedded store holds to etcd; the server must be stopped
-  verify [FILE]    read everything that is stored, or a backup, and tell what is wrong, while the server runs
+Looks after what the API server keeps: copies it, brings it back, moves it, checks it.
+
+  backup FILE      write everything that is stored into a file; servers may go on
+  verify [FILE]    read everything that is stored, or a backup, and tell what is wrong; servers may go on
+  restore FILE     make the store hold what the file holds; servers must be stopped (k8ts down)
+  migrate          move what the embedded store holds to etcd; servers must be stopped
 
 Flags:
   --store KIND          embedded (default) or etcd: the store to work on
@@ -29,8 +32,17 @@ Flags:
   --to etcd             where to migrate to
   --etcd-servers URL    etcd's client addresses, for etcd; may be given several times
 
+A nightly copy, and how to come back from it:
+  k8ts store backup /backup/cluster && k8ts store verify /backup/cluster
+  k8ts down && k8ts store restore /backup/cluster && k8ts up
+
+From one machine to several servers on etcd:
+  k8ts down && k8ts store migrate --to etcd --etcd-servers http://10.0.0.9:2379
+  k8ts server --store etcd --etcd-servers http://10.0.0.9:2379
+
+Whoever is killed meanwhile leaves the old state or is finished by the same command again.
 Resource versions never go backwards: clients see a restored or moved store as a newer one and list again.
-Keys and certificates are not in the store: they lie under $K8TS_HOME/pki.
+Keys and certificates are not in the store: they lie under $K8TS_HOME/pki, keep a copy of those too.
 `;
 
 const log = createLogger({
@@ -95,7 +107,7 @@ const commands: Readonly<Record<string, Run>> = {
         snapshot.entries(),
       );
     });
-    say(`${file}: ${count} entries`);
+    say(`${file}: ${count} entries. Check it with k8ts store verify ${file}`);
     return 0;
   },
 
@@ -107,8 +119,8 @@ const commands: Readonly<Record<string, Run>> = {
     const count =
       place.kind === "embedded"
         ? await fillEmbedded(place.directory, filling)
-        : await withEtcd(place, (store) => fillShared(store, filling));
-    say(`restored ${count} entries of ${time}`);
+        : await withEtcd(place, (store) => fillShared(store, filling, sharedFilling()));
+    say(`restored ${count} entries of ${time}. Start the server again: clients will list anew by themselves`);
     return 0;
   },
 
@@ -131,7 +143,7 @@ const commands: Readonly<Record<string, Run>> = {
         // One that is closed too was being filled: the move goes on.
         if (moved && !(await store.get(closedKey))) throw new Error("this store is closed: it was moved before");
         await assertEmpty(store);
-        return fillShared(store, { entries, resourceVersion }, close);
+        return fillShared(store, { entries, resourceVersion }, { ...sharedFilling(), beforeOpen: close });
       });
       say(
         `moved ${count} entries to etcd. Start the server with --store etcd --etcd-servers ${place.etcdServers.join(",")}`,
@@ -184,6 +196,22 @@ async function assertEmpty(store: Store): Promise<void> {
   const { entries, remaining } = await store.list({ prefix: "/registry/", limit: 1 });
   if (entries.length === 0 || (await store.get(closedKey))) return;
   throw new Error(`this etcd holds ${remaining + 1} objects of a cluster already: move to an empty one`);
+}
+
+/** Tells on the terminal how far it is; a log gets the end alone. */
+function sharedFilling(): SharedFilling {
+  const terminal = process.stderr.isTTY;
+  return {
+    clock: systemClock,
+    waiting: (why) => tell(`${why}: watching for ${limits.serverGoneMs / 1000} s whether it still lives …`),
+    progress(done, all) {
+      if (terminal) process.stderr.write(`\r${done} of ${all} entries${done === all ? "\n" : ""}`);
+    },
+  };
+}
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
 }
 
 function say(text: string): void {

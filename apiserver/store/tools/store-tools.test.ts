@@ -116,6 +116,38 @@ describe("backup and verify", () => {
   });
 });
 
+describe("verify", () => {
+  test("looks at custom objects too: those that no definition describes are seen by nobody else", async () => {
+    const definition = {
+      metadata: { name: "boats.sea.example.com" },
+      spec: {
+        group: "sea.example.com",
+        names: { plural: "boats", singular: "boat", kind: "Boat", listKind: "BoatList" },
+        scope: "Namespaced",
+        versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }],
+      },
+    };
+    const store = await embedded();
+    const boat = await serving(store, async (server) => {
+      const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+      await server.send({ method: "POST", path, body: definition });
+      const body = { apiVersion: "sea.example.com/v1", kind: "Boat", metadata: { name: "one" } };
+      const boats = "/apis/sea.example.com/v1/namespaces/default/boats";
+      await expect.poll(async () => (await server.send({ method: "POST", path: boats, body })).status).toBe(201);
+      return (await store.list({ prefix: "/registry/sea.example.com/" })).entries[0];
+    });
+    expect(await tool(["verify"])).toMatchObject({ code: 0, text: expect.stringContaining("sea.example.com/boats") });
+    const again = await embedded();
+    const { entries } = await again.list({ prefix: "/registry/apiextensions.k8s.io/" });
+    await again.commit([], [{ type: "delete", key: entries[0]?.key ?? "" }]);
+    await again.close();
+    expect(await tool(["verify"])).toMatchObject({
+      code: 1,
+      text: expect.stringContaining(`${boat?.key}: no definition describes its kind`),
+    });
+  });
+});
+
 describe("restore", () => {
   test("brings the objects back, with resource versions beyond all that were seen", async () => {
     await serving(await embedded(), async (server) => {
@@ -188,6 +220,38 @@ describe("restore", () => {
     }
     expect(done).toBeLessThan(8);
   }, 120_000);
+});
+
+describe.skipIf(!hasEtcd())("on etcd", () => {
+  test("restore is refused while a server works on it, and waits for those that were killed", async () => {
+    const etcd = await startEtcd();
+    const at = ["--store", "etcd", "--etcd-servers", etcd.endpoint];
+    const shared = () => openEtcdStore({ endpoints: [etcd.endpoint], clock: systemClock, log: silent });
+    try {
+      const server = await startPipeline({ store: shared(), shared: true });
+      await create(server, "kept");
+      expect(await tool(["backup", file(), ...at])).toMatchObject({ code: 0 });
+      const { code, text } = await tool(["restore", file(), ...at]);
+      expect(code).toBe(1);
+      expect(text).toContain("a server works on this etcd (192.0.2.1:6443): stop all servers first");
+      expect((await create(server, "later")).status).toBe(201);
+      await server.close();
+
+      const left = shared(); // what a killed server leaves
+      const value = Buffer.from(JSON.stringify({ address: "192.0.2.9", port: 1, serving: true }));
+      await left.commit([], [{ type: "put", key: "/k8ts/servers/x", value }]);
+      await left.close();
+      expect(await tool(["restore", file(), ...at])).toMatchObject({
+        code: 0,
+        text: expect.stringMatching(
+          /a server was at work here and did not say goodbye: watching for 12 s[\s\S]*restored/,
+        ),
+      });
+      await serving(shared(), async (again) => expect(await names(again)).toEqual(["kept"]));
+    } finally {
+      await etcd.stop();
+    }
+  }, 60_000);
 });
 
 describe.skipIf(!hasEtcd())("migrate", () => {
