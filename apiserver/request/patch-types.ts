@@ -2,7 +2,8 @@
  * Patch types: what each content type of a patch means, and how a patch becomes the next object.
  *
  * The object's managedFields stand aside while a patch is applied that does not touch them: they are large, and the
- * very same list afterwards says that nobody meant to change it. Server-side apply is no patch: apply-patch.ts.
+ * very same list afterwards says that nobody meant to change it. In a patch of the status so does all the rest.
+ * Server-side apply is no patch: apply-patch.ts.
  */
 import { applyJsonPatch, PatchError, type PatchOperation } from "../../machinery/objects/json-patch.ts";
 import { cloneJson } from "../../machinery/objects/json-value.ts";
@@ -16,6 +17,7 @@ import { applyStrategicMergePatch } from "../schema/strategic-merge.ts";
 import { decodeObject, type Expected, mediaType, type ReadValue, readJsonText, textOf } from "./body.ts";
 import type { ResourceExchange } from "./contract.ts";
 import type { FieldValidation } from "./options.ts";
+import { OWN_OF_STATUS } from "./update.ts";
 
 export const APPLY = "application/apply-patch+yaml";
 
@@ -25,6 +27,8 @@ interface PatchType {
   /** Throws for what is no patch of this type, whatever the object. */
   check(patch: unknown): void;
   touchesManagedFields(patch: unknown): boolean;
+  /** Whether it has anything to say beyond the fields named. */
+  touchesOthers(patch: unknown, than: ReadonlySet<string>): boolean;
   /** What is shown of a patch whose result is no object of its kind. */
   shown(patch: unknown, result: unknown): string;
 }
@@ -42,6 +46,7 @@ const JSON_PATCH: PatchType = {
   check: checkOperations,
   touchesManagedFields: (patch) =>
     (patch as PatchOperation[]).some(({ path, from = "/-" }) => MANAGED.test(path) || MANAGED.test(from)),
+  touchesOthers: () => true,
   shown: (_patch, result) => JSON.stringify(result),
 };
 
@@ -56,6 +61,7 @@ const MERGE: PatchType = {
       );
   },
   touchesManagedFields: mentionsManagedFields,
+  touchesOthers: mentionsOthers,
   shown: (_patch, result) => JSON.stringify(result),
 };
 
@@ -67,6 +73,7 @@ const STRATEGIC: PatchType = {
   },
   check() {},
   touchesManagedFields: mentionsManagedFields,
+  touchesOthers: mentionsOthers,
   shown: (patch) => goFormat(patch),
 };
 
@@ -75,6 +82,10 @@ function mentionsManagedFields(patch: unknown): boolean {
   const { metadata } = patch;
   if (metadata === null || hasDirective(patch)) return true;
   return isRecord(metadata) && ("managedFields" in metadata || hasDirective(metadata));
+}
+
+function mentionsOthers(patch: unknown, than: ReadonlySet<string>): boolean {
+  return !isRecord(patch) || Object.keys(patch).some((key) => !than.has(key));
 }
 
 const hasDirective = (patch: Record<string, unknown>): boolean => "$patch" in patch || "$retainKeys" in patch;
@@ -107,19 +118,26 @@ export function readPatch(exchange: ResourceExchange, expected: Expected): Patch
   const { value: patch, duplicates } = patchValue(exchange.record);
   type.check(patch);
   const touches = type.touchesManagedFields(patch);
+  const statusAlone = exchange.info.subresource === "status" && !type.touchesOthers(patch, OWN_OF_STATUS);
   const target = { ...exchange, row: { ...exchange.row, ...expected } };
   return {
     patched(object, validation, warnings) {
       const { managedFields, ...metadata } = object.metadata;
-      const bare = touches ? object : { ...object, metadata };
+      const whole = touches ? object : { ...object, metadata };
+      const bare = statusAlone ? onlyStatus(whole) : whole;
       const value = type.apply(target, bare, patch);
-      const shown = () => type.shown(patch, value);
+      const shown = () => type.shown(patch, type.apply(target, whole, patch));
       const read = { value, duplicates: [] };
       const decoded = decodePatched(exchange, read, expected, { validation, duplicates, shown, warnings });
       if (!touches && managedFields) decoded.metadata.managedFields = managedFields;
       return decoded;
     },
   };
+}
+
+/** Of an update of the status, the rest stays as it is anyway (update.ts): it need not be copied and decoded. */
+function onlyStatus({ kind, apiVersion, metadata, status }: KubeObject): KubeObject {
+  return { kind, apiVersion, metadata, ...(status === undefined ? {} : { status }) };
 }
 
 interface Strictness {

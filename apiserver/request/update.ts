@@ -6,13 +6,13 @@
  */
 
 import { cloneJson, equalJson } from "../../machinery/objects/json-value.ts";
-import { ApiError, badRequest, conflict } from "../../machinery/objects/status.ts";
+import { ApiError, conflict } from "../../machinery/objects/status.ts";
 import type { KubeObject, ObjectMeta, StoredObject } from "../../machinery/objects/wire.ts";
 import type { CachedObject } from "../cache/contract.ts";
 import type { Part } from "../resources/contract.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
 import { admissionRequest } from "./admission-request.ts";
-import { decodeObject, readBody } from "./body.ts";
+import { decodeObject, readObject } from "./body.ts";
 import { changeObject, MODIFIED, type Next } from "./commit.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
 import { createObject } from "./create.ts";
@@ -25,19 +25,25 @@ import { judged } from "./wide-integers.ts";
 export const update: Step = async (exchange) => {
   const { record, row, info, server, warnings, cache } = exchange;
   const { dryRun, fieldValidation } = writeOptions(record.query, "UpdateOptions");
-  const body = readBody(server, record);
-  if (!body) throw badRequest("the body of the request is empty: an object is expected");
-  const object = decodeObject(server, body, row, fieldValidation, warnings);
-  placeInNamespace(row, object, info.namespace);
-  placeAtName(object, info.name);
+  const read = (): KubeObject => {
+    const body = readObject(server, record, row);
+    const object = decodeObject(server, body, row, fieldValidation, warnings);
+    placeInNamespace(row, object, info.namespace);
+    placeAtName(object, info.name);
+    return object;
+  };
+  const first = read();
 
   const name = { namespace: info.namespace, name: info.name };
   if (row.strategy.allowCreateOnUpdate && !info.subresource && !(await cache.get(name)))
-    return respondObject(exchange, await createObject(exchange, object, dryRun));
+    return respondObject(exchange, await createObject(exchange, first, dryRun));
+  let unused: KubeObject | undefined = first;
   const outcome = await changeObject(exchange, name, dryRun, async (current) => {
+    // Another attempt, which is seldom made, begins again with what the client sent.
+    const object = unused ?? read();
+    unused = undefined;
     checkVersion(exchange, object, current);
-    // Several attempts may be made: each on a copy of what the client sent.
-    return changed(exchange, cloneJson(object), current, dryRun);
+    return changed(exchange, object, current, dryRun);
   });
   return respondObject(exchange, outcome);
 };
@@ -79,10 +85,10 @@ export interface Ownership {
   readonly alreadyAdmitted?: boolean;
 }
 
-/** What becomes of `current` when the client wants `object`. `object` is the caller's own and decoded. */
+/** What becomes of `current` when the client wants `wanted`, which is the caller's own and decoded. */
 export async function changed(
   exchange: ResourceExchange,
-  object: KubeObject,
+  wanted: KubeObject,
   current: CachedObject,
   dryRun: boolean,
   { applied = false, subresource, alreadyAdmitted = false }: Ownership = {},
@@ -91,7 +97,7 @@ export async function changed(
   const { strategy } = row;
   const old = current.object;
   const part = strategy.parts?.[info.subresource];
-  if (info.subresource === "status") keepAllButStatus(object, old);
+  const object = info.subresource === "status" ? withStatusOf(wanted, old) : wanted;
   // Of a custom kind, a status brings no metadata either.
   if (info.subresource === "status" && row.custom)
     object.metadata = { ...cloneJson(old.metadata), managedFields: object.metadata.managedFields as never };
@@ -169,13 +175,15 @@ export async function removal({ server, row }: ResourceExchange, current: Cached
   return { kind: "delete", ...(also ? { also } : {}) };
 }
 
-function keepAllButStatus(object: KubeObject, old: KubeObject): void {
-  for (const field of Object.keys(object)) if (!OWN_OF_STATUS.has(field)) delete object[field];
-  for (const [field, value] of Object.entries(old)) if (!OWN_OF_STATUS.has(field)) object[field] = cloneJson(value);
+function withStatusOf({ kind, apiVersion, metadata, status }: KubeObject, old: KubeObject): KubeObject {
+  const object: KubeObject = { kind, apiVersion, metadata };
+  for (const field in old) if (!OWN_OF_STATUS.has(field)) object[field] = cloneJson(old[field]);
+  if (status !== undefined) object["status"] = status;
+  return object;
 }
 
 /** Fields that a status update may set; metadata is guarded by keepForUpdate. */
-const OWN_OF_STATUS: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata", "status"]);
+export const OWN_OF_STATUS: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata", "status"]);
 
 function keepStatus(object: KubeObject, old: KubeObject): void {
   if (old["status"] === undefined) delete object["status"];
@@ -184,6 +192,8 @@ function keepStatus(object: KubeObject, old: KubeObject): void {
 
 /** Equal but for the version, and for the times of managedFields: an update that changes nothing is not written. */
 function sameButVersion(object: KubeObject, old: KubeObject): boolean {
+  // most often it is the status that changes
+  if (!equalJson(object["status"], old["status"])) return false;
   const { metadata } = object;
   const { managedFields } = metadata;
   const entriesSame = managedFields !== old.metadata.managedFields && sameButTimes(managedFields, old.metadata);

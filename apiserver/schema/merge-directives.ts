@@ -24,8 +24,18 @@ export const isObject = (value: unknown): value is JsonObject =>
 export function copyJson(value: unknown): Json {
   if (Array.isArray(value)) return value.map(copyJson);
   if (!isObject(value)) return value as Json;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copyJson(item)]));
+  const copy: JsonObject = {};
+  for (const key in value) set(copy, key, copyJson(value[key]));
+  return copy;
 }
+
+/** Plain assignment of "__proto__" would set the prototype. */
+export function set(object: JsonObject, key: string, value: Json): void {
+  if (key === "__proto__") Object.defineProperty(object, key, { value, ...PLAIN });
+  else object[key] = value;
+}
+
+const PLAIN = { writable: true, enumerable: true, configurable: true } as const;
 
 /** What a patch adds where nothing was: without directives, nulls and items to be deleted. */
 export function withoutDirectives(value: Json): Json {
@@ -34,16 +44,21 @@ export function withoutDirectives(value: Json): Json {
   }
   if (!isObject(value)) return value;
   if (value[DIRECTIVE] === "delete") return {};
-  const entries = Object.entries(value).filter(([key, item]) => item !== null && !isDirective(key));
-  return Object.fromEntries(entries.map(([key, item]) => [key, withoutDirectives(item)]));
+  const plain: JsonObject = {};
+  for (const key of Object.keys(value)) {
+    const item = value[key] as Json;
+    if (item !== null && !isDirective(key)) set(plain, key, withoutDirectives(item));
+  }
+  return plain;
 }
 
 function isDirective(key: string): boolean {
   return (
-    key === DIRECTIVE ||
-    key === RETAIN_KEYS ||
-    key.startsWith(`${SET_ORDER}/`) ||
-    key.startsWith(`${DELETE_FROM_LIST}/`)
+    key.startsWith("$") &&
+    (key === DIRECTIVE ||
+      key === RETAIN_KEYS ||
+      key.startsWith(`${SET_ORDER}/`) ||
+      key.startsWith(`${DELETE_FROM_LIST}/`))
   );
 }
 

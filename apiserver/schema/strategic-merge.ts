@@ -22,6 +22,7 @@ import {
   type JsonObject,
   RETAIN_KEYS,
   SET_ORDER,
+  set,
   withoutDirectives,
 } from "./merge-directives.ts";
 import { type ListRules, mergeList, orderList, removeScalars } from "./merge-lists.ts";
@@ -173,11 +174,3 @@ function asList(value: Json): Json[] {
 /** What every object inherits is no part of it: merging into that would change all objects of the process. */
 const own = (object: JsonObject, key: string): Json | undefined =>
   Object.hasOwn(object, key) ? object[key] : undefined;
-
-/** Plain assignment of "__proto__" would set the prototype. */
-function set(object: JsonObject, key: string, value: Json): void {
-  if (key === "__proto__") Object.defineProperty(object, key, { value, ...PLAIN });
-  else object[key] = value;
-}
-
-const PLAIN = { writable: true, enumerable: true, configurable: true } as const;

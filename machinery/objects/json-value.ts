@@ -15,7 +15,7 @@ export function cloneJson<T>(value: T): T {
   if (Array.isArray(value)) return value.map(cloneJson) as T;
   if (isBigInteger(value)) return value;
   const copy: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) {
+  for (const key in value) {
     const field = (value as Record<string, unknown>)[key];
     if (field === undefined) continue;
     if (key === "__proto__")
@@ -35,7 +35,8 @@ export function equalJson(a: unknown, b: unknown): boolean {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false;
-    return a.every((item, index) => equalJson(item, b[index]));
+    for (let at = 0; at < a.length; at++) if (!equalJson(a[at], b[at])) return false;
+    return true;
   }
   if (isBigInteger(a)) return isBigInteger(b) && a.rawJSON === b.rawJSON;
   return !Array.isArray(b) && equalRecords(a as Record<string, unknown>, b as Record<string, unknown>);
@@ -43,11 +44,12 @@ export function equalJson(a: unknown, b: unknown): boolean {
 
 function equalRecords(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
   let fields = 0;
-  for (const key of Object.keys(a)) {
-    if (a[key] === undefined) continue;
+  for (const key in a) {
+    const field = a[key];
+    if (field === undefined) continue;
     fields++;
-    if (!Object.hasOwn(b, key) || !equalJson(a[key], b[key])) return false;
+    if (!equalJson(field, b[key]) || (key === "__proto__" && !Object.hasOwn(b, key))) return false;
   }
-  for (const key of Object.keys(b)) if (b[key] !== undefined) fields--;
+  for (const key in b) if (b[key] !== undefined) fields--;
   return fields === 0;
 }
