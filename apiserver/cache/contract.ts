@@ -211,8 +211,10 @@ export interface ConsistencyChecks {
 }
 
 export interface WatchCache {
-  /** The cache of a resource: the same one for the same prefix. */
+  /** The cache of a resource: the same one for the same description. Those of one prefix show the same objects. */
   resource(description: ResourceDescription): ResourceCache;
+  /** The resource is not served any more: what is kept of it goes, unless there still are objects. */
+  release(prefix: string): void;
   /** For keys that are no API objects, under `internalPrefix` of keys.ts. Its errors are ApiErrors too. */
   readonly internal: Pick<Store, "get" | "list" | "commit">;
   /** Resolves when everything that the store holds is in. Until then calls wait, at most 3 s. */

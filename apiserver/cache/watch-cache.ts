@@ -7,7 +7,9 @@
  * A failing store is tried forever: meanwhile reads that must be consistent fail, and others are answered
  * from what there is.
  */
+
 import { breather } from "../../machinery/loop/breathe.ts";
+import { equalJson } from "../../machinery/objects/json-value.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
@@ -54,6 +56,8 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
   const freshness = createFreshness({ store, clock, log });
   const shelves = new Map<string, Shelf>();
   const caches = new Map<string, ResourceCache>();
+  /** Shelves that were taken away and not made again since. */
+  const released = new Set<string>();
   let offset = 0;
   /** Where the state that is being followed was loaded; undefined: it has to be loaded. */
   let base: Revision | undefined;
@@ -72,7 +76,8 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
     const window = createWindow(clock, bounds);
     const watchers = createWatchers(prefix, (key) => nameOfKey(prefix, key), clock);
     const shelf = { window, watchers, objects: createObjects({ handover, window, watchers, parsed }) };
-    if (base !== undefined) shelf.objects.replace([], base); // nothing has changed here since
+    // nothing has changed here since, unless its past was let go
+    if (base !== undefined) shelf.objects.replace([], released.delete(prefix) ? freshness.seen : base);
     shelves.set(prefix, shelf);
     return shelf;
   };
@@ -173,10 +178,18 @@ export function createWatchCache(options: WatchCacheOptions): WatchCache {
   return {
     resource(description: ResourceDescription) {
       const found = caches.get(description.prefix);
-      if (found) return found;
+      if (found && equalJson(found.description, description)) return found;
       const cache = createResourceCache({ ...shelfOf(description.prefix), description, source });
       caches.set(description.prefix, cache);
       return cache;
+    },
+    release(prefix) {
+      caches.delete(prefix);
+      const shelf = shelves.get(prefix);
+      if (!shelf || shelf.objects.size > 0) return;
+      shelf.watchers.endAll("closed");
+      shelves.delete(prefix);
+      released.add(prefix);
     },
     internal: {
       get: (key) => asApi(store.get(key)),

@@ -268,6 +268,28 @@ describe("a definition", () => {
     expect((await server.send("GET", path)).status).toBe(404);
   });
 
+  test("comes again as another kind: in another scope, and with no past that a watch could resume", async () => {
+    await server.define({ kind: "Twice" });
+    const path = "/apis/example.com/v1/namespaces/default/twices";
+    const made = await server.create(path, { apiVersion: "example.com/v1", kind: "Twice", metadata: { name: "x" } });
+    await server.undefine("twices.example.com");
+    await server.define({ kind: "Twice", scope: "Cluster" });
+    const all = "/apis/example.com/v1/twices";
+    const again = await server.create(all, { apiVersion: "example.com/v1", kind: "Twice", metadata: { name: "x" } });
+    expect([again.status, again.value.metadata.namespace]).toEqual([201, undefined]);
+    expect((await server.send("GET", `${all}/x`)).value.metadata.uid).toBe(again.value.metadata.uid);
+    const { body } = await server.send(
+      "GET",
+      `${all}?watch=true&resourceVersion=${made.value.metadata.resourceVersion}`,
+    );
+    if (body.kind !== "watch") throw new Error("no watch");
+    for await (const [first] of body.batches) {
+      expect(first?.event()).toMatchObject({ type: "ERROR", object: { code: 410, reason: "Expired" } });
+      break;
+    }
+    await server.undefine("twices.example.com");
+  });
+
   test("does not get names that another has", async () => {
     await server.define({
       group: "names.example.com",

@@ -30,6 +30,8 @@ export interface RegistryOptions {
   readonly webhooks: WebhookClient;
   /** Called when rows came or went. */
   readonly changed: () => void;
+  /** Called for what is not served any more in any version. */
+  readonly gone: (resource: { readonly group: string; readonly plural: string }) => void;
 }
 
 export interface Registry {
@@ -47,7 +49,7 @@ interface Entry {
 }
 
 export function createRegistry(options: RegistryOptions): Registry {
-  const { table, schema, decoders, clock, webhooks, changed } = options;
+  const { table, schema, decoders, clock, webhooks, changed, gone } = options;
   const entries = new Map<string, Entry>();
 
   const pool = createSchemaPool();
@@ -100,6 +102,8 @@ export function createRegistry(options: RegistryOptions): Registry {
     entries.delete(name);
     for (const row of entry.rows) table.remove(row);
     entry.end();
+    const [row] = entry.rows;
+    if (row) gone(row);
     changed();
   };
 

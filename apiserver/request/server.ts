@@ -17,6 +17,7 @@ import { createNodeAuthorizer } from "../auth/node-authorizer.ts";
 import { createRbac } from "../auth/rbac.ts";
 import { createTokens, type TokenOptions } from "../auth/tokens.ts";
 import type { WatchCache } from "../cache/contract.ts";
+import { storagePrefix } from "../cache/keys.ts";
 import { createRegistry, type Registry } from "../custom/registry.ts";
 import { ResourceTable } from "../resources/table.ts";
 import type { Schema } from "../schema/contract.ts";
@@ -83,6 +84,8 @@ export function assembleServer(options: ServerOptions): AssembledServer {
   const authorize = inOrder([masters, createNodeAuthorizer(objects), rbac.authorize]);
   const protobuf = createProtobuf(schema);
   const decoders = createDecoders(schema);
+  const fields = createFieldManagement(schema);
+  const merge: typeof fields.merge = (...what) => fields.merge(...what);
   const { all } = options.metrics;
   const { serviceCidr, nodePorts } = options;
   const addresses = createServiceAddresses({ clock, objects, internal: cache.internal, serviceCidr, nodePorts });
@@ -95,7 +98,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     decoders,
     protobuf,
     openApi: createOpenApi({ schema, rows: () => resources.rows, version: version.gitVersion, clock }),
-    fields: createFieldManagement(schema),
+    fields,
     resources,
     cache,
     objects,
@@ -106,7 +109,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     admission: measuredAdmission(
       createAdmission(
         measuredPlugins(
-          builtinPlugins({ rbac, authorize, webhooks, clock, metrics: all, rows: () => resources.rows }),
+          builtinPlugins({ rbac, authorize, webhooks, clock, merge, metrics: all, rows: () => resources.rows }),
           all,
           clock,
         ),
@@ -139,6 +142,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     clock,
     webhooks,
     changed: () => server.openApi.reset(),
+    gone: ({ group, plural }) => cache.release(storagePrefix(group, plural)),
   });
   return { handler: createHandler(server), server, addresses, registry, webhooks };
 }
