@@ -6,20 +6,17 @@
  */
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import { autoscalerStrategy } from "./autoscaler.ts";
+import { ANNOTATIONS, type Json, type Kept, putKept, takeKept } from "./autoscaler-annotations.ts";
 import { autoscalerColumns } from "./columns/autoscaling.ts";
 import type { Columns, StoredAs, Strategy } from "./contract.ts";
 
-type Json = Readonly<Record<string, unknown>>;
 interface Metric {
   readonly type: string;
   readonly resource?: Json;
 }
 
-const PREFIX = "autoscaling.alpha.kubernetes.io/";
-const KEPT = ["metrics", "behavior", "current-metrics", "conditions"] as const;
 /** Percent of the cpu that is asked for. */
 const DEFAULT_USE = 80;
-type KeptName = (typeof KEPT)[number];
 
 const isCpu = ({ type, resource }: Metric): boolean =>
   type === "Resource" && resource?.["name"] === "cpu" && Number.isInteger(useOf(resource));
@@ -42,12 +39,8 @@ export const autoscalersStoredAs: StoredAs = {
     };
     const wanted = metrics?.find(isCpu);
     const measured = currentMetrics?.find(isCpu);
-    const annotations = written(object, {
-      metrics: metrics?.filter((one) => one !== wanted),
-      behavior,
-      "current-metrics": currentMetrics?.filter((one) => one !== measured),
-      conditions,
-    });
+    const others = metrics?.filter((one) => one !== wanted);
+    const annotations = written(object, { metrics: others, behavior, currentMetrics, conditions });
     return {
       ...object,
       apiVersion: "autoscaling/v1",
@@ -64,7 +57,8 @@ export const autoscalersStoredAs: StoredAs = {
     const { currentCPUUtilizationPercentage: measured, ...status } = (object["status"] ?? {}) as Json;
     const { annotations, kept } = read(object);
     const metrics = [...cpu(wanted, "target", { type: "Utilization" }), ...list(kept.metrics)];
-    const current = [...cpu(measured, "current", {}), ...list(kept["current-metrics"])];
+    // What was measured is kept whole, the use of cpu with its value.
+    const current = kept.currentMetrics ? list(kept.currentMetrics) : cpu(measured, "current", {});
     return {
       ...object,
       apiVersion: "autoscaling/v2",
@@ -73,7 +67,7 @@ export const autoscalersStoredAs: StoredAs = {
         spec: {
           ...spec,
           ...(metrics.length > 0 && { metrics }),
-          ...(isObject(kept.behavior) && { behavior: kept.behavior }),
+          ...(kept.behavior !== undefined && { behavior: kept.behavior }),
         },
       }),
       ...(object["status"] !== undefined && {
@@ -92,45 +86,17 @@ function cpu(use: unknown, member: "target" | "current", rest: Json): Metric[] {
   return [{ type: "Resource", resource: { name: "cpu", [member]: { ...rest, averageUtilization: use } } }];
 }
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+const list = (value: unknown): readonly Json[] => (Array.isArray(value) ? (value as readonly Json[]) : []);
 
-/** Metrics and conditions that a client wrote into an annotation may be anything: what has no known form is dropped. */
-function list(value: unknown): readonly Json[] {
-  if (!Array.isArray(value)) return [];
-  return value.filter((one): one is Json => isObject(one) && (!("type" in one) || typeof one["type"] === "string"));
-}
-
-function written(object: KubeObject, values: Readonly<Record<KeptName, unknown>>): Record<string, string> {
+function written(object: KubeObject, kept: Kept): Record<string, string> {
   const annotations: Record<string, string> = { ...object.metadata.annotations };
-  for (const [name, value] of Object.entries(values)) {
-    const isNothing = value === undefined || (Array.isArray(value) && value.length === 0);
-    if (!isNothing) annotations[PREFIX + name] = JSON.stringify(value);
-  }
+  putKept(annotations, kept);
   return annotations;
 }
 
 function read(object: KubeObject) {
   const annotations: Record<string, string> = { ...object.metadata.annotations };
-  const kept: Partial<Record<KeptName, unknown>> = {};
-  for (const name of KEPT) {
-    const text = annotations[PREFIX + name];
-    if (text === undefined) continue;
-    const value = parsed(text);
-    if (value === undefined) continue;
-    kept[name] = value;
-    delete annotations[PREFIX + name];
-  }
-  return { annotations, kept };
-}
-
-/** Undefined for a text that is no JSON: it stays an annotation like any other. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return { kept: takeKept(annotations), annotations };
 }
 
 function withAnnotations(metadata: KubeObject["metadata"], annotations: Record<string, string>) {
@@ -148,7 +114,7 @@ export const olderAutoscalerStrategy: Strategy = {
     const spec = object["spec"] as Record<string, unknown> | undefined;
     if (!spec) return;
     spec["minReplicas"] ??= 1;
-    if (!object.metadata.annotations?.[`${PREFIX}metrics`]) spec["targetCPUUtilizationPercentage"] ??= DEFAULT_USE;
+    if (!object.metadata.annotations?.[ANNOTATIONS.metrics]) spec["targetCPUUtilizationPercentage"] ??= DEFAULT_USE;
   },
   prepareForCreate(object) {
     object["status"] = { currentReplicas: 0, desiredReplicas: 0 };
