@@ -2,10 +2,11 @@
  * Watchers: 1,000 watchers over https while 1,000 objects a second change: how late events are, and the memory.
  *
  * Once each watcher is of one object, as nodes watch the ConfigMaps and Secrets of their Pods; once every watcher gets all
- * of them, a million events a second, with small objects. What the machine cannot carry shows as fewer changes.
+ * of them, a million events a second, with small objects. What the machine cannot carry shows as fewer changes; what
+ * TLS alone costs shows beside it: the no-op server, which writes the same bytes to as many watchers in large pieces.
  */
 import { systemClock as clock } from "../../machinery/process/clock.ts";
-import { availableStores, startSubjects } from "./api-subjects.ts";
+import { availableStores, type Subjects, startSubjects } from "./api-subjects.ts";
 import type { Measurement } from "./bench.ts";
 import type { Target } from "./http-connection.ts";
 import type { TimedSoFar, WatchTimes } from "./load-process.ts";
@@ -19,6 +20,8 @@ const RATE = 1_000;
 /** Watchers of all changes whose events are looked at one by one. */
 const LOOKED = 20;
 const SERIES = "watched";
+/** What the no-op server writes at a time, and how often to each watcher: some 50 events, as under full load. */
+const PIECE = { bytes: 35_000, times: 20 };
 
 interface Scenario {
   readonly title: string;
@@ -89,6 +92,7 @@ export const watchers: Measurement = {
         await clock.sleep(1_000);
         const { latencies, events, bytes } = await subjects.load.call<TimedSoFar>("timedSoFar");
         await subjects.load.call("closeWatches");
+        if (index === 1) rows.push(await costBeside(subjects, (busy * took * 1000) / (bytes / 1e6)));
         const due = made * (index === 0 ? 1 : scenario.looked);
         const mb = (one: number) => (one / 1e6).toFixed(0);
         const note = `${((events / due) * 100).toFixed(1)} % of those looked at came, ${mb(bytes / took)} MB/s, ${busy.toFixed(2)} CPUs, ${mb(before.rss)} ► ${mb(opened.rss)} MB with watches ► ${mb(resident)} MB under load`;
@@ -112,3 +116,24 @@ export const watchers: Measurement = {
     }
   },
 };
+
+/** What a megabyte to watchers costs the processor, beside what the bare writes cost. */
+async function costBeside({ load, noop }: Subjects, measured: number): Promise<Row> {
+  const paths = Array.from({ length: WATCHERS }, () => "/noop?watch=true");
+  const open: WatchTimes = { target: { ...noop.target, transport: "https" }, paths, looked: 0 };
+  await load.call("openTimedWatches", open);
+  const cpu = await noop.child.call<number>("cpu");
+  const begin = clock.monotonic();
+  await noop.child.call("push", { events: PIECE.times, bytes: PIECE.bytes });
+  const sent = (PIECE.times * PIECE.bytes * WATCHERS) / 1e6;
+  const took = (clock.monotonic() - begin) / 1000;
+  const spent = ((await noop.child.call<number>("cpu")) - cpu) / 1000;
+  await load.call("closeWatches");
+  return {
+    what: `${WATCHERS} watchers, each of all objects: server time a MB, changes included`,
+    value: measured,
+    unit: "ms",
+    reference: { name: `no-op server, ${PIECE.bytes / 1000} KB a write`, value: spent / sent },
+    note: `the no-op server sends ${(sent / took).toFixed(0)} MB/s`,
+  };
+}
