@@ -6,6 +6,7 @@
  * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
  */
 import type { Metrics } from "../../machinery/process/metrics.ts";
+import type { FieldManagement } from "../apply/contract.ts";
 import type { Rbac } from "../auth/rbac.ts";
 import { certificates } from "./certificates.ts";
 import { claimResize } from "./claim-resize.ts";
@@ -14,6 +15,7 @@ import { defaultIngressClass } from "./default-ingress-class.ts";
 import { defaultStorageClass } from "./default-storage-class.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
 import { limitRanger } from "./limit-ranger.ts";
+import { mutatingAdmissionPolicy } from "./mutating-admission-policy.ts";
 import { mutatingWebhooks } from "./mutating-webhooks.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { nodeRestriction } from "./node-restriction.ts";
@@ -33,6 +35,7 @@ import { createWebhookMetrics } from "./webhook-metrics.ts";
 export interface PluginOptions extends Omit<WebhookOptions, "metrics"> {
   readonly rbac: Rbac;
   readonly metrics: Metrics;
+  readonly merge: FieldManagement["merge"];
 }
 
 export function builtinPlugins({ rbac, metrics, ...options }: PluginOptions): readonly AdmissionPlugin[] {
@@ -53,6 +56,7 @@ export function builtinPlugins({ rbac, metrics, ...options }: PluginOptions): re
     certificates(authorize),
     defaultIngressClass(),
     roleEscalation(rbac, authorize),
+    mutatingAdmissionPolicy(options),
     mutatingWebhooks(webhooks),
     validatingAdmissionPolicy(options),
     validatingWebhooks(webhooks),

@@ -9,7 +9,7 @@ import { cel } from "../cel/lazy.ts";
 import { variablesType } from "../cel/policy-environment.ts";
 import type { Compiled, NamedProgram, PolicyPrograms, Validation } from "./policy-programs.ts";
 
-type Bindings = Readonly<Record<string, unknown>>;
+export type Bindings = Readonly<Record<string, unknown>>;
 
 export type Decision =
   | { readonly kind: "admit" }
@@ -64,9 +64,9 @@ export function conditionsHold(conditions: readonly NamedProgram[], bindings: Bi
   return errors.length === 1 ? (errors[0] as string) : `[${errors.join(", ")}]`;
 }
 
-type Attempt = { readonly value: CelValue } | { readonly error: string };
+export type Attempt = { readonly value: CelValue } | { readonly error: string };
 
-function attempt(compiled: Compiled, bindings: Bindings, budget: Budget): Attempt {
+export function attempt(compiled: Compiled, bindings: Bindings, budget: Budget): Attempt {
   if ("error" in compiled) return compiled;
   if (budget.remaining <= 0) return { error: OUT_OF_BUDGET };
   try {
@@ -83,7 +83,7 @@ function evaluationError({ expression }: CelProgram, error: unknown, { remaining
   return `expression '${expression}' resulted in error: ${message}`;
 }
 
-function withVariables(variables: readonly NamedProgram[], bindings: Bindings, budget: Budget): Bindings {
+export function withVariables(variables: readonly NamedProgram[], bindings: Bindings, budget: Budget): Bindings {
   const all: Record<string, unknown> = { ...bindings };
   const types = variables.map(
     ({ name, compiled }) => [name, "program" in compiled ? compiled.program.type : dyn] as const,

@@ -1,11 +1,12 @@
 /**
  * Policy params: the objects that a binding gives a policy as its parameters.
  */
+
+import type * as models from "@kubernetes/client-node";
 import { fromLabelSelector, matches } from "../../machinery/objects/selectors.ts";
-import type { StoredObject } from "../../machinery/objects/wire.ts";
+import type { StoredObject, Wire } from "../../machinery/objects/wire.ts";
 import type { ResourceRow } from "../resources/contract.ts";
 import type { AdmissionServices } from "./contract.ts";
-import type { Binding, Policy } from "./policy-programs.ts";
 
 /** A mistake in how policy and binding are set up; failurePolicy decides what it means. */
 export class ConfigurationError extends Error {
@@ -18,8 +19,16 @@ export class ConfigurationError extends Error {
   }
 }
 
+/** Of policies and bindings of both kinds. */
+interface WithParamKind {
+  readonly spec?: { readonly paramKind?: Wire<models.V1ParamKind> };
+}
+interface WithParamRef {
+  readonly spec?: { readonly paramRef?: Wire<models.V1ParamRef> };
+}
+
 /** The row of the policy's paramKind; undefined where it has none. */
-export function paramRow({ spec }: Policy, rows: () => readonly ResourceRow[]): ResourceRow | undefined {
+export function paramRow({ spec }: WithParamKind, rows: () => readonly ResourceRow[]): ResourceRow | undefined {
   const kind = spec?.paramKind;
   if (!kind) return undefined;
   const { apiVersion = "", kind: name = "" } = kind;
@@ -37,7 +46,7 @@ const versionOf = ({ group, version }: ResourceRow): string => (group ? `${group
 /** Undefined among them: evaluated once, without params. Empty: nothing to evaluate with. */
 export async function collectParams(
   row: ResourceRow | undefined,
-  { spec }: Binding,
+  { spec }: WithParamRef,
   namespace: string,
   { objects, read }: AdmissionServices,
 ): Promise<readonly (StoredObject | undefined)[]> {

@@ -1,11 +1,12 @@
 /**
- * Policy programs: a ValidatingAdmissionPolicy's expressions, compiled once for each generation of it.
+ * Policy programs: a ValidatingAdmissionPolicy's expressions, compiled once for each generation of it; what policies
+ * of both kinds share of that.
  *
  * What does not compile (a policy written by an older server) is kept as its error and told when it would run.
  */
 import type * as models from "@kubernetes/client-node";
 import type { Stored, Wire } from "../../machinery/objects/wire.ts";
-import { bool, type CelProgram, type CelType, dyn, string } from "../cel/contract.ts";
+import { bool, type CelProgram, type CelType, type CompileOptions, dyn, string } from "../cel/contract.ts";
 import { cel } from "../cel/lazy.ts";
 import { type PolicyEnvironment, policyVariables } from "../cel/policy-environment.ts";
 
@@ -41,12 +42,7 @@ const NULL: CelType = { kind: "null" };
 
 export function compilePolicy({ spec = {} }: Policy): PolicyPrograms {
   const params = spec.paramKind !== undefined;
-  const known: Record<string, CelType> = {};
-  const variables = (spec.variables ?? []).map(({ name = "", expression = "" }): NamedProgram => {
-    const compiled = compile(expression, { params, authorizer: true, variables: { ...known } });
-    known[name] = "program" in compiled ? compiled.program.type : dyn;
-    return { name, compiled };
-  });
+  const { known, variables } = compileVariables(spec.variables, params);
   return {
     matchConditions: compileConditions(spec.matchConditions ?? [], { params, authorizer: true }),
     variables,
@@ -65,16 +61,32 @@ export function compilePolicy({ spec = {} }: Policy): PolicyPrograms {
   };
 }
 
+/** Programs of a policy's variables, and the types that expressions after them know. */
+export function compileVariables(variables: readonly Wire<models.V1Variable>[] | undefined, params: boolean) {
+  const known: Record<string, CelType> = {};
+  const programs = (variables ?? []).map(({ name = "", expression = "" }): NamedProgram => {
+    const compiled = compile(expression, { params, authorizer: true, variables: { ...known } });
+    known[name] = "program" in compiled ? compiled.program.type : dyn;
+    return { name, compiled };
+  });
+  return { known, variables: programs };
+}
+
 export const compileConditions = (
   conditions: readonly MatchCondition[],
   environment: PolicyEnvironment,
 ): readonly NamedProgram[] =>
   conditions.map(({ name = "", expression = "" }) => ({ name, compiled: compile(expression, environment, [bool]) }));
 
-function compile(expression: string, environment: PolicyEnvironment, result?: readonly CelType[]): Compiled {
+export function compile(
+  expression: string,
+  environment: PolicyEnvironment,
+  result?: readonly CelType[],
+  more: Pick<CompileOptions, "messages" | "patches"> = {},
+): Compiled {
   try {
     const variables = policyVariables(environment);
-    return { program: cel().compile(expression, { variables, ...(result ? { result } : {}) }) };
+    return { program: cel().compile(expression, { variables, ...(result ? { result } : {}), ...more }) };
   } catch (error) {
     if ((error as Error).name === "CelCompileError") return { error: `compilation error: ${(error as Error).message}` };
     throw error;

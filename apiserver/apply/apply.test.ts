@@ -295,6 +295,8 @@ describe("an apply is refused", () => {
       400,
       "Incorrect version specified in apply patch. Specified patch version: v2, expected: v1",
     ],
+    ["of a version that is none", () => ({ ...configMap({}), apiVersion: {} }), {}, 400, "apiVersion must be a string"],
+    ["of a kind that is none", () => ({ ...configMap({}), kind: [1] }), {}, 400, "kind must be a string"],
     ["of no object", () => "[]", { path: `${CONFIGMAPS}/x` }, 400, "error decoding YAML"],
     ["of no YAML", () => "a: [", { path: `${CONFIGMAPS}/x` }, 400, "error converting YAML to JSON"],
     ["of another name", () => configMap({}, { name: "other" }), {}, 400, "does not match the name on the URL"],

@@ -58,4 +58,13 @@ export interface FieldManagement {
    * any more. Undecoded, the caller's own. Throws an ApiError: 409 with its conflicts, 400 for what cannot be applied.
    */
   apply(request: ApplyRequest): KubeObject;
+  /**
+   * The object with a policy's configuration laid over: nobody comes to own anything, nobody is in conflict. The caller's
+   * own. Throws a MergeError for what does not fit the kind, and for what would replace a list or struct as a whole.
+   */
+  merge(kind: GroupVersionKind, object: KubeObject, config: unknown): KubeObject;
+}
+
+export class MergeError extends Error {
+  override readonly name = "MergeError";
 }

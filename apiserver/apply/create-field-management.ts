@@ -1,12 +1,19 @@
 /**
  * Create field management: `track` for writes that bring an object, `apply` for those that bring a configuration.
  */
-import { equalJson } from "../../machinery/objects/json-value.ts";
+import { cloneJson, equalJson } from "../../machinery/objects/json-value.ts";
 import { badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { GroupVersionKind, Schema } from "../schema/contract.ts";
+import { atomicPlaces } from "./atomics.ts";
 import { applyConflict, type Conflict } from "./conflicts.ts";
-import type { ApplyRequest, FieldManagement, ManagedFieldsEntry, Writer } from "./contract.ts";
+import {
+  type ApplyRequest,
+  type FieldManagement,
+  type ManagedFieldsEntry,
+  MergeError,
+  type Writer,
+} from "./contract.ts";
 import { FieldSets, MalformedFields, setOf } from "./field-sets.ts";
 import { LEAF } from "./intern.ts";
 import { KUBECTL, lastAppliedFields, updateLastApplied } from "./last-applied.ts";
@@ -115,6 +122,25 @@ class Management implements FieldManagement {
     return object as unknown as KubeObject;
   }
 
+  merge(kind: GroupVersionKind, object: KubeObject, config: unknown): KubeObject {
+    const message = this.#schema.kind(kind.group, kind.version, kind.kind);
+    const shape = this.#shapes.kind(kind.group, kind.version, kind.kind);
+    if (!message || !shape) throw new MergeError(`no type of ${typeText(kind)} is known`);
+    const whole = { ...(config as JsonObject), apiVersion: apiVersionOf(kind), kind: kind.kind };
+    const problems: string[] = [];
+    shape.check(whole, "", problems);
+    if (problems.length > 0) {
+      const list = problems.length === 1 ? problems[0] : `errors:\n  ${problems.join("\n  ")}`;
+      throw new MergeError(`failed to convert patch object to typed object: ${list}`);
+    }
+    const atomics = atomicPlaces(this.#schema, message, whole);
+    if (atomics.length > 0) {
+      const places = atomics.join(", ");
+      throw new MergeError(`invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: ${places}`);
+    }
+    return cloneJson(shape.merge(object, whole)) as KubeObject;
+  }
+
   #ownersToApply(shape: Struct, { kind, live, writer }: ApplyRequest): readonly Owner[] {
     if (!live) return [];
     const owners = this.#read(live.metadata.managedFields);
@@ -184,10 +210,12 @@ function setOwners({ metadata }: KubeObject, owners: readonly ManagedFieldsEntry
 function checkConfig(shape: Struct, kind: GroupVersionKind, config: unknown): void {
   if (!isObject(config)) throw badRequest("error decoding YAML: the configuration must be an object");
   const { apiVersion = "", kind: kindName = "", metadata } = config;
+  for (const [name, value] of Object.entries({ apiVersion, kind: kindName }))
+    if (typeof value !== "string") throw badRequest(`error decoding YAML: ${name} must be a string`);
   const expected = apiVersionOf(kind);
   if (apiVersion !== expected)
     throw badRequest(
-      `Incorrect version specified in apply patch. Specified patch version: ${String(apiVersion)}, expected: ${expected}`,
+      `Incorrect version specified in apply patch. Specified patch version: ${apiVersion}, expected: ${expected}`,
     );
   if (kindName !== kind.kind) throw badRequest(`invalid object type: ${typeText({ ...kind, kind: String(kindName) })}`);
   if (isObject(metadata) && metadata["managedFields"] !== undefined && metadata["managedFields"] !== null)
@@ -195,9 +223,14 @@ function checkConfig(shape: Struct, kind: GroupVersionKind, config: unknown): vo
   const problems: string[] = [];
   shape.check(config, "", problems);
   if (problems.length === 0) return;
-  const { name = "", namespace = "" } = (isObject(metadata) ? metadata : {}) as { name?: string; namespace?: string };
+  const named = (part: "namespace" | "name") => {
+    const value = isObject(metadata) ? metadata[part] : undefined;
+    return typeof value === "string" ? value : "";
+  };
   const list = problems.length === 1 ? problems[0] : `errors:\n  ${problems.join("\n  ")}`;
-  throw badRequest(`failed to create typed patch object (${namespace}/${name}; ${typeText(kind)}): ${list}`);
+  throw badRequest(
+    `failed to create typed patch object (${named("namespace")}/${named("name")}; ${typeText(kind)}): ${list}`,
+  );
 }
 
 const apiVersionOf = ({ group, version }: GroupVersionKind): string => (group === "" ? version : `${group}/${version}`);

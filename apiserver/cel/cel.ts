@@ -26,6 +26,7 @@ import { authorizers, authorizerTypes, authorizerValue, resourceCheckValue } fro
 import { conversions } from "./library/conversions.ts";
 import { formatTypes, namedFormats } from "./library/formats.ts";
 import { ips, ipTypes } from "./library/ip.ts";
+import { jsonPatches } from "./library/json-patches.ts";
 import { lists } from "./library/lists.ts";
 import { operators } from "./library/operators.ts";
 import { optionals } from "./library/optionals.ts";
@@ -36,6 +37,7 @@ import { strings } from "./library/strings.ts";
 import { times } from "./library/time.ts";
 import { urls, urlTypes } from "./library/urls.ts";
 import { checkLiterals } from "./literals.ts";
+import { misplaced } from "./misplaced.ts";
 import { parse } from "./parse.ts";
 import { Frame, plan } from "./plan.ts";
 import { messageType, schemaType } from "./schema-type.ts";
@@ -63,14 +65,16 @@ const overloads: readonly Overload[] = [
   ...authorizers,
 ];
 
-const functions = new Functions(overloads, {
+const namedTypes = {
   ...urlTypes,
   ...quantityTypes,
   ...ipTypes,
   ...formatTypes,
   ...semverTypes,
   ...authorizerTypes,
-});
+};
+const functions = new Functions(overloads, namedTypes);
+const withPatches = once(() => new Functions([...overloads, ...jsonPatches], namedTypes));
 
 export const cel: Cel = {
   compile,
@@ -79,6 +83,7 @@ export const cel: Cel = {
   authorizer: authorizerValue,
   resourceCheck: resourceCheckValue,
   error: (message) => new CelRuntimeError(message),
+  misplaced: ({ value }) => misplaced(value as Value),
   lazyObject: (type: CelObjectType, makers) =>
     new LazyFields(
       type.name,
@@ -92,8 +97,8 @@ export const cel: Cel = {
 };
 
 /** Worked out at the first call; an error is kept too. */
-function once(make: () => Value): () => Value {
-  let outcome: { readonly value: Value } | { readonly error: unknown } | undefined;
+function once<T>(make: () => T): () => T {
+  let outcome: { readonly value: T } | { readonly error: unknown } | undefined;
   return () => {
     if (!outcome) {
       try {
@@ -117,11 +122,12 @@ function compile(expression: string, options: CompileOptions): CelProgram {
   }
 }
 
-function compileWithin(expression: string, { variables, result, messages }: CompileOptions): CelProgram {
+function compileWithin(expression: string, { variables, result, messages, patches }: CompileOptions): CelProgram {
   const qualified = new Set(Object.keys(variables).filter((name) => name.includes(".")));
   const tree = parse(expression, qualified);
   const issues: Issue[] = [];
-  const type = check(tree, { variables, functions, ...(messages ? { messages } : {}) }, issues);
+  const known = patches ? withPatches() : functions;
+  const type = check(tree, { variables, functions: known, ...(messages ? { messages } : {}) }, issues);
   if (issues.length === 0) checkLiterals(tree, patterns, issues);
   if (issues.length > 0) throw compileError(expression, issues);
   if (result && !isDyn(type) && !result.some((wanted) => assignable(wanted, type, new Map()))) {

@@ -53,6 +53,8 @@ export interface CompileOptions {
   readonly result?: readonly CelType[];
   /** Message literals that may be written: `Object{…}`. */
   readonly messages?: (name: string) => CelType | undefined;
+  /** With the functions that expressions need which write patches: jsonpatch.escapeKey. */
+  readonly patches?: boolean;
 }
 
 export interface CostEstimate {
@@ -132,6 +134,11 @@ export interface Cel {
   lazyObject(type: CelObjectType, makers: Readonly<Record<string, () => unknown>>): unknown;
   /** Throws CelCompileError: "compilation failed: ERROR: <input>:1:6: undefined field 'foo'\n | …". */
   compile(expression: string, options: CompileOptions): CelProgram;
+  /**
+   * What messages are called that do not stand where their name says: `Object.spec{…}` belongs under the field spec of
+   * `Object{…}`. As Kubernetes tells it.
+   */
+  misplaced(value: CelValue): readonly string[];
   /** The type of a custom kind's structural schema (an OpenAPI v3 schema as in a CustomResourceDefinition). */
   schemaType(schema: object, options?: { readonly root?: boolean; readonly name?: string }): CelType;
   /** The type of a built-in message. */

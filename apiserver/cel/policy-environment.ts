@@ -9,6 +9,7 @@ import {
   type CelField,
   type CelObjectType,
   type CelType,
+  type CompileOptions,
   dyn,
   listOf,
   mapOf,
@@ -103,6 +104,28 @@ export function policyVariables(environment: PolicyEnvironment): Shape {
   };
 }
 
+const anyField = (name: string): CelField => ({ type: dyn, required: false, jsonName: name });
+
+/** `Object.spec{…}`: its fields are not known, for the policy may match many kinds. */
+const partOfObject = (name: string): CelObjectType => ({ kind: "object", name, field: anyField, byJsonName: anyField });
+
+const patchType = objectType("JSONPatch", { op: string, path: string, from: string, value: dyn });
+
+/** What an expression gives that changes objects. */
+export const mutationTypes: Readonly<Record<string, CelType>> = {
+  ApplyConfiguration: partOfObject("Object"),
+  JSONPatch: listOf(patchType),
+};
+
+/** What such an expression may write besides what all may. */
+export const mutationOptions = {
+  patches: true,
+  messages: (name: string): CelType | undefined => {
+    if (name === "JSONPatch") return patchType;
+    return name === "Object" || name.startsWith("Object.") ? partOfObject(name) : undefined;
+  },
+} as const;
+
 export interface CheckedExpression {
   /** Why it does not compile, as for a field error: "compilation failed: ERROR: <input>:1:1: …". */
   readonly error?: string;
@@ -115,10 +138,11 @@ export function checkExpression(
   expression: string,
   environment: PolicyEnvironment,
   result?: readonly CelType[],
+  more: Pick<CompileOptions, "messages" | "patches"> = {},
 ): CheckedExpression {
   try {
     const variables = policyVariables(environment);
-    const { type } = cel().compile(expression, { variables, ...(result ? { result } : {}) });
+    const { type } = cel().compile(expression, { variables, ...(result ? { result } : {}), ...more });
     return { type };
   } catch (error) {
     if ((error as Error).name === "CelCompileError") return { error: (error as Error).message };

@@ -6,7 +6,7 @@
 import type * as models from "@kubernetes/client-node";
 import type { Wire } from "../../machinery/objects/wire.ts";
 import { bool, type CelType, dyn, string } from "./contract.ts";
-import { checkExpression, type PolicyEnvironment } from "./policy-environment.ts";
+import { checkExpression, mutationOptions, mutationTypes, type PolicyEnvironment } from "./policy-environment.ts";
 
 /** `field`: "spec.validations[0].expression". */
 export type Report = (field: string, value: string, detail: string) => void;
@@ -33,6 +33,29 @@ export function checkPolicyExpressions(spec: PolicySpec, report: Report): void {
   (spec.auditAnnotations ?? []).forEach(({ valueExpression }, at) => {
     const field = `spec.auditAnnotations[${at}].valueExpression`;
     checked(valueExpression, { params, authorizer: true, variables: known }, field, report, [string, NULL]);
+  });
+}
+
+type MutatingSpec = Wire<models.V1MutatingAdmissionPolicySpec>;
+
+/** As checkPolicyExpressions, of a policy that changes objects. */
+export function checkMutatingExpressions(spec: MutatingSpec, report: Report): void {
+  const params = spec.paramKind !== undefined;
+  const known: Record<string, CelType> = {};
+  (spec.variables ?? []).forEach(({ name, expression }, at) => {
+    const environment = { params, authorizer: true, variables: { ...known } };
+    known[name] = checked(expression, environment, `spec.variables[${at}].expression`, report) ?? dyn;
+  });
+  checkMatchConditions(spec.matchConditions, { params, authorizer: true }, "spec.matchConditions", report);
+  (spec.mutations ?? []).forEach(({ patchType, applyConfiguration, jsonPatch }, at) => {
+    const [field, mutation] =
+      patchType === "JSONPatch" ? ["jsonPatch", jsonPatch] : ["applyConfiguration", applyConfiguration];
+    const expression = mutation?.expression?.trim();
+    const result = mutationTypes[patchType];
+    if (!expression || !result) return;
+    const environment = { params, authorizer: true, variables: known };
+    const { error } = checkExpression(expression, environment, [result], mutationOptions);
+    if (error !== undefined) report(`spec.mutations[${at}].${field}.expression`, expression, error);
   });
 }
 

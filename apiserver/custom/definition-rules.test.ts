@@ -255,6 +255,26 @@ describe("rules in CEL", () => {
     expect(rule({ rule: "self.a >= oldSelf.a" })).toEqual([]);
   });
 
+  test("a message that is made costs what one of it costs, however often the value may stand in an object", () => {
+    const within = (messageExpression: string, maxLength = 1_000_000) =>
+      inSpec({
+        list: {
+          type: "array",
+          items: {
+            type: "object",
+            properties: { a: { type: "integer" }, text: { type: "string", maxLength } },
+            "x-kubernetes-validations": [{ rule: "self.a > 1", messageExpression }],
+          },
+        },
+      });
+    expect(within("'a is %d'.format([self.a])")).toEqual([]);
+    expect(within("string(self.a)")).toEqual([]);
+    expect(within("'it is ' + self.text")).toEqual([]);
+    expect(within("'a is ' + string(self.a)")[0]).toMatch(
+      /messageExpression: Forbidden: estimated messageExpression cost exceeds budget by factor of more than 100x/,
+    );
+  });
+
   test.each<[string, Record<string, unknown>, RegExp]>([
     [
       "an unknown field",

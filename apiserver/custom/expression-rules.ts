@@ -2,7 +2,8 @@
  * Expression rules: the rules in a schema compile, cost no more than a kind may cost, and name oldSelf only where the old
  * value can be found.
  *
- * What a rule costs is its own worst case, times how often the value that has it may stand in an object.
+ * What a rule costs is its own worst case, times how often the value that has it may stand in an object. A number made
+ * text may be endless to the estimate, so "'a is ' + string(self.a)" is refused as in Kubernetes; `format` is not.
  */
 import { type CelType, celLimits } from "../cel/contract.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
@@ -116,8 +117,8 @@ export class ExpressionRules {
       }
     }
     const message = this.compiled(() => compileMessage(rule, type), rule, `${at}.messageExpression`);
-    if (message)
-      this.cost("estimated messageExpression cost", message.estimate().max * times, `${at}.messageExpression`);
+    // of a text that is made, one is taken into account, as in Kubernetes
+    if (message) this.cost("estimated messageExpression cost", message.estimate().max, `${at}.messageExpression`);
   }
 
   private compiled<T>(compile: () => T, rule: ValidationRule, path: string): T | undefined {

@@ -57,7 +57,7 @@ export const validatingAdmissionPolicyStrategy: Strategy<Policy> = {
   },
 };
 
-function validateParamKind(kind: Spec["paramKind"], errors: FieldErrors): void {
+export function validateParamKind(kind: Spec["paramKind"], errors: FieldErrors): void {
   if (!kind) return;
   const path = "spec.paramKind";
   const { apiVersion, kind: name } = kind;
@@ -78,7 +78,7 @@ function validateParamKind(kind: Spec["paramKind"], errors: FieldErrors): void {
   }
 }
 
-function validateVariables(variables: Spec["variables"], errors: FieldErrors): void {
+export function validateVariables(variables: Spec["variables"], errors: FieldErrors): void {
   for (const [at, { name, expression }] of (variables ?? []).entries()) {
     const path = `spec.variables[${at}]`;
     if (!name?.trim()) errors.required(`${path}.name`, "name is not specified");

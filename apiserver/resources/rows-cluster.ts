@@ -16,6 +16,7 @@ import { eventsStoredAs, newEventColumns, newEventStrategy } from "./event.ts";
 import { flowSchemaStrategy, priorityLevelStrategy } from "./flow-control.ts";
 import { ingressClassStrategy, ingressStrategy } from "./ingress.ts";
 import { leaseStrategy } from "./lease.ts";
+import { mutatingAdmissionPolicyBindingStrategy, mutatingAdmissionPolicyStrategy } from "./mutating-policy.ts";
 import { networkPolicyStrategy } from "./network-policy.ts";
 import { clusterRoleBindingStrategy, clusterRoleStrategy, roleBindingStrategy, roleStrategy } from "./rbac.ts";
 import { group, type RowParts, subresource } from "./row.ts";
@@ -165,18 +166,26 @@ export const clusterRows: readonly ResourceRow[] = [
   ).map(([kind, plural, strategy]) =>
     admission(kind, plural, {
       strategy,
-      ...stored,
+      cluster: true,
       generation: true,
       categories: ["api-extensions"],
       columns: cluster.webhookConfigurationColumns,
     }),
   ),
-  ...[
-    ["MutatingAdmissionPolicy", "mutatingadmissionpolicies"],
-    ["MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"],
-  ].map(([kind = "", plural = ""]) =>
-    admission(kind, plural, { ...stored, generation: true, categories: ["api-extensions"] }),
-  ),
+  admission("MutatingAdmissionPolicy", "mutatingadmissionpolicies", {
+    strategy: mutatingAdmissionPolicyStrategy,
+    cluster: true,
+    generation: true,
+    categories: ["api-extensions"],
+    columns: cluster.mutatingAdmissionPolicyColumns,
+  }),
+  admission("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", {
+    strategy: mutatingAdmissionPolicyBindingStrategy,
+    cluster: true,
+    generation: true,
+    categories: ["api-extensions"],
+    columns: cluster.policyBindingColumns,
+  }),
   admission("ValidatingAdmissionPolicy", "validatingadmissionpolicies", {
     strategy: validatingAdmissionPolicyStrategy,
     cluster: true,
@@ -190,7 +199,7 @@ export const clusterRows: readonly ResourceRow[] = [
     cluster: true,
     generation: true,
     categories: ["api-extensions"],
-    columns: cluster.validatingAdmissionPolicyBindingColumns,
+    columns: cluster.policyBindingColumns,
   }),
 
   flowControl("FlowSchema", "flowschemas", {

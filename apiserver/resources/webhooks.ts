@@ -4,8 +4,10 @@
 import type * as models from "@kubernetes/client-node";
 import { dns1123Label, dns1123Subdomain } from "../../machinery/objects/names.ts";
 import type { Stored, Wire } from "../../machinery/objects/wire.ts";
-import { validateRule } from "./admission-rules.ts";
-import { between, oneOf, required } from "./checks.ts";
+import { checkMatchConditions } from "../cel/policy-rules.ts";
+import { validateWebhookService, validateWebhookUrl } from "../webhooks/client-rules.ts";
+import { validateMatchConditions, validateRule } from "./admission-rules.ts";
+import { oneOf } from "./checks.ts";
 import type { Strategy } from "./contract.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { validateLabelSelector } from "./label-selector.ts";
@@ -66,6 +68,11 @@ function validateWebhook(hook: Mutating | Validating, at: string, errors: FieldE
   validateLabelSelector(hook.namespaceSelector, `${at}.namespaceSelector`, errors);
   validateLabelSelector(hook.objectSelector, `${at}.objectSelector`, errors);
   validateClient(hook.clientConfig, `${at}.clientConfig`, errors);
+  validateMatchConditions(hook.matchConditions, `${at}.matchConditions`, errors);
+  const expressions = { authorizer: true, withoutNamespace: true };
+  checkMatchConditions(hook.matchConditions, expressions, `${at}.matchConditions`, (field, value, detail) =>
+    errors.invalid(field, value, detail),
+  );
   if ("reinvocationPolicy" in hook)
     oneOf(hook.reinvocationPolicy, ["IfNeeded", "Never"], `${at}.reinvocationPolicy`, errors);
 }
@@ -100,26 +107,6 @@ function validateClient(client: Client | undefined, at: string, errors: FieldErr
     errors.required(at, "exactly one of url or service is required");
     return;
   }
-  if (url !== undefined) validateUrl(url, `${at}.url`, errors);
-  if (!service) return;
-  required(service.name, `${at}.service.name`, errors);
-  required(service.namespace, `${at}.service.namespace`, errors);
-  between(service.port, 1, 65535, `${at}.service.port`, errors);
-  const { path } = service;
-  if (path !== undefined && !path.startsWith("/")) errors.invalid(`${at}.service.path`, path, "must start with a '/'");
-}
-
-function validateUrl(text: string, path: string, errors: FieldErrors): void {
-  const form = "; desired format: https://host[/path]";
-  if (!URL.canParse(text)) {
-    errors.invalid(path, text, `url must be a valid URL${form}`);
-    return;
-  }
-  const { protocol, host, username, search, hash } = new URL(text);
-  if (protocol !== "https:")
-    errors.invalid(path, protocol.slice(0, -1), `'https' is the only allowed URL scheme${form}`);
-  if (!host) errors.invalid(path, host, `host must be specified${form}`);
-  if (username) errors.invalid(path, username, "user information is not permitted in the URL");
-  if (hash) errors.invalid(path, hash.slice(1), "fragments are not permitted in the URL");
-  if (search) errors.invalid(path, search.slice(1), "query parameters are not permitted in the URL");
+  if (url !== undefined) validateWebhookUrl(url, `${at}.url`, errors);
+  if (service) validateWebhookService(service, `${at}.service`, errors);
 }

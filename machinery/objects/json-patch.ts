@@ -10,6 +10,12 @@ import { cloneJson, equalJson } from "./json-value.ts";
 
 export class PatchError extends Error {
   override readonly name = "PatchError";
+  /** A test operation said no. */
+  readonly untrue: boolean;
+  constructor(message: string, untrue = false) {
+    super(message);
+    this.untrue = untrue;
+  }
 }
 
 export interface PatchOperation {
@@ -93,7 +99,7 @@ const appliers: Readonly<Record<string, (work: Work, operation: PatchOperation) 
     const place = locate(box, path);
     const found = place && read(place);
     if (!equalJson(found ?? null, value ?? null)) {
-      throw new PatchError(`testing value ${path} failed: test failed`);
+      throw new PatchError(`testing value ${path} failed: test failed`, true);
     }
   },
 };
@@ -106,7 +112,10 @@ function countCopy(work: Work, value: unknown): void {
     );
 }
 
-/** Where a pointer points: its parent and the last key; undefined where a parent is not there. */
+/**
+ * Where a pointer points: its parent and the last key; undefined where a parent is not there. What the copy of the
+ * document still shares with it (managedFields, frozen) becomes the copy's own on the way.
+ */
 function locate(box: Record<string, unknown>, pointer: string): Place | undefined {
   const keys = pointer === "" ? [] : pointer.split("/").slice(1).map(unescapeKey);
   if (pointer !== "" && !pointer.startsWith("/")) return undefined;
@@ -115,7 +124,9 @@ function locate(box: Record<string, unknown>, pointer: string): Place | undefine
   for (const next of keys) {
     const child = read({ parent, key });
     if (!isContainer(child)) return undefined;
-    parent = child;
+    const own = Object.isFrozen(child) ? cloneJson(child) : child;
+    if (own !== child) write({ parent, key }, own);
+    parent = own;
     key = next;
   }
   return { parent, key };

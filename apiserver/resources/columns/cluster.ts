@@ -243,9 +243,25 @@ export const validatingAdmissionPolicyColumns = columns(
   ageColumn,
 );
 
-type PolicyBinding = Stored<models.V1ValidatingAdmissionPolicyBinding>;
+export const mutatingAdmissionPolicyColumns = columns(
+  nameColumn,
+  number<Stored<models.V1MutatingAdmissionPolicy>>(
+    "Mutations",
+    "Mutations indicates the number of mutations rules defined in this configuration",
+    ({ spec }) => spec?.mutations?.length ?? 0,
+  ),
+  text<Stored<models.V1MutatingAdmissionPolicy>>(
+    "ParamKind",
+    "ParamKind specifies the kind of resources used to parameterize this policy",
+    ({ spec }) => (spec?.paramKind ? `${spec.paramKind.apiVersion}/${spec.paramKind.kind}` : "<unset>"),
+  ),
+  ageColumn,
+);
 
-export const validatingAdmissionPolicyBindingColumns = columns(
+type PolicyBinding = Stored<models.V1ValidatingAdmissionPolicyBinding | models.V1MutatingAdmissionPolicyBinding>;
+
+/** Of policies of both kinds. */
+export const policyBindingColumns = columns(
   nameColumn,
   text<PolicyBinding>(
     "PolicyName",
