@@ -21,6 +21,7 @@ export async function answerOpenApi(openApi: OpenApi, request: OpenApiRequest): 
   if (!path.startsWith(`${V3}/`)) return undefined;
 
   const name = path.slice(V3.length + 1);
+  checkV3(request.headers["accept"]);
   const document = await openApi.v3(name);
   if (!document) return undefined;
   const asked = request.query.get("hash");
@@ -50,12 +51,22 @@ async function answer(
   };
 }
 
+const typesOf = (accept: string): string[] => accept.split(",").map((one) => one.split(";", 1)[0]!.trim());
+
+const ANY_JSON: readonly string[] = ["", "*/*", "application/*", JSON_TYPE];
+
+/** Documents of version 3 have one form; who asks for another alone has to know, and takes version 2. */
+function checkV3(accept = ""): void {
+  if (!typesOf(accept).some((type) => ANY_JSON.includes(type)))
+    throw new ApiError("NotAcceptable", `only the following media types are accepted: ${JSON_TYPE}`);
+}
+
 /** The first type of the Accept header that there is; JSON where nothing is asked for. */
 function formOf(accept = ""): "json" | "protobuf" {
-  const types = accept.split(",").map((one) => one.split(";", 1)[0]!.trim());
+  const types = typesOf(accept);
   for (const type of types) {
     if (type === PROTOBUF_TYPE || type === PROTOBUF_ALIAS) return "protobuf";
-    if (["", "*/*", "application/*", JSON_TYPE].includes(type)) return "json";
+    if (ANY_JSON.includes(type)) return "json";
   }
   throw new ApiError("NotAcceptable", `only the following media types are accepted: ${JSON_TYPE}, ${PROTOBUF_TYPE}`);
 }

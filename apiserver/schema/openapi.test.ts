@@ -190,6 +190,15 @@ describe("a request", () => {
     await expect(ask("/openapi/v2", { accept: "text/html" })).rejects.toMatchObject({ code: 406 });
   });
 
+  test("for version 3 gets JSON or hears that there is nothing else", async () => {
+    const v3 = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf";
+    const path = "/openapi/v3/apis/apps/v1";
+    for (const accept of ["*/*", "application/json", `${v3},application/json;q=0.9`])
+      expect((await ask(path, { accept }))?.headers["content-type"]).toBe("application/json");
+    await expect(ask(path, { accept: v3 })).rejects.toMatchObject({ code: 406 });
+    expect((await ask("/openapi/v3", { accept: v3 }))?.headers["content-type"]).toBe("application/json");
+  });
+
   test("gets the document compressed if it takes that", async () => {
     const answer = await ask("/openapi/v3", { "accept-encoding": "gzip" });
     expect(answer!.headers["content-encoding"]).toBe("gzip");

@@ -198,7 +198,8 @@ function rootsOf(rows: readonly ResourceRow[], schema: Schema): string[] {
     ...(custom ? [] : [{ group, version, kind }]),
     ...(verbs.includes("list") ? [{ group, version, kind: listKind }] : []),
     ...(scale ? [{ group: "autoscaling", version: "v1", kind: "Scale" }] : []),
-    ...subresources,
+    // Options of connections stand in the query of an operation: no document defines them.
+    ...subresources.filter((one) => !one.kind.endsWith("Options")),
   ]);
   const names = kinds.map(({ group, version, kind }) => schema.kind(group, version, kind)?.name);
   const customs = rows.flatMap(({ custom }) => (custom ? [custom.openApiName] : []));
