@@ -95,6 +95,7 @@ describe.each(hasEtcd() ? ["memory", "lmdb", "etcd"] : ["memory", "lmdb"])("list
     const first = (await get(`?limit=1&${OURS}`)).value;
     const at = first.metadata.resourceVersion;
     await relabel("e", { changed: "yes" });
+    await versionNow(); // a cache that has not heard of it yet has the first page's state still, and may show it
     await pipeline.store.compact(await pipeline.store.revision());
     const token = encodeURIComponent(first.metadata.continue);
     const expired = await get(`?limit=2&${OURS}&continue=${token}`);
