@@ -49,7 +49,7 @@ export function openChannel(socket: string, clock: Clock): GrpcChannel {
         try {
           return await once(client, clock, method, request, options);
         } catch (error) {
-          if (!neverSent(error) || clock.monotonic() > until) throw error;
+          if (!neverTaken(error) || clock.monotonic() > until) throw error;
         }
         await clock.sleep(AWAY_RETRY_MS, options.signal);
       }
@@ -121,19 +121,23 @@ function metadataOf({ namespace }: { readonly namespace?: string }): Metadata {
   return metadata;
 }
 
+/** What containerd's CRI part answers, as an unknown error, while it still looks at what it ran before. */
+const STARTING = /server is not initialized yet/;
+
 /** Foreign errors become ours here, once. */
 function translate(error: ServiceError): CriError {
-  return new CriError(codeOfGrpc(error.code), error.details || error.message, { cause: error });
+  const code = STARTING.test(error.details) ? "Unavailable" : codeOfGrpc(error.code);
+  return new CriError(code, error.details || error.message, { cause: error });
 }
 
 function canceled(path: string, signal: AbortSignal): CriError {
   return new CriError("Canceled", `${path} was given up`, { cause: signal.reason });
 }
 
-/** The request cannot have reached containerd: there was no connection. */
-function neverSent(error: unknown): boolean {
+/** containerd cannot have acted on the request: there was no connection, or it was not ready to. */
+function neverTaken(error: unknown): boolean {
   const cause = error instanceof CriError ? (error.cause as Partial<ServiceError> | undefined) : undefined;
-  return (
-    cause?.code === status.UNAVAILABLE && /No connection established|ECONNREFUSED|ENOENT/.test(cause.details ?? "")
-  );
+  const { code, details = "" } = cause ?? {};
+  if (code === status.UNAVAILABLE) return /No connection established|ECONNREFUSED|ENOENT/.test(details);
+  return STARTING.test(details);
 }
