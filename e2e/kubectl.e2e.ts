@@ -34,7 +34,7 @@ const story: readonly Case[] = [
   { line: "diff -f -", input: CHANGED, says: [/^-\s+a: "1"$/m, /^\+\s+a: "2"$/m], code: 1 },
   { line: "apply -f -", input: CHANGED, says: ["configmap/typed configured"] },
   { line: "diff -f -", input: CHANGED, says: [/^$/] },
-  { line: "apply --server-side -f -", input: NAMED, says: [/application\/strategic-merge-patch\+json/], code: 1 },
+  { line: "apply --server-side -f -", input: CHANGED, says: ["configmap/typed serverside-applied"] },
   {
     line: "apply -f -",
     input: NAMED.replace("ConfigMap", "Nothing"),
