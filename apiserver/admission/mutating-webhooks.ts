@@ -5,6 +5,7 @@
  * https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
  */
 import { applyJsonPatch, PatchError, type PatchOperation } from "../../machinery/objects/json-patch.ts";
+import { limits } from "../../machinery/process/limits.ts";
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices, Rounds } from "./contract.ts";
 import { namespaceReader } from "./namespace-of.ts";
 import { isExempt } from "./policy-matching.ts";
@@ -113,7 +114,7 @@ function decoded(name: string, patch: string): readonly PatchOperation[] {
 
 function patched(object: unknown, operations: readonly PatchOperation[]): unknown {
   try {
-    return applyJsonPatch(object, operations);
+    return applyJsonPatch(object, operations, { copiedBytes: limits.jsonPatchCopiedBytes });
   } catch (error) {
     if (error instanceof PatchError) throw internalError(error.message);
     throw error;

@@ -7,6 +7,7 @@
 import type * as models from "@kubernetes/client-node";
 import { applyJsonPatch, PatchError, type PatchOperation } from "../../machinery/objects/json-patch.ts";
 import type { KubeObject, Stored } from "../../machinery/objects/wire.ts";
+import { limits } from "../../machinery/process/limits.ts";
 import { type FieldManagement, MergeError } from "../apply/contract.ts";
 import { type CelValue, celLimits } from "../cel/contract.ts";
 import { cel } from "../cel/lazy.ts";
@@ -77,7 +78,7 @@ function patched(object: KubeObject, value: CelValue): unknown {
   try {
     const operations = value.json() as readonly PatchOperation[];
     checkPlaces(value);
-    return applyJsonPatch(object, operations.map(complete));
+    return applyJsonPatch(object, operations.map(complete), { copiedBytes: limits.jsonPatchCopiedBytes });
   } catch (error) {
     if (!(error instanceof PatchError)) throw unconverted(error);
     // a test that fails means: not this object

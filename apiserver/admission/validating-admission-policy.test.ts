@@ -90,6 +90,29 @@ describe("a policy with a binding", () => {
     expect((await send("DELETE", path)).value.message).toContain("denied request: kept");
   });
 
+  test("sees connections, and sizes that are asked for", async () => {
+    const rule = { apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: ["pods/exec", "*/scale"] };
+    await policy({
+      matchConstraints: { resourceRules: [rule] },
+      validations: [
+        { expression: "request.operation != 'CONNECT' || object.command == ['ls']", message: "ls alone" },
+        { expression: "request.subResource != 'scale' || object.spec.replicas < 5", message: "too many" },
+      ],
+    });
+    const exec = (query: string) => send("POST", `/api/v1/namespaces/default/pods/none/exec?${query}`);
+    const refused = await exec("container=c&command=rm&command=-r");
+    expect([refused.status, refused.value.message]).toEqual([422, expect.stringContaining("denied request: ls alone")]);
+    expect((await exec("container=c&command=ls")).value.message).toContain("Upgrade request required");
+    const selector = { matchLabels: { a: "b" } };
+    const template = { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } };
+    const path = "/apis/apps/v1/namespaces/default/deployments";
+    await send("POST", path, { metadata: { name: "sized" }, spec: { selector, template } });
+    const scale = (replicas: number) =>
+      send("PUT", `${path}/sized/scale`, { metadata: { name: "sized", namespace: "default" }, spec: { replicas } });
+    expect((await scale(9)).value.message).toContain("denied request: too many");
+    expect((await scale(3)).value.spec.replicas).toBe(3);
+  });
+
   test("works out variables once, one from another", async () => {
     await policy({
       variables: [

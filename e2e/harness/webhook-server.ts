@@ -26,6 +26,9 @@ export interface WebhookServer {
   readonly asked: { readonly path: string; readonly request: Json }[];
   url(path?: string): string;
   respond(by: Responder): void;
+  /** Closes all connections; new ones are taken. */
+  drop(): void;
+  connections(): Promise<number>;
   close(): void;
 }
 
@@ -72,6 +75,11 @@ export async function startWebhookServer(): Promise<WebhookServer> {
     respond(by) {
       responder = by;
     },
+    drop: () => server.closeAllConnections(),
+    connections: () =>
+      new Promise((resolve, reject) =>
+        server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+      ),
     close() {
       server.closeAllConnections();
       server.close();
