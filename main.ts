@@ -101,14 +101,16 @@ const commands: Readonly<Record<string, Command>> = {
 
 /** The server: controllers and scheduler speak to the API server's pipeline directly, each with its own identity. */
 async function loadServer() {
-  const [api, controllers, scheduler, { createClient }, { directTransport }, { defineComponent }] = await Promise.all([
-    import("./apiserver/apiserver.ts"),
-    import("./controllers/controllers.ts"),
-    import("./scheduler/scheduler.ts"),
-    import("./machinery/client/create-client.ts"),
-    import("./machinery/client/transport/direct.ts"),
-    import("./machinery/process/component.ts"),
-  ]);
+  const [api, controllers, scheduler, { createClient }, { directTransport }, counts, { defineComponent }] =
+    await Promise.all([
+      import("./apiserver/apiserver.ts"),
+      import("./controllers/controllers.ts"),
+      import("./scheduler/scheduler.ts"),
+      import("./machinery/client/create-client.ts"),
+      import("./machinery/client/transport/direct.ts"),
+      import("./machinery/client/transport/counted.ts"),
+      import("./machinery/process/component.ts"),
+    ]);
   return defineComponent({
     name: "server",
     summary: "Runs API server, controllers and scheduler in one process.",
@@ -123,10 +125,12 @@ async function loadServer() {
       });
       if (!server) return;
       const { clock, log } = context;
-      const as = (user: string) => directTransport({ handler: server.handler, user, groups: ["system:authenticated"] });
+      const { handler, metrics } = server;
+      const { counted } = counts.createRequestCounts(metrics, `127.0.0.1:${server.port}`);
+      const as = (user: string) => counted(directTransport({ handler, user, groups: ["system:authenticated"] }));
       // Others may share an etcd; an embedded store has one server only.
       const leadership = flags.store === "etcd" ? "renew" : "hold";
-      const common = { clock, signal, leadership } as const;
+      const common = { clock, signal, leadership, metrics } as const;
       const running = [
         controllers.runControllers({
           ...common,

@@ -15,11 +15,13 @@ import type { Controller } from "../machinery/loop/controller.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
 import type { Leadership } from "../machinery/loop/leader-election.ts";
 import { keepLeading, type LeadershipMode } from "../machinery/loop/leadership.ts";
+import { createLoopMetrics, type LoopMetrics } from "../machinery/loop/loop-metrics.ts";
 import { type ControllerStats, type Loop, runLoop } from "../machinery/loop/run.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import { defineComponent } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
 import type { Logger } from "../machinery/process/logging.ts";
+import type { Metrics } from "../machinery/process/metrics.ts";
 import { deploymentController } from "./deployment.ts";
 import { endpointsController } from "./endpoints.ts";
 import { endpointSliceController } from "./endpointslice.ts";
@@ -58,6 +60,8 @@ export interface ControllersOptions {
   readonly clusterCidr?: string;
   readonly nodeMonitorGraceMs?: number;
   readonly endedPodThreshold?: number;
+  /** Where they count what they do. */
+  readonly metrics?: Metrics;
   /** Called each time when the controllers lead and have seen everything once. */
   readonly onLeading?: (running: RunningControllers) => void;
 }
@@ -72,16 +76,22 @@ export interface RunningControllers {
 export async function runControllers(options: ControllersOptions): Promise<void> {
   const { transport, clock, log, signal, leadership, identity } = options;
   const client = createClient(transport);
+  const counts = options.metrics && createLoopMetrics(options.metrics);
   const election = { client, clock, log, signal, leadership, identity, lease: "kube-controller-manager" };
-  await keepLeading(election, (leading) => lead(options, leading));
+  await keepLeading(election, (leading) => lead(options, leading, counts));
 }
 
 /** Everything that runs under one leadership; a new one begins with fresh caches and no memory. */
-async function lead(options: ControllersOptions, { client, signal }: Leadership): Promise<void> {
+async function lead(
+  options: ControllersOptions,
+  { client, signal }: Leadership,
+  metrics: LoopMetrics | undefined,
+): Promise<void> {
   const { clock, log } = options;
   const informers = createInformers({ client, clock, log, signal });
   const events = createEvents({ client, clock, log, signal });
-  const loop = runLoop({ controllers: createControllers(options), client, informers, events, clock, log, signal });
+  const controllers = createControllers(options);
+  const loop = runLoop({ controllers, client, informers, events, clock, log, signal, metrics });
   await informers.synced(signal).catch(() => undefined); // the signal stops the loop too
   const collector = runGarbageCollector({ client, informers, clock, log, signal });
   if (!signal.aborted) options.onLeading?.(running(loop, collector));

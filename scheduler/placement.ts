@@ -32,8 +32,8 @@ export interface PlacementOptions {
 
 /** None of these throws. */
 export interface Placement {
-  /** Binds a Pod that counts on the node already. */
-  bind(pod: Pod, cause: string, node: string): Promise<void>;
+  /** Binds a Pod that counts on the node already. False when it comes again instead. */
+  bind(pod: Pod, cause: string, node: string): Promise<boolean>;
   /** No node fits. */
   refuse(pod: Pod, cause: string, message: string, helpedBy: readonly Happening[]): Promise<void>;
   /** It could not be judged: it comes again. */
@@ -47,21 +47,23 @@ export function createPlacement(options: PlacementOptions): Placement {
   const because = (revision: string) => client.because({ revision, controller: schedulerName });
   const recorder = (revision: string) => events.recorder(schedulerName, { revision, controller: schedulerName });
 
-  async function bind(pod: Pod, cause: string, node: string): Promise<void> {
+  async function bind(pod: Pod, cause: string, node: string): Promise<boolean> {
     const { name, namespace } = pod.metadata;
     try {
       await because(cause).createSub("pods", { name, namespace }, "binding", bindingOf(pod, node));
     } catch (error) {
       const outcome = await settle(pod, cause, node);
-      if (outcome === "bound") return bound(pod, cause, node);
-      if (outcome === "known") return;
+      if (outcome === "bound") bound(pod, cause, node);
+      if (outcome !== "free") return outcome === "bound";
       if (!isConflict(error)) {
         log.warn("binding failed", { object: objectOf(pod), node, error });
         recorder(cause).warning(pod, "FailedScheduling", `binding rejected: ${(error as Error).message}`);
       }
-      return queue.retry(pod.metadata.uid);
+      queue.retry(pod.metadata.uid);
+      return false;
     }
     bound(pod, cause, node);
+    return true;
   }
 
   function bound(pod: Pod, cause: string, node: string): void {

@@ -19,6 +19,13 @@ export interface Queued {
   readonly cause: string;
 }
 
+/** By the name of the queue they wait in. */
+export interface PendingPods {
+  readonly active: number;
+  readonly backoff: number;
+  readonly unschedulable: number;
+}
+
 export interface SchedulingQueue {
   /** A new or changed Pod that has no node. */
   put(pod: Pod): void;
@@ -35,6 +42,7 @@ export interface SchedulingQueue {
   wake(happened: readonly Happening[], cause: string): void;
   /** Pods that wait for anything. */
   readonly length: number;
+  pending(): PendingPods;
 }
 
 const BACKOFF_MS = { first: 1_000, last: 10_000 };
@@ -215,6 +223,7 @@ export function createSchedulingQueue(clock: Clock): SchedulingQueue {
     get length() {
       return entries.size - taken.size;
     },
+    pending: () => ({ active: active.size, backoff: backoff.size, unschedulable: unschedulable.size }),
   };
 }
 

@@ -14,6 +14,8 @@ import type { Clock } from "../machinery/process/clock.ts";
 import { defineComponent } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
 import type { Logger } from "../machinery/process/logging.ts";
+import type { Metrics } from "../machinery/process/metrics.ts";
+import { createSchedulerMetrics, type SchedulerMetrics } from "./scheduler-metrics.ts";
 import { runScheduling } from "./scheduling-loop.ts";
 
 export interface SchedulerOptions {
@@ -25,6 +27,8 @@ export interface SchedulerOptions {
   readonly leadership: LeadershipMode;
   /** Who holds the lease; must be the same at each start where it is held without renewing. */
   readonly identity?: string;
+  /** Where it counts what it does. */
+  readonly metrics?: Metrics;
 }
 
 export const SCHEDULER_USER = "system:kube-scheduler";
@@ -34,16 +38,20 @@ const DEFAULT_SCHEDULER = "default-scheduler";
 export async function runScheduler(options: SchedulerOptions): Promise<void> {
   const { client, clock, log, signal, leadership, identity, schedulerName = DEFAULT_SCHEDULER } = options;
   const lease = schedulerName === DEFAULT_SCHEDULER ? "kube-scheduler" : schedulerName;
-  await keepLeading({ client, clock, log, signal, leadership, identity, lease }, (leading) => lead(options, leading));
+  const metrics = options.metrics && createSchedulerMetrics(options.metrics, schedulerName);
+  await keepLeading({ client, clock, log, signal, leadership, identity, lease }, (leading) =>
+    lead(options, leading, metrics),
+  );
 }
 
 async function lead(
   { clock, log, schedulerName = DEFAULT_SCHEDULER }: SchedulerOptions,
   { client, signal }: Leadership,
+  metrics: SchedulerMetrics | undefined,
 ) {
   const informers = createInformers({ client, clock, log, signal });
   const events = createEvents({ client, clock, log, signal });
-  await runScheduling({ client, informers, events, clock, log, signal, schedulerName });
+  await runScheduling({ client, informers, events, clock, log, signal, schedulerName, metrics });
 }
 
 export const schedulerComponent = defineComponent({

@@ -22,6 +22,7 @@ import { createPlacement } from "./placement.ts";
 import { defaultPlugins } from "./plugins/plugins.ts";
 import { podInfo } from "./pod-info.ts";
 import { createSchedulingQueue, type Queued } from "./queue.ts";
+import type { AttemptResult, SchedulerMetrics } from "./scheduler-metrics.ts";
 import { createSnapshot } from "./snapshot.ts";
 
 export interface SchedulingOptions {
@@ -33,12 +34,14 @@ export interface SchedulingOptions {
   readonly signal: AbortSignal;
   readonly schedulerName: string;
   readonly plugins?: Plugins;
+  readonly metrics?: SchedulerMetrics | undefined;
 }
 
 /** Resolves when the signal has aborted and nothing is being written any more. */
 export async function runScheduling(options: SchedulingOptions): Promise<void> {
-  const { informers, clock, log, signal, schedulerName, plugins = defaultPlugins } = options;
+  const { informers, clock, log, signal, schedulerName, plugins = defaultPlugins, metrics } = options;
   const queue = createSchedulingQueue(clock);
+  metrics?.watch(queue);
   const snapshot = createSnapshot();
   const pods = informers.of("pods");
   const nodes = informers.of("nodes");
@@ -68,7 +71,13 @@ export async function runScheduling(options: SchedulingOptions): Promise<void> {
     await Promise.all(writing);
   }
 
-  function scheduleOne({ pod, cause }: Queued): Promise<void> {
+  async function scheduleOne({ pod, cause }: Queued): Promise<void> {
+    const started = clock.monotonic();
+    const result = await place({ pod, cause }, started);
+    metrics?.attempted(result, (clock.monotonic() - started) / 1000);
+  }
+
+  async function place({ pod, cause }: Queued, started: number): Promise<AttemptResult> {
     let decision: Decision;
     try {
       const cluster = { nodes: snapshot.nodes(), listers };
@@ -76,11 +85,16 @@ export async function runScheduling(options: SchedulingOptions): Promise<void> {
     } catch (error) {
       const { namespace, name } = pod.metadata;
       log.error("a Pod could not be judged", { object: `pods/${namespace}/${name}`, error });
-      return placement.fail(pod, cause, (error as Error).message);
+      await placement.fail(pod, cause, (error as Error).message);
+      return "error";
     }
-    if (decision.node === undefined) return placement.refuse(pod, cause, failureMessage(decision), decision.helpedBy);
+    metrics?.decided((clock.monotonic() - started) / 1000);
+    if (decision.node === undefined) {
+      await placement.refuse(pod, cause, failureMessage(decision), decision.helpedBy);
+      return "unschedulable";
+    }
     snapshot.setPod(pod, decision.node);
-    return placement.bind(pod, cause, decision.node);
+    return (await placement.bind(pod, cause, decision.node)) ? "scheduled" : "error";
   }
 
   function write(work: Promise<void>): void {

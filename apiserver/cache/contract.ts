@@ -40,6 +40,8 @@ export interface CachedObject {
   json(): Uint8Array;
   /** The same in another encoding; kept, as long as nobody asks for yet another. */
   encodedAs(encoding: ObjectEncoding): Uint8Array;
+  /** Its number of bytes, which is kept for good once it is known. */
+  encodedLength(encoding: ObjectEncoding): number;
   readonly cause: Cause;
 }
 
@@ -189,6 +191,8 @@ export interface ResourceCache {
   peekAll(selection: Selection): Iterable<CachedObject>;
   /** Grows with every change of the resource: for what is derived from it and kept. */
   readonly generation: number;
+  /** How often everything was loaded, for metrics. */
+  readonly loads: number;
   /** Consistent unless a resourceVersion allows older: "0" any, "N" not older than N. */
   get(name: ObjectName, resourceVersion?: string, signal?: AbortSignal): Promise<CachedObject | undefined>;
   list(query: ListQuery): Promise<ListPage>;

@@ -19,6 +19,8 @@ export interface Objects {
   readonly changedAt: Revision;
   /** Grows with every change. */
   readonly generation: number;
+  /** How often a whole state was taken. */
+  readonly loads: number;
   get(key: string): Version | undefined;
   /** Versions whose key starts with `prefix`, after the key `after`: at most `limit`, and how many more there are. */
   range(prefix: string, after: string | undefined, limit: number): { versions: Version[]; remaining: number };
@@ -42,6 +44,7 @@ export function createObjects({ handover, window, watchers, parsed }: ObjectsOpt
   const order = createSortedKeys();
   let changedAt: Revision = 0;
   let generation = 0;
+  let loads = 0;
 
   const announce = (change: Change): void => {
     changedAt = change.revision;
@@ -59,6 +62,9 @@ export function createObjects({ handover, window, watchers, parsed }: ObjectsOpt
     },
     get generation() {
       return generation;
+    },
+    get loads() {
+      return loads;
     },
     get: (key) => versions.get(key),
     range(prefix, after, limit) {
@@ -93,6 +99,7 @@ export function createObjects({ handover, window, watchers, parsed }: ObjectsOpt
       }
       changedAt = at;
       generation++;
+      loads++;
       window.reset(at);
       watchers.endAll("reset");
     },

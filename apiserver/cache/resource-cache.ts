@@ -38,6 +38,9 @@ export function createResourceCache(resource: Resource): ResourceCache {
     get generation() {
       return objects.generation;
     },
+    get loads() {
+      return objects.loads;
+    },
     get: (name, resourceVersion, signal) => get(resource, keyOf(name), resourceVersion, signal),
     list: (query) => list(resource, query),
     watch: (query) => watch(resource, query),

@@ -71,6 +71,9 @@ export function createView(options: ViewOptions): ResourceCache {
     get generation() {
       return stored.generation;
     },
+    get loads() {
+      return stored.loads;
+    },
     async get(name, resourceVersion, signal) {
       const item = await stored.get(name, resourceVersion, signal);
       if (!item) return undefined;
@@ -155,6 +158,7 @@ function createShown(options: ViewOptions): Shown {
       glance: () => object,
       json: () => Buffer.from(JSON.stringify(object)),
       encodedAs: (encoding) => encoding.encode(object),
+      encodedLength: (encoding) => encoding.encode(object).length,
     };
   };
 

@@ -22,6 +22,7 @@ import { parsePath, type RequestInfo } from "./path.ts";
 import { methodNotAllowed, nothingThere } from "./refusals.ts";
 import { render } from "./render.ts";
 import { type Route, route } from "./route.ts";
+import { warningHeaders } from "./warning-headers.ts";
 
 export function createHandler(server: Server): Handler {
   return async (record) => {
@@ -48,7 +49,9 @@ export function createHandler(server: Server): Handler {
     over();
     // Names that clients make up must not become labels.
     const row = info && server.resources.find(info.group, info.version, info.resource);
-    metrics.answered(series(record, info, row), response.status, (clock.monotonic() - started) / 1000);
+    const asked = series(record, info, row);
+    const sized = metrics.answered(asked, response.status, (clock.monotonic() - started) / 1000);
+    if (sized) response = { ...response, sized };
     return trail ? trail.answered(response, broken) : response;
   };
 }
@@ -145,6 +148,5 @@ export function attributesOf(user: User, info: RequestInfo, query: URLSearchPara
 
 function withWarnings(response: ResponseRecord, warnings: readonly string[]): ResponseRecord {
   if (warnings.length === 0) return response;
-  const texts = [...new Set(warnings)].map((text) => `299 - ${JSON.stringify(text)}`);
-  return { ...response, headers: { ...response.headers, warning: texts } };
+  return { ...response, headers: { ...response.headers, warning: warningHeaders(warnings) } };
 }

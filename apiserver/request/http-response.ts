@@ -26,7 +26,7 @@ export async function writeResponse(
 ): Promise<void> {
   if (response.destroyed) return release(body);
   response.statusCode = status;
-  for (const name in headers) response.setHeader(name, headers[name] as string | string[]);
+  for (const name in headers) response.setHeader(name, onTheWire(headers[name] as string | string[]));
   if (request.method === "HEAD") {
     response.end();
     return release(body);
@@ -46,11 +46,19 @@ export async function writeResponse(
       return writeStream(body.chunks, response);
     case "watch":
       response.flushHeaders();
-      return writeWatch(body.batches, response, { clock, lines });
+      return writeWatch(body, response, { clock, lines });
     case "upgrade":
       throw new Error("an upgrade was answered to a request that did not ask for one");
   }
 }
+
+/** Headers are UTF-8, which Node takes a byte a character; what is ASCII stays as it is. */
+function onTheWire(value: string | readonly string[]): string | string[] {
+  if (typeof value !== "string") return value.map((one) => onTheWire(one) as string);
+  return ASCII.test(value) ? value : Buffer.from(value, "utf8").toString("latin1");
+}
+
+const ASCII = /^[\0-\x7f]*$/;
 
 /** An upgrade that is refused is answered as an ordinary HTTP response, and the connection ends. */
 export async function writeUpgradeRefusal(response: ResponseRecord, socket: Duplex): Promise<void> {
@@ -167,12 +175,14 @@ async function* paced(slices: Iterable<Uint8Array>, clock: Clock): AsyncIterable
  * response has its socket when its turn has come.
  */
 async function writeWatch(
-  batches: AsyncIterable<readonly WatchItem[]>,
+  { batches, sent }: ResponseBody & { readonly kind: "watch" },
   response: ServerResponse,
   { clock, lines }: WritingTools,
 ): Promise<void> {
   for await (const batch of batches) {
+    let bytes = 0;
     for (const { chunk, plain } of lines(batch)) {
+      bytes += plain.length;
       const socket = response.chunkedEncoding ? response.socket : null;
       const target = socket ?? response;
       // asked before a write and not after it: mostly it has drained by then
@@ -181,6 +191,7 @@ async function writeWatch(
       if (socket) socket.write(chunk);
       else response.write(plain);
     }
+    sent?.(batch.length, bytes);
   }
   response.end();
 }

@@ -190,10 +190,29 @@ async function serve(
   }
   // What is left of a body that nobody reads would be taken for the next request.
   if (!request.complete) response.setHeader("connection", "close");
+  const before = response.socket?.bytesWritten ?? 0;
   const writing = writeResponse(answer, request, response, { clock, lines });
+  if (answer.sized) tellSize(answer.sized, response, writing, before);
   if (response.writableEnded || answer.body.kind === "watch" || answer.body.kind === "stream") leave?.();
   else if (leave) countUntil(writing, leave, clock);
   return writing;
+}
+
+/** What goes out in pieces is told when it is out, by what its connection has carried meanwhile. */
+function tellSize(
+  sized: NonNullable<ResponseRecord["sized"]>,
+  response: ServerResponse,
+  writing: Promise<void>,
+  before: number,
+): void {
+  const length = response.getHeader("content-length");
+  const { socket } = response;
+  if (length !== undefined) sized.observe(Number(length));
+  else
+    writing.then(
+      () => sized.observe(Math.max(0, (socket?.bytesWritten ?? before) - before)),
+      () => undefined, // cut short: told where it is awaited
+    );
 }
 
 /** A long answer counts until it is written; a reader that is slow does not hold the place for ever. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Pipeline, startPipeline } from "../../e2e/harness/pipeline.ts";
+import { serve } from "../../e2e/harness/served.ts";
 
 let pipeline: Pipeline;
 beforeEach(async () => {
@@ -102,3 +103,50 @@ test("an open watch is told until it ends", async () => {
   gone.abort();
   await expect.poll(async () => (await metrics()).get(open)).toBe(0);
 });
+
+test("the watch cache and what is read from the store are told", async () => {
+  await pipeline.send({ method: "POST", path: maps, body: { metadata: { name: "told" } } });
+  const before = await metrics();
+  await pipeline.send({ method: "PATCH", path: `${maps}/told`, headers: MERGE, body: { data: { a: "1" } } });
+  const after = await metrics();
+  const of = (name: string) => `apiserver_watch_cache_${name}{group="",resource="configmaps"}`;
+  expect((after.get(of("events_received_total")) ?? 0) - (before.get(of("events_received_total")) ?? 0)).toBe(1);
+  expect(after.get(of("events_dispatched_total"))).toBe(after.get(of("events_received_total")));
+  expect(after.get(of("capacity"))).toBeGreaterThan(0);
+  expect(after.get(of("initializations_total"))).toBe(1);
+  expect(after.get('apiserver_storage_list_total{group="",resource="all"}')).toBeGreaterThan(0);
+});
+
+const MERGE = { "content-type": "application/merge-patch+json" };
+
+test("over a socket, sizes of answers and of watch events are told", async () => {
+  const served = await serve(pipeline);
+  const made = await served.kubectl(["create", "configmap", "sized", "--from-literal=a=b"]);
+  expect(made).toMatchObject({ code: 0 });
+  await served.kubectl(["get", "--raw", `${maps}/sized`]);
+  await served.kubectl(["get", "--raw", maps]);
+  await served.kubectl(["get", "--raw", `${maps}?watch=true&timeoutSeconds=1`]);
+  const found = await metrics();
+  const size = (verb: string, scope: string) => {
+    const text = `component="apiserver",group="",resource="configmaps",scope="${scope}",subresource="",verb="${verb}",version="v1"`;
+    const key = [...found.keys()].find((name) => sorted(name) === `apiserver_response_sizes_sum{${text}}`);
+    return found.get(key ?? "");
+  };
+  expect(size("GET", "resource")).toBeGreaterThan(100);
+  expect(size("LIST", "namespace")).toBeGreaterThan(200);
+  const events = 'apiserver_watch_events_total{group="",version="v1",kind="ConfigMap"}';
+  expect(found.get(events)).toBeGreaterThan(0);
+  expect(found.get(events.replace("total", "sizes_count"))).toBe(found.get(events));
+  await served.close();
+});
+
+/** A series' name with its labels in order. */
+const sorted = (name: string): string =>
+  name.replace(
+    /\{(.*)\}/,
+    (_, labels: string) =>
+      `{${labels
+        .split(/,(?=\w+=)/)
+        .sort()
+        .join(",")}}`,
+  );

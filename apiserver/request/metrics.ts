@@ -6,10 +6,11 @@
  * https://kubernetes.io/docs/reference/instrumentation/metrics/
  */
 import type { Clock } from "../../machinery/process/clock.ts";
+import { limits } from "../../machinery/process/limits.ts";
 import { type Counter, createMetrics, type Histogram, type Metrics } from "../../machinery/process/metrics.ts";
 import { addProcessMetrics } from "../../machinery/process/process-metrics.ts";
 import type { Decision } from "../auth/contract.ts";
-import type { WatchCache } from "../cache/contract.ts";
+import type { ResourceCache, WatchCache } from "../cache/contract.ts";
 import type { ResourceRow } from "../resources/contract.ts";
 import type { Resources } from "./contract.ts";
 import type { RequestInfo } from "./path.ts";
@@ -20,7 +21,10 @@ export interface ServerMetrics {
   readonly all: Metrics;
   /** A request that ends soon begins; the function that is returned is called when it has its answer. */
   begun(readOnly: boolean): () => void;
-  answered(asked: Answered, code: number, seconds: number): void;
+  /** Gives whom to tell of the answer's size, for what is read. */
+  answered(asked: Answered, code: number, seconds: number): Pick<Histogram, "observe"> | undefined;
+  /** Whom to tell of events that go out to watchers of the resource. */
+  eventsSent(row: ResourceRow): (events: number, bytes: number) => void;
   authenticated(result: "success" | "error", user: string): void;
   authorized(kind: Decision["kind"]): void;
   /** Watches that are open now go up and down by one; `resource` is "pods" or "deployments.apps". */
@@ -50,6 +54,12 @@ export const SECONDS = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
 
+const SIZE_LABELS = REQUEST_LABELS.filter((name) => name !== "dry_run");
+const powers = (first: number, factor: number, count: number) =>
+  Array.from({ length: count }, (_, power) => first * factor ** power);
+const RESPONSE_BYTES = powers(1000, 10, 7);
+const EVENT_BYTES = powers(1024, 2, 8);
+
 const VERBS: Readonly<Record<string, string>> = { create: "POST", update: "PUT" };
 /** Subresources that leave HTTP, or hold it open. */
 const CONNECTS: ReadonlySet<string> = new Set(["exec", "attach", "portforward", "proxy"]);
@@ -60,6 +70,8 @@ interface RequestSeries {
   readonly seconds: Histogram;
   readonly codes: Map<number, Counter>;
   readonly labels: readonly string[];
+  /** Of gets and lists. */
+  readonly sizes: Histogram | undefined;
 }
 
 export function createServerMetrics(clock: Clock, all: Metrics = createMetrics()): ServerMetrics {
@@ -75,6 +87,21 @@ export function createServerMetrics(clock: Clock, all: Metrics = createMetrics()
     REQUEST_LABELS,
     SECONDS,
   );
+  const sizes = all.histogram(
+    "apiserver_response_sizes",
+    "Response size distribution in bytes for each group, version, verb, resource, subresource, scope and component.",
+    SIZE_LABELS,
+    RESPONSE_BYTES,
+  );
+  const eventLabels = ["group", "version", "kind"];
+  const events = all.counter("apiserver_watch_events_total", "Number of events sent in watch clients", eventLabels);
+  const eventSizes = all.histogram(
+    "apiserver_watch_events_sizes",
+    "Watch event size distribution in bytes",
+    eventLabels,
+    EVENT_BYTES,
+  );
+  const senders = new WeakMap<ResourceRow, (events: number, bytes: number) => void>();
   const inFlight = all.gauge("apiserver_current_inflight_requests", "Requests being answered.", ["request_kind"]);
   const [reading, mutating] = [inFlight.of("readOnly"), inFlight.of("mutating")];
   const attempts = all.counter("authentication_attempts", "Authentications.", ["result"]);
@@ -112,7 +139,13 @@ export function createServerMetrics(clock: Clock, all: Metrics = createMetrics()
       row ? scope : "",
       "apiserver",
     ];
-    const made: RequestSeries = { seconds: durations.of(...labels), codes: new Map(), labels };
+    const read = info?.isResource && (info.verb === "get" || info.verb === "list") && row !== undefined;
+    const made: RequestSeries = {
+      seconds: durations.of(...labels),
+      codes: new Map(),
+      labels,
+      sizes: read ? sizes.of(...labels.filter((_, index) => REQUEST_LABELS[index] !== "dry_run")) : undefined,
+    };
     if (known.size < SERIES) known.set(key, made);
     return made;
   };
@@ -135,6 +168,22 @@ export function createServerMetrics(clock: Clock, all: Metrics = createMetrics()
       }
       total.value++;
       series.seconds.observe(seconds);
+      return series.sizes;
+    },
+    eventsSent(row) {
+      const known = senders.get(row);
+      if (known) return known;
+      const [count, size] = [
+        events.of(row.group, row.version, row.kind),
+        eventSizes.of(row.group, row.version, row.kind),
+      ];
+      // Events that go out together are told by their average: mostly there is one.
+      const sent = (number: number, bytes: number) => {
+        count.value += number;
+        if (number > 0) size.observe(bytes / number, number);
+      };
+      senders.set(row, sent);
+      return sent;
     },
     authenticated(result, user) {
       results[result].value++;
@@ -174,11 +223,24 @@ function storedObjects(all: Metrics): (resources: Resources, cache: WatchCache) 
     "Comparisons of the watch cache with the store.",
     ["group", "resource", "status"],
   );
+  const labels = ["group", "resource"];
+  const capacity = all.gauge("apiserver_watch_cache_capacity", "Events that are kept for watches at most.", labels);
+  const received = all.counter(
+    "apiserver_watch_cache_events_received_total",
+    "Events that came from the store.",
+    labels,
+  );
+  const dispatched = all.counter("apiserver_watch_cache_events_dispatched_total", "Events shown to watchers.", labels);
+  const loads = all.counter("apiserver_watch_cache_initializations_total", "Times that all was loaded.", labels);
   return (resources, cache) => {
     revision.value = Number(cache.resourceVersion());
     for (const row of resources.rows) {
       if (row.virtual) continue;
-      const { size, description } = resources.cache(row);
+      const { size, description, ...counted } = countsOf(resources.cache(row));
+      capacity.of(row.group, row.plural).value = limits.watchWindowEvents;
+      received.of(row.group, row.plural).value = counted.events;
+      dispatched.of(row.group, row.plural).value = counted.events;
+      loads.of(row.group, row.plural).value = counted.loads;
       const compared = cache.consistency.get(description.prefix);
       for (const status of ["success", "failure", "error"] as const)
         if (compared?.[status]) checks.of(row.group, row.plural, status).value = compared[status];
@@ -187,6 +249,14 @@ function storedObjects(all: Metrics): (resources: Resources, cache: WatchCache) 
     }
   };
 }
+
+/** Every change of the cache but loading is an event, and is shown to all at once. */
+const countsOf = ({ size, description, generation, loads }: ResourceCache) => ({
+  size,
+  description,
+  loads,
+  events: Math.max(0, generation - loads),
+});
 
 function verbOf(info: RequestInfo | undefined, apply: boolean): string {
   if (!info) return "GET";

@@ -6,7 +6,7 @@ import type { Selection } from "../cache/contract.ts";
 import { qualified, type Step } from "./contract.ts";
 import { listQueryOf } from "./list-query.ts";
 import { flag, text, wholeNumber } from "./options.ts";
-import { respondList, respondObject } from "./respond.ts";
+import { respondItem, respondList } from "./respond.ts";
 import { watchContentType, watchRepresentation } from "./watch-form.ts";
 
 export const get: Step = async (exchange) => {
@@ -17,7 +17,7 @@ export const get: Step = async (exchange) => {
     record.signal,
   );
   if (!item) throw notFound(qualified(row), info.name);
-  return respondObject(exchange, { status: 200, object: item.object, json: () => item.json() });
+  return respondItem(exchange, item);
 };
 
 export const list: Step = async (exchange) => {
@@ -44,7 +44,7 @@ export const watch: Step = async (exchange) => {
   return {
     status: 200,
     headers: { "content-type": watchContentType(exchange) },
-    body: { kind: "watch", batches },
+    body: { kind: "watch", batches, sent: server.metrics.eventsSent(row) },
   };
 };
 

@@ -29,6 +29,7 @@ export function viewOf(cache: ResourceCache, row: ResourceRow, storedAs: StoredA
       glance: converted,
       json: () => Buffer.from(JSON.stringify(converted())),
       encodedAs: (encoding) => encoding.encode(converted()),
+      encodedLength: (encoding) => encoding.encode(converted()).length,
     };
   };
   const selected = (selection: Selection): Selection => {
@@ -49,6 +50,9 @@ export function viewOf(cache: ResourceCache, row: ResourceRow, storedAs: StoredA
     },
     get generation() {
       return cache.generation;
+    },
+    get loads() {
+      return cache.loads;
     },
     get: async (name, version, signal) => map(await cache.get(name, version, signal), shown),
     list: async (query) => pageOf(await cache.list({ ...query, selection: selected(query.selection) }), row, shown),

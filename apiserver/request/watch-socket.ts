@@ -30,7 +30,7 @@ export function watchOverSocket({ body }: ResponseRecord, record: RequestRecord)
 /** Resolves when the watch is over and the connection closed. */
 export async function serveWatchSocket(
   { headers }: ResponseRecord,
-  { batches }: WatchBody,
+  { batches, sent: told }: WatchBody,
   record: RequestRecord,
   socket: Duplex,
   head: Uint8Array,
@@ -43,11 +43,14 @@ export async function serveWatchSocket(
   ws.resume(); // messages of the client are read and passed over
   try {
     for await (const batch of batches) {
+      let bytes = 0;
       for (const [index, item] of batch.entries()) {
         const wait = (index + 1) % TOGETHER === 0 || index === batch.length - 1;
+        bytes += item.encoded().length;
         if (!wait) ws.send(item.encoded(), { binary });
         else if (!(await sent(ws, item.encoded(), binary, clock))) return ws.terminate();
       }
+      told?.(batch.length, bytes);
     }
     ws.close(1000);
     const timer = clock.after(limits.streamCloseMs, () => ws.terminate(), { background: true });

@@ -102,6 +102,8 @@ export interface Store {
   history(key: string): Promise<{ readonly since: Revision; readonly events: readonly StoreEvent[] }>;
   /** The current revision, consistent across servers. */
   revision(): Promise<Revision>;
+  /** Bytes that its data takes on disk, history included; absent where it has none. */
+  size?(): Promise<number>;
   /** Drops history before `revision`; the state at `revision` and everything since stays. */
   compact(revision: Revision): Promise<void>;
   /** Stops with everything acknowledged on disk. Calls that wait reject with `unavailable`. */

@@ -16,6 +16,7 @@ import type { Logger } from "../process/logging.ts";
 import { breather } from "./breathe.ts";
 import type { Controller, Enqueue } from "./controller.ts";
 import type { Events } from "./events-recorder.ts";
+import type { ControllerMetrics, LoopMetrics, ReconcileResult } from "./loop-metrics.ts";
 import { createStopwatch } from "./stopwatch.ts";
 import { createWorkQueue, type QueueCause, type QueueItem, type WorkQueue } from "./work-queue.ts";
 
@@ -27,6 +28,7 @@ export interface LoopOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  readonly metrics?: LoopMetrics | undefined;
 }
 
 export interface ControllerStats {
@@ -77,7 +79,9 @@ export function runLoop(options: LoopOptions): Loop {
 function start(controller: Controller, options: LoopOptions) {
   const { informers, clock, signal } = options;
   const log = options.log.child({ controller: controller.name });
-  const queue = createWorkQueue(clock);
+  const metrics = options.metrics?.of(controller.name);
+  const queue = createWorkQueue(clock, metrics?.adds);
+  options.metrics?.watch(controller.name, queue, controller.workers ?? 1);
   const counters: Counters = { reconciled: 0, failed: 0, conflicts: 0, totalMs: 0, longestMs: 0 };
 
   const resources = Object.keys(controller.watches) as ResourceName[];
@@ -96,7 +100,7 @@ function start(controller: Controller, options: LoopOptions) {
   const work = async () => {
     for (const resource of resources) await informers.of(resource).synced(signal);
     const workers = Array.from({ length: controller.workers ?? 1 }, () =>
-      worker(controller, queue, listers, counters, { ...options, log }),
+      worker(controller, queue, listers, counters, { ...options, log }, metrics),
     );
     await Promise.all(workers);
   };
@@ -116,10 +120,13 @@ async function worker(
   listers: AnyListers,
   counters: Counters,
   { client, clock, events, log, signal }: LoopOptions,
+  metrics: ControllerMetrics | undefined,
 ): Promise<void> {
   const breathe = breather(clock);
   for (let item = await queue.next(signal); item; item = await queue.next(signal)) {
     const started = clock.monotonic();
+    metrics?.waited.observe(item.waitedMs / 1000);
+    let result: ReconcileResult = "success";
     const answers = createStopwatch(clock);
     const cause = { revision: item.cause.revision, controller: controller.name };
     const context = {
@@ -132,12 +139,16 @@ async function worker(
     };
     try {
       const { after } = await controller.reconcile(item.key, context as never);
+      if (after !== undefined) result = "requeue_after";
       queue.finish(item, { after, rest: controller.paced ? restAfter(clock.monotonic() - started - answers.ms) : 0 });
     } catch (error) {
       if (signal.aborted) return;
+      result = "error";
+      if (metrics) metrics.retries.value++;
       failed(item, error, queue, counters, log);
     }
     const took = clock.monotonic() - started;
+    metrics?.done(result, took / 1000);
     log.debug("reconciled", { object: item.key, revision: cause.revision, ms: Math.round(took) });
     counters.reconciled++;
     counters.totalMs += took;

@@ -28,7 +28,7 @@ describe("work queue", () => {
     queue.add("a", { revision: "2" });
     expect(queue.length).toBe(0);
     queue.finish(first);
-    expect(await take(queue)).toEqual({ key: "a", cause: { revision: "2" } });
+    expect(await take(queue)).toMatchObject({ key: "a", cause: { revision: "2" } });
   });
 
   it("keeps the first cause, unless a later change is one of what is wanted", async () => {
@@ -109,7 +109,7 @@ describe("work queue", () => {
     await clock.advance(49);
     expect(taken).toBeUndefined();
     await clock.advance(1);
-    expect(taken).toEqual({ key: "a", cause: { revision: "1" } });
+    expect(taken).toMatchObject({ key: "a", cause: { revision: "1" } });
     expect(queue.length).toBe(0);
   });
 

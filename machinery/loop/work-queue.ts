@@ -8,6 +8,7 @@
 import type { ObjectKey } from "../client/informer.ts";
 import type { Clock, Timer } from "../process/clock.ts";
 import { limits } from "../process/limits.ts";
+import type { Counter } from "../process/metrics.ts";
 
 export interface QueueCause {
   readonly revision?: string | undefined;
@@ -18,6 +19,8 @@ export interface QueueCause {
 export interface QueueItem {
   readonly key: ObjectKey;
   readonly cause: QueueCause;
+  /** How long it waited for a worker. */
+  readonly waitedMs: number;
 }
 
 export interface WorkQueue {
@@ -46,8 +49,11 @@ export interface WorkQueue {
 
 const FIRST_RETRY_MS = 5;
 
-export function createWorkQueue(clock: Clock): WorkQueue {
+/** `adds` counts the keys that come in. */
+export function createWorkQueue(clock: Clock, adds: Counter = { value: 0 }): WorkQueue {
   const waiting = new Map<ObjectKey, QueueCause>();
+  /** Since when, of those that wait. */
+  const since = new Map<ObjectKey, number>();
   const active = new Set<ObjectKey>();
   /** Added while active: to be queued when the work is over. */
   const dirty = new Map<ObjectKey, QueueCause>();
@@ -62,6 +68,10 @@ export function createWorkQueue(clock: Clock): WorkQueue {
     const known = into.get(key);
     if (!known && waiting.size + dirty.size >= limits.queueKeys) return false;
     if (!known || (cause.wanted && !known.wanted)) into.set(key, cause);
+    if (!known) {
+      adds.value++;
+      if (into === waiting) since.set(key, clock.monotonic());
+    }
     if (into === waiting) idleWorkers.shift()?.();
     return true;
   };
@@ -93,7 +103,9 @@ export function createWorkQueue(clock: Clock): WorkQueue {
         for (const [key, cause] of waiting) {
           waiting.delete(key);
           active.add(key);
-          return { key, cause };
+          const waitedMs = clock.monotonic() - (since.get(key) as number);
+          since.delete(key);
+          return { key, cause, waitedMs };
         }
         await new Promise<void>((resolve) => {
           const wake = () => {

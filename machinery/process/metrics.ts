@@ -13,7 +13,8 @@ export interface Counter {
 
 export interface Histogram {
   sum: number;
-  observe(value: number): void;
+  /** `times`: so many of the same value. */
+  observe(value: number, times?: number): void;
 }
 
 export interface Family<C> {
@@ -26,7 +27,7 @@ export interface Metrics {
   gauge(name: string, help: string, labels?: readonly string[]): Family<Counter>;
   histogram(name: string, help: string, labels: readonly string[], buckets: readonly number[]): Family<Histogram>;
   /** Called before the text is written: for numbers that are somewhere else anyway. */
-  onRead(update: () => void): void;
+  onRead(update: () => void | Promise<void>): void;
   text(): Promise<string>;
 }
 
@@ -52,7 +53,7 @@ interface Readable {
 
 export function createMetrics(): Metrics {
   const readable = new Map<string, Readable>();
-  const updates: (() => void)[] = [];
+  const updates: (() => void | Promise<void>)[] = [];
 
   const add = <C>(
     what: Omit<Readable, "samples">,
@@ -99,7 +100,7 @@ export function createMetrics(): Metrics {
     onRead: (update) => void updates.push(update),
 
     async text() {
-      for (const update of updates) update();
+      for (const update of updates) await update();
       const { Registry } = (await import("prom-client")).default;
       const registry = new Registry();
       for (const { samples, ...what } of readable.values()) {
@@ -121,11 +122,11 @@ function createHistogram(buckets: readonly number[]): Distribution {
   return {
     sum: 0,
     counts,
-    observe(value) {
+    observe(value, times = 1) {
       let at = 0;
       while (at < buckets.length && value > (buckets[at] as number)) at++;
-      counts[at] = (counts[at] as number) + 1;
-      this.sum += value;
+      counts[at] = (counts[at] as number) + times;
+      this.sum += value * times;
     },
   };
 }

@@ -35,6 +35,8 @@ export interface Connection {
   range(request: IRangeRequest): Promise<IRangeResponse>;
   txn(request: ITxnRequest): Promise<ITxnResponse>;
   compact(request: ICompactionRequest): Promise<void>;
+  /** Bytes of the database of the endpoint that is used. */
+  size(): Promise<number>;
   /** A raw watch stream on some endpoint. */
   watch(): Promise<WatchStream>;
   close(): void;
@@ -81,6 +83,7 @@ export function connect(options: ConnectionOptions): Connection {
     compact: async (request) => {
       await attempt(({ kv }) => kv.compact(request), isUnavailable);
     },
+    size: async () => Number((await attempt(({ maintenance }) => maintenance.status(), isUnavailable)).dbSize),
     watch: () => attempt(({ watchClient }) => watchClient.watch(), isUnavailable),
     close() {
       for (const client of clients) client.close();

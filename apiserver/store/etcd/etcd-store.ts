@@ -106,6 +106,7 @@ export function openEtcdStore(options: EtcdStoreOptions): Store {
     watch: (request) => watch({ connection, keyspace, clock, log, closing: closing.signal }, request),
     history: (key) => call(() => historyOf({ connection, keyspace }, key, closing.signal)),
     revision: () => call(revision),
+    size: () => call(() => connection.size()),
     compact: (until) =>
       call(async () => {
         const current = await revision();

@@ -5,6 +5,8 @@
  * its bounds and cleaned in slices, so that the file stops growing. Of deferred commits (a Lease's
  * renewTime) a crash loses at most the last minute, and of nothing else anything.
  */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import type { Clock } from "../../../machinery/process/clock.ts";
 import { limits } from "../../../machinery/process/limits.ts";
 import type { Logger } from "../../../machinery/process/logging.ts";
@@ -34,11 +36,15 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
   const environment = await openEnvironment(directory);
   try {
     const ledger = readLedger(environment, { historyMs, historyBytes }, directory);
-    return assemble(environment, ledger, options);
+    return { ...assemble(environment, ledger, options), size: () => sizeOf(directory) };
   } catch (error) {
     await environment.close();
     throw error;
   }
+}
+
+async function sizeOf(directory: string): Promise<number> {
+  return (await stat(join(directory, "data.mdb"))).size;
 }
 
 function assemble(environment: Environment, ledger: Ledger, { clock, log }: LmdbStoreOptions): Store {

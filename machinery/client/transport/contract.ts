@@ -69,7 +69,12 @@ export type ResponseBody =
   /** Log streams and the like; ending the iteration early releases the source. */
   | { readonly kind: "stream"; readonly chunks: AsyncIterable<Uint8Array> }
   /** Batches of events; ends when the watch's time is over. */
-  | { readonly kind: "watch"; readonly batches: AsyncIterable<readonly WatchItem[]> }
+  | {
+      readonly kind: "watch";
+      readonly batches: AsyncIterable<readonly WatchItem[]>;
+      /** Told of events as they go out as bytes. */
+      readonly sent?: (events: number, bytes: number) => void;
+    }
   /** The pipeline takes the connection over. Only for requests with `upgrade`. */
   | { readonly kind: "upgrade"; accept(socket: Duplex, head: Uint8Array): void };
 
@@ -78,6 +83,8 @@ export interface ResponseRecord {
   /** Lower-case names. `content-type` is set for every body but "none" and "upgrade". */
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly body: ResponseBody;
+  /** Told how many bytes the body took, where it went out as bytes. */
+  readonly sized?: { observe(bytes: number): void };
 }
 
 /** The whole API server as a function. Never rejects: failures are Status responses. */

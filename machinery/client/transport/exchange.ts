@@ -191,7 +191,8 @@ function unavailable({ address }: Connector, error: unknown): ApiError {
 function warningsOf(response: IncomingMessage): string[] {
   const all = response.headersDistinct["warning"] ?? [];
   return all.flatMap((header) => {
-    const match = /^299 \S+ ("(?:[^"\\]|\\.)*")/.exec(header);
+    // Node reads a character a byte; the text is UTF-8
+    const match = /^299 \S+ ("(?:[^"\\]|\\.)*")/.exec(Buffer.from(header, "latin1").toString("utf8"));
     return match ? [match[1]!.slice(1, -1).replace(/\\(.)/g, "$1")] : [];
   });
 }
