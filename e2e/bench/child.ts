@@ -21,7 +21,9 @@ interface Call {
 type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly problem: string };
 
 export function startChild(file: string): Child {
-  const child = fork(file, { execArgv: ["--disable-warning=ExperimentalWarning"], serialization: "advanced" });
+  // as `k8ts` and the supervisor start it
+  const execArgv = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=16"];
+  const child = fork(file, { execArgv, serialization: "advanced" });
   const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   let calls = 0;
   child.on("message", (answer: Answer) => {
