@@ -1,7 +1,7 @@
 /**
  * Webhooked: the pipeline of this process, a webhook server, and configurations that come and go with each test.
  */
-import { type Pipeline, type RawRequest, type RawResponse, startPipeline } from "./pipeline.ts";
+import { type Pipeline, type PipelineOptions, type RawRequest, type RawResponse, startPipeline } from "./pipeline.ts";
 import { startWebhookServer, type WebhookServer } from "./webhook-server.ts";
 
 export type WebhookKind = "mutating" | "validating";
@@ -24,8 +24,8 @@ export const onMaps = { apiGroups: [""], apiVersions: ["v1"], operations: ["*"],
 export const configurations = (kind: WebhookKind): string =>
   `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations`;
 
-export async function startWebhooked(): Promise<Webhooked> {
-  const pipeline = await startPipeline();
+export async function startWebhooked(options: PipelineOptions = {}): Promise<Webhooked> {
+  const pipeline = await startPipeline(options);
   const hook = await startWebhookServer();
   const made: string[] = [];
   let next = 0;
