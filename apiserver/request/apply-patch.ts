@@ -5,6 +5,7 @@
  * that creates needs the permission to create.
  */
 import type { ResponseRecord } from "../../machinery/client/transport/contract.ts";
+import { cloneJson } from "../../machinery/objects/json-value.ts";
 import { badRequest, conflict, isAlreadyExists, isNotFound, notFound } from "../../machinery/objects/status.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import { limits } from "../../machinery/process/limits.ts";
@@ -76,14 +77,15 @@ function configured(
   warnings: string[],
 ): KubeObject {
   const { server, row, info, record } = exchange;
-  const value = server.fields.apply({
+  const merged = server.fields.apply({
     kind: row,
     live,
     config,
     writer: writerOf(exchange, info.subresource),
     force: forced(record.query),
   });
-  const object = decodeObject(server, { value, duplicates: [] }, row, "Warn", warnings);
+  // It shares with the live object what nobody changed, and decoding changes in place.
+  const object = decodeObject(server, { value: cloneJson(merged), duplicates: [] }, row, "Warn", warnings);
   placeInNamespace(row, object, info.namespace);
   placeAtName(object, info.name);
   return object;

@@ -116,7 +116,8 @@ async function applyScale(exchange: ResourceExchange) {
 /** A configuration of a Scale as one of the object: its replicas alone. */
 function scaleConfig({ row, server, info, warnings }: ResourceExchange, config: Record<string, unknown>): KubeObject {
   const { apiVersion, kind } = config;
-  const text = (version: unknown, name: unknown) => `${String(version)}, Kind=${String(name)}`;
+  const text = (version: unknown, name: unknown) =>
+    [version, name].map((one) => (typeof one === "string" ? one : JSON.stringify(one ?? ""))).join(", Kind=");
   if (apiVersion !== "autoscaling/v1" || kind !== SCALE.kind)
     throw badRequest(`invalid object type: ${text(apiVersion, kind)}`);
   const scale = decodeObject(server, { value: cloneJson(config), duplicates: [] }, SCALE, "Strict", warnings);
