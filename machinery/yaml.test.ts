@@ -102,5 +102,10 @@ describe("a YAML text", () => {
   test("cannot be nested without end", () => {
     const depth = limits.jsonDepth + 1;
     expect(() => readYaml(`a: ${"[".repeat(depth)}${"]".repeat(depth)}`)).toThrow("exceeded max depth");
+    expect(() => readYaml(`a: ${"[".repeat(20_000)}`)).toThrow("exceeded max depth");
+  });
+
+  test("has no half surrogates", () => {
+    expect(() => readYaml('a: "\\ud800"')).toThrow("line 1: found invalid Unicode character escape code");
   });
 });

@@ -6,7 +6,17 @@
  * BigIntegers (objects/json.ts), which JSON.stringify writes unharmed. Aliases are limited (see limits.ts).
  * The writer for `-o yaml` is yaml-writer.ts; how scalars resolve is yaml-scalars.ts.
  */
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  type Scalar,
+} from "yaml";
 import { isBigInteger, parseJson } from "./objects/json.ts";
 import { limits } from "./process/limits.ts";
 import { resolveScalar } from "./yaml-scalars.ts";
@@ -68,10 +78,13 @@ function readJson(text: string): YamlDocument | undefined {
   }
 }
 
+/** What the parser finds out only when it has no stack left. */
+const TOO_DEEP = /call stack/;
+
 function convert(document: Document.Parsed, lines: LineCounter): YamlDocument {
   const at = (offset: number | undefined): number => lines.linePos(offset ?? 0).line;
   const fault = document.errors[0];
-  if (fault) throw new YamlError(at(fault.pos[0]), fault.message);
+  if (fault) throw new YamlError(at(fault.pos[0]), TOO_DEEP.test(fault.message) ? "exceeded max depth" : fault.message);
   const reader = new Reader(document, at);
   const { contents } = document;
   const blank =
@@ -99,12 +112,19 @@ class Reader {
   value(node: Node | null | undefined): unknown {
     if (!node) return null;
     if (isAlias(node)) return this.value(this.target(node));
-    if (isScalar(node)) return resolveScalar(node, (message) => this.fail(node, message));
+    if (isScalar(node)) return this.scalar(node);
     if (this.open.has(node)) this.fail(node, "anchor contains itself");
     if (this.open.size >= limits.jsonDepth) this.fail(node, "exceeded max depth");
     this.open.add(node);
     const value = isSeq(node) ? node.items.map((item) => this.value(item as Node)) : this.map(node);
     this.open.delete(node);
+    return value;
+  }
+
+  private scalar(node: Scalar): unknown {
+    const value = resolveScalar(node, (message) => this.fail(node, message));
+    if (typeof value === "string" && !value.isWellFormed())
+      this.fail(node, "found invalid Unicode character escape code");
     return value;
   }
 

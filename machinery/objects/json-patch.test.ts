@@ -85,6 +85,17 @@ describe("a JSON patch", () => {
     );
   });
 
+  test("reaches into what a copy shares with a frozen document", () => {
+    const managedFields = Object.freeze([Object.freeze({ manager: "a" })]);
+    const document = Object.freeze({ metadata: Object.freeze({ managedFields }) });
+    const operations = [
+      { op: "replace", path: "/metadata/managedFields/0/manager", value: "b" },
+      { op: "add", path: "/metadata/managedFields/-", value: {} },
+    ];
+    expect(applyJsonPatch(document, operations)).toEqual({ metadata: { managedFields: [{ manager: "b" }, {}] } });
+    expect(managedFields).toEqual([{ manager: "a" }]);
+  });
+
   test("shares nothing with the document it made", () => {
     const patch = [{ op: "add", path: "/a", value: { x: 1 } }];
     const made = applyJsonPatch({}, patch) as { a: { x: number } };
