@@ -164,6 +164,12 @@ const cases: readonly Case[] = [
     { metadata: { name: "d.io" }, spec: { volumeLifecycleModes: ["x"] } },
     [has("spec.volumeLifecycleModes[0]: Unsupported value")],
   ],
+  ["csidrivers", { metadata: { name: "d.io" }, spec: { tokenRequests: [{ expirationSeconds: 600 }] } }, []],
+  [
+    "csidrivers",
+    { metadata: { name: "d.io" }, spec: { tokenRequests: [{}, { audience: "" }] } },
+    ['spec.tokenRequests[1].audience: Duplicate value: ""'],
+  ],
   [
     "volumeattachments",
     { spec: { attacher: "a.io", nodeName: "n", source: {} } },

@@ -33,10 +33,10 @@ export const csiDriverStrategy: Strategy<Driver> = {
     spec.seLinuxMount ??= false;
   },
   validate({ metadata, spec }, errors) {
-    validateDriverName(metadata.name, "metadata.name", errors);
+    validateDriverName(metadata.name ?? "", "metadata.name", errors);
     oneOf(spec?.fsGroupPolicy, GROUP_POLICIES, "spec.fsGroupPolicy", errors);
     const audiences = new Set<string>();
-    for (const [index, { audience, expirationSeconds }] of (spec?.tokenRequests ?? []).entries()) {
+    for (const [index, { audience = "", expirationSeconds }] of (spec?.tokenRequests ?? []).entries()) {
       const at = `spec.tokenRequests[${index}]`;
       if (audiences.has(audience)) errors.duplicate(`${at}.audience`, audience);
       audiences.add(audience);

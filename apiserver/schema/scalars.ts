@@ -46,10 +46,14 @@ function int32(value: unknown): Scalar | Problem {
 }
 
 function int64(value: unknown): Scalar | Problem {
-  if (typeof value === "number" && Number.isSafeInteger(value)) return value;
+  if (typeof value === "number" && Number.isInteger(value) && value >= -DOUBLE_INT64 && value < DOUBLE_INT64)
+    return value;
   if (isBigInteger(value) && fitsInt64(BigInt(value.rawJSON))) return value;
   return { found: foundNumber(value) ?? goKindOf(value) };
 }
+
+/** Integers that a number cannot hold come as BigIntegers. */
+const DOUBLE_INT64 = 2 ** 63;
 
 const fitsInt64 = (value: bigint): boolean => value >= -INT64 && value < INT64;
 
