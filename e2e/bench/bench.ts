@@ -14,6 +14,7 @@ import { UsageError } from "../../machinery/process/flags.ts";
 import { canRunContainers } from "../harness/cluster.ts";
 import { apiThroughput } from "./api-throughput.ts";
 import { cachedObjects } from "./cached-objects.ts";
+import { fuzz } from "./fuzz.ts";
 import { histories } from "./histories.ts";
 import { idle } from "./idle.ts";
 import { memory } from "./memory.ts";
@@ -55,6 +56,7 @@ const measurements: readonly Measurement[] = [
   watchers,
   cachedObjects,
   histories,
+  fuzz,
   idle,
 ];
 const names = measurements.map(({ name }) => name);

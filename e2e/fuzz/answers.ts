@@ -95,7 +95,7 @@ export async function sendOverHttps(directory: string): Promise<Https> {
   const { ca, cert, key, server } = access;
   const agent = new Agent({ ca, cert, key, keepAlive: true, maxSockets: 4 });
   const { hostname, port } = new URL(server);
-  const send: Send = ({ method, path, headers, body, streams, reaches }) =>
+  const once: Send = ({ method, path, headers, body, streams, reaches }) =>
     new Promise((resolve, reject) => {
       const options = { hostname, port, agent, method, path: printable(path), headers: sendable(headers, body) };
       const sent = httpsRequest(options, (response) => {
@@ -118,6 +118,8 @@ export async function sendOverHttps(directory: string): Promise<Https> {
       if (reaches) clock.after(10 * PATIENCE_MS, () => sent.destroy(), { background: true });
       sent.end(body);
     });
+  // A connection that was kept may be closed at the very moment it is used again: every client tries anew.
+  const send: Send = (request) => once(request).catch(() => once(request));
   return { send, close: () => agent.destroy() };
 }
 

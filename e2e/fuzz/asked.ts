@@ -11,7 +11,7 @@ const CONTINUE = Buffer.from('{"v":"meta.k8s.io/v1","rv":1,"start":"a\\u0000"}')
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   limit: ["1", "2", "500", ...NUMBERS],
   continue: [CONTINUE, "e30", "e30=", "bnVsbA", "W10", "{}", "%%%", "a".repeat(3000), ""],
-  resourceVersion: ["0", "1", "5", "999999999", ...NUMBERS],
+  resourceVersion: ["0", "1", "5", "-1", "x", "1.5", "1e3", "99999999999999999999", ""],
   resourceVersionMatch: ["Exact", "NotOlderThan", "exact", "Any", ""],
   fieldSelector: [
     "metadata.name=seeded",

@@ -1,0 +1,76 @@
+/** Whatever is sent to the API server: the short form, under a seed that stays and one that is new each time. */
+import { expect, test } from "vitest";
+import { loadSchema } from "../../apiserver/schema/load.ts";
+import { systemClock as clock } from "../../machinery/process/clock.ts";
+import { startPipeline } from "../harness/pipeline.ts";
+import { serve } from "../harness/served.ts";
+import { sendOverHttps } from "./answers.ts";
+import { emptyTally, runBatch } from "./campaign.ts";
+
+const fresh = Math.floor(clock.random() * 1_000_000_000);
+
+test.each([
+  [7, 1_500, false],
+  [fresh, 1_500, false],
+  [fresh + 1, 300, true],
+])(
+  "seed %i: %i hostile requests are answered well (over https: %s)",
+  { timeout: 120_000 },
+  async (seed, requests, overHttps) => {
+    const tally = emptyTally();
+    await runBatch({ schema: await loadSchema(), seed, requests, overHttps }, tally);
+    expect(tally.failures, `seed ${seed}`).toEqual([]);
+    expect(tally.requests).toBe(requests);
+    expect(tally.kept).toBeGreaterThan(requests / 20);
+  },
+);
+
+const PARTS = "/apis/storage.k8s.io/v1/csidrivers";
+const SLICES = "/apis/resource.k8s.io/v1/resourceslices";
+const slice = (resourceSliceCount: number) => ({
+  metadata: { name: "s" },
+  spec: { driver: "d.example", nodeName: "n", pool: { name: "p", generation: 1, resourceSliceCount }, devices: [] },
+});
+
+test.each<[string, string, string, unknown, number, string?]>([
+  ["a driver without a name", "POST", PARTS, {}, 422, "metadata.name: Required value"],
+  [
+    "tokens for nobody in particular",
+    "POST",
+    PARTS,
+    { metadata: { name: "d.io" }, spec: { tokenRequests: [{}] } },
+    201,
+  ],
+  ["2^53, which a number still holds", "POST", SLICES, slice(2 ** 53), 201],
+  [
+    "labels that are none, by way of the status",
+    "PUT",
+    "/api/v1/namespaces/default/status",
+    { metadata: { name: "default", labels: { "": "x" } } },
+    422,
+    "metadata.labels: Invalid value",
+  ],
+])("what was answered wrongly before: %s", async (_name, method, path, body, status, message = "") => {
+  const pipeline = await startPipeline();
+  const answer = await pipeline.send({ method, path, body });
+  expect([answer.status, String(answer.value.message)]).toEqual([status, expect.stringContaining(message)]);
+  await pipeline.close();
+});
+
+test("a warning may have any characters, over https too", async () => {
+  const pipeline = await startPipeline();
+  const served = await serve(pipeline);
+  const https = await sendOverHttps(served.directory);
+  const body = Buffer.from('{"metadata":{"name":"a"},"配置\u007f":1}');
+  const path = "/api/v1/namespaces/default/configmaps";
+  const headers = { "content-type": "application/json" };
+  const answer = await https.send({ method: "POST", path, headers, body, target: undefined, streams: false });
+  expect(answer.status).toBe(201);
+  const created = await served.kubectl(["apply", "-f", "-"], {
+    stdin: '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b"},"配置":1}',
+  });
+  expect(created.stderr).toContain('"配置"');
+  https.close();
+  await served.close();
+  await pipeline.close();
+});
