@@ -35,6 +35,8 @@ export class Version implements CachedObject, Keeper {
   #held = false;
   #used = false;
   #encoding: { readonly by: ObjectEncoding; readonly bytes: Uint8Array } | undefined;
+  #measuredBy: ObjectEncoding | undefined;
+  #encodedLength = 0;
 
   /** `revision` and `resourceVersion` are the entry's own, or a deletion's for the last state of an object. */
   constructor(key: string, value: Uint8Array, revision: Revision, resourceVersion: string) {
@@ -118,8 +120,14 @@ export class Version implements CachedObject, Keeper {
     this.#used = true;
     if (this.#encoding?.by === by) return this.#encoding.bytes;
     this.#encoding = { by, bytes: by.encode(this.glance()) };
+    this.#measuredBy = by;
+    this.#encodedLength = this.#encoding.bytes.length;
     this.#hold();
     return this.#encoding.bytes;
+  }
+
+  encodedLength(by: ObjectEncoding): number {
+    return this.#measuredBy === by ? this.#encodedLength : this.encodedAs(by).length;
   }
 
   /** The same state under the revision at which it ended. */

@@ -71,11 +71,10 @@ export async function changeObject(
     }
     // that there is nothing to do must be so now, not some time ago
     if (next.kind === "same" && (await outdated())) continue;
-    if (next.kind === "same") return { status: 200, object: current.object, json: jsonOf(current), next: "same" };
+    if (next.kind === "same") return { status: 200, object: current.object, item: current, next: "same" };
     if (dryRun) return { status: 200, object: dryRunResult(next, current), next: next.kind };
     const outcome: WriteOutcome = await write(exchange, name, current, next);
-    if (outcome.committed)
-      return { status: 200, object: outcome.item.object, json: jsonOf(outcome.item), next: next.kind };
+    if (outcome.committed) return { status: 200, object: outcome.item.object, item: outcome.item, next: next.kind };
     if (outcome.current?.revision === current.revision) continue; // only an allocation had changed
     current = outcome.current;
     fresh = true;
@@ -97,8 +96,6 @@ function write(
   const deferrable = next.deferrable ? { deferrable: true } : {};
   return exchange.cache.write({ type: "put", ...base, object: next.object, ...also, ...deferrable });
 }
-
-const jsonOf = (item: CachedObject) => () => item.json();
 
 /** As it would have been answered, with the version that it still has. */
 function dryRunResult(next: Exclude<Next, { kind: "same" }>, current: CachedObject): KubeObject {

@@ -39,6 +39,17 @@ describe("protobuf", () => {
     expect(withoutEmpty(protobuf.read(value))).toEqual(withoutEmpty(withoutTypes(json)));
   });
 
+  test("of a list in another version, and of one that is asked for twice, is whole", async () => {
+    const scalers = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers";
+    const scaleTargetRef = { apiVersion: "apps/v1", kind: "Deployment", name: "web" };
+    const body = { metadata: { name: "web" }, spec: { scaleTargetRef, maxReplicas: 3 } };
+    expect((await pipeline.send({ method: "POST", path: scalers, body })).status).toBe(201);
+    for (const path of [scalers.replace("v2", "v1"), scalers, MAPS, MAPS]) {
+      const { items } = (await read(path)) as { items: unknown[] };
+      expect(items).toHaveLength((await get(path, "application/json")).value.items.length);
+    }
+  });
+
   test("of an error is a Status", async () => {
     expect(await read(`${MAPS}/none`)).toMatchObject({ kind: "Status", reason: "NotFound", code: 404 });
   });

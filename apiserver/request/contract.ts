@@ -14,7 +14,7 @@ import type { Audit } from "../audit/contract.ts";
 import type { Attributes, Authorizer, CachedObjects, User } from "../auth/contract.ts";
 import type { Rbac } from "../auth/rbac.ts";
 import type { Tokens } from "../auth/tokens.ts";
-import type { ResourceCache, WatchCache } from "../cache/contract.ts";
+import type { CachedObject, ResourceCache, WatchCache } from "../cache/contract.ts";
 import type { ResourceRow, SubresourceRow } from "../resources/contract.ts";
 import type { Schema } from "../schema/contract.ts";
 import type { Decoders } from "../schema/decode.ts";
@@ -97,8 +97,8 @@ export type Step = (exchange: ResourceExchange) => Promise<ResponseRecord>;
 export interface Outcome {
   readonly status: number;
   readonly object: KubeObject | StoredObject;
-  /** The object's JSON, where it is kept. */
-  readonly json?: () => Uint8Array;
+  /** The same as it is kept: it has the bytes of its forms. */
+  readonly item?: CachedObject;
 }
 
 /** "pods" or "deployments.apps", as messages name a resource. */

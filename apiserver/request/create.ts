@@ -93,7 +93,7 @@ async function store(
         object,
         ...(also ? { also } : {}),
       });
-      if (outcome.committed) return { status: 201, object: outcome.item.object, json: () => outcome.item.json() };
+      if (outcome.committed) return { status: 201, object: outcome.item.object, item: outcome.item };
       also?.undo();
       // Only an address that was chosen has been taken meanwhile: choose another.
       if (!outcome.current && attempt < limits.commitAttempts) continue;

@@ -22,6 +22,7 @@ import {
 } from "./table.ts";
 
 const JSON_HEADERS = { "content-type": MEDIA_TYPES.json };
+const PROTOBUF_HEADERS = { "content-type": MEDIA_TYPES.protobuf };
 
 /** Any value as an answer: documents, Status, lists of kinds. `encoded`: the same as JSON, where that is kept. */
 export function respondValue(
@@ -37,11 +38,24 @@ export function respondText(status: number, text: string, type = "text/plain; ch
   return { status, headers: { "content-type": type }, body: { kind: "bytes", bytes: Buffer.from(text) } };
 }
 
-export function respondObject(exchange: ResourceExchange, outcome: Outcome): ResponseRecord {
+export function respondObject(exchange: ResourceExchange, { status, object, item }: Outcome): ResponseRecord {
   const { negotiated, row, record, server } = exchange;
-  const { status, object, json } = outcome;
-  if (negotiated.as === "object") return respondValue(status, object, json ? () => [json()] : undefined);
-  return respondValue(status, converted(row, object, negotiated, record.query, server.clock.now()));
+  if (negotiated.as !== "object")
+    return respondValue(status, converted(row, object, negotiated, record.query, server.clock.now()));
+  return item ? respondItem(exchange, item, status) : respondValue(status, object);
+}
+
+/** The object from the bytes that are kept of it, unless another form than JSON and protobuf was asked for. */
+export function respondItem(exchange: ResourceExchange, item: CachedObject, status = 200): ResponseRecord {
+  const { negotiated, row, server } = exchange;
+  if (negotiated.as !== "object") return respondObject(exchange, { status, object: item.object });
+  const value = () => item.object;
+  if (negotiated.media !== "protobuf")
+    return { status, headers: JSON_HEADERS, body: { kind: "object", value, encoded: () => [item.json()] } };
+  const { protobuf } = server;
+  const type = { apiVersion: row.group === "" ? row.version : `${row.group}/${row.version}`, kind: row.kind };
+  const encoded = () => [protobuf.wrap(type, item.encodedAs(protobuf.item))];
+  return { status, headers: PROTOBUF_HEADERS, body: { kind: "object", value, encoded } };
 }
 
 export async function respondList(exchange: ResourceExchange, page: ListPage): Promise<ResponseRecord> {
@@ -85,37 +99,29 @@ const respondSlices = (value: () => unknown, encoded: () => Iterable<Uint8Array>
   body: { kind: "object", value, encoded },
 });
 
-/** The length of all items stands before the first one, so all are encoded before anything is sent. */
+/**
+ * The length of all items stands before the first one. It is kept with each of them, so that only those that nobody
+ * has asked for yet are encoded before anything is sent.
+ */
 async function protobufList(
   { protobuf, clock }: { readonly protobuf: Protobuf; readonly clock: Clock },
-  page: ListPage,
+  { items, value, head }: ListPage,
 ): Promise<ResponseRecord> {
-  const items = await encodedItems(page.items, protobuf, clock);
-  return {
-    status: 200,
-    headers: { "content-type": MEDIA_TYPES.protobuf },
-    body: {
-      kind: "object",
-      value: () => page.value(),
-      encoded: () => protobuf.writeList(page.head(), items),
-    },
-  };
+  const lengths = await lengthsOf(items, protobuf, clock);
+  const encoded = () => protobuf.writeList(head(), lengths, (at) => items[at]!.encodedAs(protobuf.item));
+  return { status: 200, headers: PROTOBUF_HEADERS, body: { kind: "object", value, encoded } };
 }
 
-async function encodedItems(
-  items: readonly CachedObject[],
-  { item }: Protobuf,
-  clock: Clock,
-): Promise<readonly Uint8Array[]> {
-  const encoded: Uint8Array[] = [];
+async function lengthsOf(items: readonly CachedObject[], { item }: Protobuf, clock: Clock): Promise<readonly number[]> {
+  const lengths: number[] = [];
   let since = clock.monotonic();
   for (const one of items) {
-    encoded.push(one.encodedAs(item));
-    if (encoded.length % 16 !== 0 || clock.monotonic() - since < limits.turnMs) continue;
+    lengths.push(one.encodedLength(item));
+    if (lengths.length % 16 !== 0 || clock.monotonic() - since < limits.turnMs) continue;
     await clock.sleep(0);
     since = clock.monotonic();
   }
-  return encoded;
+  return lengths;
 }
 
 /** A Status that says that something succeeded. */

@@ -114,7 +114,13 @@ test("a list in slices is the list at once", () => {
   }));
   const written = items.map((item) => protobuf.item.encode({ apiVersion: "v1", kind: "Pod", ...item }));
   const sliced: Buffer[] = [];
-  const slices = protobuf.writeList(list, written)[Symbol.iterator]() as Iterator<Uint8Array, void, boolean>;
+  const slices = protobuf
+    .writeList(
+      list,
+      written.map(({ length }) => length),
+      (at) => written[at]!,
+    )
+    [Symbol.iterator]() as Iterator<Uint8Array, void, boolean>;
   for (let next = slices.next(); !next.done; next = slices.next(true)) sliced.push(Buffer.from(next.value));
   expect(sliced.length).toBeGreaterThan(2);
   expect(Buffer.concat(sliced).equals(protobuf.write({ ...list, items } as never))).toBe(true);

@@ -35,8 +35,12 @@ export interface Protobuf {
   readonly item: { encode(value: Typed): Uint8Array };
   /** The same in its envelope. */
   wrap(type: Typed, item: Uint8Array): Uint8Array;
-  /** A list of written items, in slices. */
-  writeList(list: Typed & { readonly metadata: unknown }, items: readonly Uint8Array[]): Iterable<Uint8Array>;
+  /** A list in slices, of items whose lengths are known; each is asked for when its turn has come. */
+  writeList(
+    list: Typed & { readonly metadata: unknown },
+    lengths: readonly number[],
+    item: (at: number) => Uint8Array,
+  ): Iterable<Uint8Array>;
   /** One frame of a watch: an event about an object in its envelope. */
   watchFrame(type: string, object: Uint8Array): Uint8Array;
 }
@@ -128,18 +132,18 @@ export function createProtobuf(schema: Schema): Protobuf {
         wrapped(type, item.length);
         return withEnd(output.take());
       }),
-    writeList(list, items) {
+    writeList(list, lengths, item) {
       const head = writing(() => {
         written({ ...list, items: undefined } as Typed);
         return output.take();
       });
-      const sizes = items.reduce((sum, { length }) => sum + 1 + varintBytes(length) + length, 0);
+      const sizes = lengths.reduce((sum, length) => sum + 1 + varintBytes(length) + length, 0);
       const front = writing(() => {
         output.raw(head);
         wrapped(list, head.length + sizes);
         return output.take();
       });
-      return slices(front, items);
+      return slices(front, lengths, item);
     },
     watchFrame: (type, object) =>
       writing(() => {
@@ -204,23 +208,29 @@ function envelopeOf(input: ProtobufInput): { apiVersion: string; kind: string; r
 const varintBytes = (value: number): number => (value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : 4);
 
 /** A reader that is done with a slice asks for the next with `next(true)`: then that gets its memory. */
-function* slices(front: Uint8Array, items: readonly Uint8Array[]): Generator<Uint8Array, void, boolean | undefined> {
+function* slices(
+  front: Uint8Array,
+  lengths: readonly number[],
+  item: (at: number) => Uint8Array,
+): Generator<Uint8Array, void, boolean | undefined> {
   let slice = Buffer.allocUnsafe(Math.max(SLICE_BYTES, front.length));
   slice.set(front);
   let at = front.length;
-  for (const item of items) {
-    const needed = item.length + 5;
+  for (const [index, whole] of lengths.entries()) {
+    const needed = whole + 5;
     if (at + needed > slice.length) {
       const free = yield slice.subarray(0, at);
       if (!free || needed > slice.length) slice = Buffer.allocUnsafe(Math.max(SLICE_BYTES, needed));
       at = 0;
     }
     slice[at++] = SECOND;
-    let length = item.length;
+    let length = whole;
     for (; length >= 0x80; length >>>= 7) slice[at++] = (length & 0x7f) | 0x80;
     slice[at++] = length;
-    slice.set(item, at);
-    at += item.length;
+    const bytes = item(index);
+    if (bytes.length !== whole) throw new Error(`an item has ${bytes.length} bytes and not ${whole}`);
+    slice.set(bytes, at);
+    at += whole;
   }
   yield slice.subarray(0, at);
   yield ENVELOPE_END;
