@@ -8,9 +8,8 @@
 import { type CelType, celLimits } from "../cel/contract.ts";
 import { FieldErrors } from "../resources/field-errors.ts";
 import { itemsOf, type SchemaProps, type ValidationRule, valuesOf } from "./contract.ts";
-import { parsePath } from "./paths.ts";
+import { fieldAt } from "./field-path.ts";
 import { compileMessage, compileRule, typeOf } from "./rules.ts";
-import { schemaAt } from "./selectable-rules.ts";
 
 const REASONS = ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
 /** Largest object that a request may bring, in bytes. */
@@ -56,9 +55,8 @@ export class ExpressionRules {
       place.times === undefined || size === undefined ? undefined : place.times * size;
     if (values)
       this.visit(values, `${path}.additionalProperties`, this.inside(values, place, times(schema.maxProperties)));
-    const fields = schema["x-kubernetes-map-type"] === "atomic" ? { uncorrelated: place.uncorrelated ?? path } : {};
     for (const [key, property] of Object.entries(schema.properties ?? {})) {
-      this.visit(property, `${path}.properties[${key}]`, { ...this.inside(property, place, place.times), ...fields });
+      this.visit(property, `${path}.properties[${key}]`, this.inside(property, place, place.times));
     }
     const items = itemsOf(schema);
     if (!items) return;
@@ -98,8 +96,7 @@ export class ExpressionRules {
       this.errors.invalid(`${at}.fieldPath`, fieldPath, "fieldPath must be non-empty if specified");
     if (lines.test(fieldPath))
       this.errors.invalid(`${at}.fieldPath`, fieldPath, "fieldPath must not contain line breaks");
-    const keys = parsePath(fieldPath);
-    if (!keys || !schemaAt(schema, keys))
+    if (typeof fieldAt(fieldPath, schema, { brackets: true }) === "string")
       this.errors.invalid(`${at}.fieldPath`, fieldPath, "fieldPath must be a valid path");
   }
 

@@ -172,7 +172,7 @@ function strategyOf(parts: KindParts): Strategy {
       ? { prepareForCreate: dropStatus, prepareForStatusUpdate: keepMetadata }
       : { prepareForUpdate: countStatus }),
     validate: (object, errors) =>
-      validateObjectMeta(object.metadata, { namespaced, nameRule: dns1123Subdomain }, errors),
+      validateObjectMeta(object.metadata, { namespaced, nameRule: dns1123Subdomain, anyFinalizer: true }, errors),
     validateCreate: (object, errors) => check(object, NOTHING, errors),
     validateUpdate: update,
     validateStatusUpdate: update,

@@ -33,7 +33,7 @@ export function validateEmbedded(value: unknown, schema: SchemaProps, errors: Fi
     }
     const meta = { ...metadata, name: metadata["name"] || "fakename" } as ObjectMeta;
     const found = new FieldErrors();
-    validateObjectMeta(meta, { namespaced: Boolean(meta.namespace), nameRule: pathSegment }, found);
+    validateObjectMeta(meta, { namespaced: Boolean(meta.namespace), nameRule: pathSegment, anyFinalizer: true }, found);
     errors.takeUnder(path, found);
   });
 }

@@ -89,7 +89,7 @@ class Judgement {
 
   private fields(object: Record<string, unknown>, old: unknown, schema: SchemaProps, path: string): void {
     const values = valuesOf(schema);
-    const before = schema["x-kubernetes-map-type"] !== "atomic" && isObject(old) ? old : {};
+    const before = isObject(old) ? old : {};
     for (const key in object) {
       const property = propertyOf(schema, key);
       const at = property ? (path === "" ? key : `${path}.${key}`) : `${path}[${key}]`;

@@ -21,13 +21,12 @@ const STANDARD_FINALIZERS: ReadonlySet<string> = new Set(["kubernetes", "orphan"
 export interface MetaRules {
   readonly namespaced: boolean;
   readonly nameRule: Rule;
+  /** Outside of Kubernetes' own groups a finalizer needs no domain before it. */
+  readonly anyFinalizer?: boolean;
 }
 
-export function validateObjectMeta(
-  metadata: ObjectMeta,
-  { namespaced, nameRule }: MetaRules,
-  errors: FieldErrors,
-): void {
+export function validateObjectMeta(metadata: ObjectMeta, rules: MetaRules, errors: FieldErrors): void {
+  const { namespaced, nameRule } = rules;
   const { generateName, name, namespace, generation } = metadata;
   if (generateName) each(asPrefix(nameRule)(generateName), "metadata.generateName", generateName, errors);
   if (!name) errors.required("metadata.name", "name or generateName is required");
@@ -36,10 +35,7 @@ export function validateObjectMeta(
   if (generation !== undefined && generation < 0) {
     errors.invalid("metadata.generation", generation, "must be greater than or equal to 0");
   }
-  validateLabels(metadata.labels, "metadata.labels", errors);
-  validateAnnotations(metadata.annotations, "metadata.annotations", errors);
-  validateOwners(metadata.ownerReferences, errors);
-  validateFinalizers(metadata.finalizers, errors);
+  validateObjectMetaParts({ metadata }, rules, errors);
 }
 
 function validateNamespace(namespace: string | undefined, namespaced: boolean, errors: FieldErrors): void {
@@ -99,15 +95,17 @@ function validateOwners(owners: readonly OwnerReference[] | undefined, errors: F
 
 function validateFinalizers(finalizers: readonly string[] | undefined, errors: FieldErrors): void {
   if (!finalizers || finalizers.length === 0) return;
-  for (const [index, finalizer] of finalizers.entries()) {
-    const path = `metadata.finalizers[${index}]`;
-    each(qualifiedName(finalizer), "metadata.finalizers", finalizer, errors);
-    if (!finalizer.includes("/") && !STANDARD_FINALIZERS.has(finalizer)) {
-      errors.invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
-    }
-  }
+  for (const finalizer of finalizers) each(qualifiedName(finalizer), "metadata.finalizers", finalizer, errors);
   if (finalizers.includes("orphan") && finalizers.includes("foregroundDeletion")) {
     errors.invalid("metadata.finalizers", finalizers, "finalizer orphan and foregroundDeletion cannot be both set");
+  }
+}
+
+function validateQualified(finalizers: readonly string[] = [], errors: FieldErrors): void {
+  for (const [index, finalizer] of finalizers.entries()) {
+    if (finalizer.includes("/") || STANDARD_FINALIZERS.has(finalizer)) continue;
+    const detail = "name is neither a standard finalizer name nor is it fully qualified";
+    errors.invalid(`metadata.finalizers[${index}]`, finalizer, detail);
   }
 }
 
@@ -131,6 +129,19 @@ export function validateObjectMetaUpdate({ metadata }: KubeObject, old: KubeObje
       errors.invalid(`metadata.${field}`, metadata[field], "field is immutable");
     }
   }
+}
+
+/** What stands in metadata and is judged also where an update changes nothing else but the status. */
+export function validateObjectMetaParts(
+  { metadata }: Pick<KubeObject, "metadata">,
+  { anyFinalizer = false }: Pick<MetaRules, "anyFinalizer">,
+  errors: FieldErrors,
+): void {
+  validateLabels(metadata.labels, "metadata.labels", errors);
+  validateAnnotations(metadata.annotations, "metadata.annotations", errors);
+  validateOwners(metadata.ownerReferences, errors);
+  validateFinalizers(metadata.finalizers, errors);
+  if (!anyFinalizer) validateQualified(metadata.finalizers, errors);
 }
 
 function validateNoNewFinalizers(metadata: ObjectMeta, old: ObjectMeta, errors: FieldErrors): void {

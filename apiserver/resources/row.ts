@@ -8,7 +8,7 @@ import { dns1123Subdomain, type Rule } from "../../machinery/objects/names.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { defaultColumns } from "./columns/column.ts";
 import type { Columns, Part, ResourceRow, ScaleFields, StoredAs, Strategy, SubresourceRow, Verb } from "./contract.ts";
-import { validateObjectMeta, validateObjectMetaUpdate } from "./object-meta.ts";
+import { validateObjectMeta, validateObjectMetaParts, validateObjectMetaUpdate } from "./object-meta.ts";
 
 /** In the order in which discovery names them. */
 export const ALL_VERBS: readonly Verb[] = [
@@ -32,6 +32,7 @@ export interface RowParts {
   readonly subresources?: readonly SubresourceRow[];
   readonly columns?: Columns;
   readonly names?: Rule;
+  readonly anyFinalizer?: boolean;
   /** Changes of what is desired count a generation. */
   readonly generation?: boolean;
   readonly storedOnly?: boolean;
@@ -68,7 +69,11 @@ export function group(name: string, version: string): (kind: string, plural: str
 function withMeta(parts: RowParts): Strategy {
   const own = (parts.strategy ?? {}) as Strategy as Strategy<KubeObject>;
   if (parts.virtual) return own;
-  const rules = { namespaced: !parts.cluster, nameRule: parts.names ?? dns1123Subdomain };
+  const rules = {
+    namespaced: !parts.cluster,
+    nameRule: parts.names ?? dns1123Subdomain,
+    anyFinalizer: parts.anyFinalizer ?? false,
+  };
   return {
     ...(parts.status && { prepareForCreate: emptyStatus }),
     ...own,
@@ -83,6 +88,7 @@ function withMeta(parts: RowParts): Strategy {
     },
     validateStatusUpdate(object, old, errors) {
       validateObjectMetaUpdate(object, old, errors);
+      validateObjectMetaParts(object, rules, errors);
       own.validateStatusUpdate?.(object, old, errors);
     },
     ...(own.parts && { parts: partsWithMeta(own.parts) }),

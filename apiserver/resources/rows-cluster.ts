@@ -229,6 +229,7 @@ export const clusterRows: readonly ResourceRow[] = [
     categories: ["api-extensions"],
     status: true,
     generation: true,
+    anyFinalizer: true,
     strategy: definitionStrategy,
   }),
 ];
