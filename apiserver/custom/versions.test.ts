@@ -3,6 +3,7 @@
  */
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CustomServer, startCustomServer } from "../../e2e/harness/custom-server.ts";
 import { createAuthority, issue } from "../../machinery/pki/certificates.ts";
@@ -116,6 +117,7 @@ describe("converted by a webhook", () => {
       commonName: "hook",
       use: "server",
       addresses: ["127.0.0.1"],
+      dnsNames: ["converter.default.svc"],
     });
     hook = createServer({ cert: certificate, key }, (request, response) => {
       const parts: Buffer[] = [];
@@ -130,7 +132,7 @@ describe("converted by a webhook", () => {
         response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body));
       });
     });
-    await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => hook.listen(0, resolve));
     const url = `https://127.0.0.1:${(hook.address() as AddressInfo).port}/convert`;
     const caBundle = Buffer.from(authority.certificate).toString("base64");
     await server.define({
@@ -238,9 +240,42 @@ describe("converted by a webhook", () => {
     expect([status, value.message]).toEqual([500, expect.stringMatching(message)]);
   });
 
+  // endpoints of a Service may not be loopback addresses
+  const own = Object.values(networkInterfaces()).flatMap((one) => one ?? []);
+  const address = own.find(({ internal, family }) => !internal && family === "IPv4")?.address;
+
+  test.skipIf(!address)(
+    "a webhook behind a Service is asked at a ready endpoint of it, under the Service's name",
+    async () => {
+      const { port } = hook.address() as AddressInfo;
+      const metadata = { name: "converter", namespace: "default" };
+      const client = server.pipeline.client();
+      const service = { namespace: "default", name: "converter", path: "/convert", port: 8443 };
+      await server.redefine("hosts.example.com", {
+        spec: { conversion: { webhook: { clientConfig: { url: null, service } } } },
+      });
+      const read = () => server.send("GET", at("v2", "hosts", "b"));
+      expect((await read()).value.message).toMatch(
+        /^conversion webhook for example.com\/v1, Kind=Host failed: .*service "converter" not found$/,
+      );
+      await client.create("services", { metadata, spec: { clusterIP: "None", ports: [{ name: "hook", port: 8443 }] } });
+      expect((await read()).value.message).toMatch(/no endpoints available for service "converter"$/);
+      await client.create("endpointslices", {
+        metadata: { ...metadata, name: "converter-1", labels: { "kubernetes.io/service-name": "converter" } },
+        addressType: "IPv4",
+        ports: [{ name: "hook", port }],
+        endpoints: [
+          { addresses: ["192.0.2.9"], conditions: { ready: false } },
+          { addresses: [address ?? ""], conditions: { ready: true } },
+        ],
+      });
+      expect((await read()).value.spec).toEqual({ host: "c", port: "10" });
+    },
+  );
+
   test("a webhook that nobody answers for", async () => {
     await server.redefine("hosts.example.com", {
-      spec: { conversion: { webhook: { clientConfig: { url: "https://127.0.0.1:1/convert" } } } },
+      spec: { conversion: { webhook: { clientConfig: { service: null, url: "https://127.0.0.1:1/convert" } } } },
     });
     const { status, value } = await server.send("GET", at("v2", "hosts", "b"));
     expect(status).toBe(500);
