@@ -8,7 +8,7 @@ import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { constants, createGzip } from "node:zlib";
-import type { ResponseBody, ResponseRecord, WatchItem } from "../../machinery/client/transport/contract.ts";
+import type { ResponseBody, ResponseRecord } from "../../machinery/client/transport/contract.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { WatchLines } from "./watch-lines.ts";

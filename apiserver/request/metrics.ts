@@ -22,7 +22,7 @@ export interface ServerMetrics {
   /** A request that ends soon begins; the function that is returned is called when it has its answer. */
   begun(readOnly: boolean): () => void;
   /** Gives whom to tell of the answer's size, for what is read. */
-  answered(asked: Answered, code: number, seconds: number): Pick<Histogram, "observe"> | undefined;
+  answered(asked: Answered, code: number, seconds: number): Sized | undefined;
   /** Whom to tell of events that go out to watchers of the resource. */
   eventsSent(row: ResourceRow): (events: number, bytes: number) => void;
   authenticated(result: "success" | "error", user: string): void;
@@ -54,6 +54,19 @@ export const SECONDS = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
 
+type Sized = Pick<Histogram, "observe">;
+
+/** Most kinds are read by components of the process alone, without bytes: they get no series of zeros. */
+function lazily(make: () => Histogram): Sized {
+  let made: Histogram | undefined;
+  return {
+    observe(value, times) {
+      made ??= make();
+      made.observe(value, times);
+    },
+  };
+}
+
 const SIZE_LABELS = REQUEST_LABELS.filter((name) => name !== "dry_run");
 const powers = (first: number, factor: number, count: number) =>
   Array.from({ length: count }, (_, power) => first * factor ** power);
@@ -71,7 +84,7 @@ interface RequestSeries {
   readonly codes: Map<number, Counter>;
   readonly labels: readonly string[];
   /** Of gets and lists. */
-  readonly sizes: Histogram | undefined;
+  readonly sizes: Sized | undefined;
 }
 
 export function createServerMetrics(clock: Clock, all: Metrics = createMetrics()): ServerMetrics {
@@ -144,7 +157,9 @@ export function createServerMetrics(clock: Clock, all: Metrics = createMetrics()
       seconds: durations.of(...labels),
       codes: new Map(),
       labels,
-      sizes: read ? sizes.of(...labels.filter((_, index) => REQUEST_LABELS[index] !== "dry_run")) : undefined,
+      sizes: read
+        ? lazily(() => sizes.of(...labels.filter((_, index) => REQUEST_LABELS[index] !== "dry_run")))
+        : undefined,
     };
     if (known.size < SERIES) known.set(key, made);
     return made;
@@ -173,14 +188,15 @@ export function createServerMetrics(clock: Clock, all: Metrics = createMetrics()
     eventsSent(row) {
       const known = senders.get(row);
       if (known) return known;
-      const [count, size] = [
-        events.of(row.group, row.version, row.kind),
-        eventSizes.of(row.group, row.version, row.kind),
-      ];
+      const labels = [row.group, row.version, row.kind];
+      const size = lazily(() => eventSizes.of(...labels));
+      let count: Counter | undefined;
       // Events that go out together are told by their average: mostly there is one.
       const sent = (number: number, bytes: number) => {
+        if (number === 0) return;
+        count ??= events.of(...labels);
         count.value += number;
-        if (number > 0) size.observe(bytes / number, number);
+        size.observe(bytes / number, number);
       };
       senders.set(row, sent);
       return sent;
