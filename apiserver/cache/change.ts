@@ -73,13 +73,13 @@ export class Change {
 /** An event about a version, in a representation. */
 export function itemOf(type: ObjectEventType, version: Version, representation?: Representation): WatchItem {
   return representation
-    ? convertedItem(type, () => version.object, representation, version)
+    ? new ConvertedItem(type, () => version.object, representation, version)
     : new StoredItem(type, version);
 }
 
 /** An event whose object is not in the store: a bookmark or an error. */
 export function madeItem(type: "BOOKMARK" | "ERROR", object: StoredObject, representation?: Representation): WatchItem {
-  return convertedItem(type, () => object, representation ?? asItIs);
+  return new ConvertedItem(type, () => object, representation ?? asItIs);
 }
 
 const asItIs: Representation = { key: "", convert: (object) => object };
@@ -114,24 +114,41 @@ function framed(type: ObjectEventType, version: Version): Uint8Array {
   return line.subarray(0, at);
 }
 
-function convertedItem(
-  type: WatchEventType,
-  object: () => StoredObject,
-  representation: Representation,
-  source?: Version,
-): WatchItem {
-  let converted: unknown;
-  let encoded: Uint8Array | undefined;
-  const shown = () => {
-    converted ??= representation.convert(object(), type);
-    return converted;
-  };
-  return {
-    event: () => ({ type, object: shown() as StoredObject }),
-    encoded() {
-      encoded ??=
-        representation.encode?.(type, shown, source) ?? Buffer.from(`${JSON.stringify({ type, object: shown() })}\n`);
-      return encoded;
-    },
-  };
+/** What `convert` makes of an object, and the bytes of that: each once. */
+export class ConvertedItem implements WatchItem {
+  readonly #type: WatchEventType;
+  readonly #object: () => StoredObject;
+  readonly #representation: Representation;
+  readonly #source: Version | undefined;
+  #shown: unknown;
+  #encoded: Uint8Array | undefined;
+
+  constructor(type: WatchEventType, object: () => StoredObject, representation: Representation, source?: Version) {
+    this.#type = type;
+    this.#object = object;
+    this.#representation = representation;
+    this.#source = source;
+  }
+
+  /** The same event in the form of those that are a watcher's first. */
+  asFirst(): WatchItem {
+    const { first } = this.#representation;
+    return first ? new ConvertedItem(this.#type, this.#object, first, this.#source) : this;
+  }
+
+  event(): WatchEvent {
+    return { type: this.#type, object: this.#show() as StoredObject };
+  }
+
+  encoded(): Uint8Array {
+    this.#encoded ??=
+      this.#representation.encode?.(this.#type, () => this.#show(), this.#source) ??
+      Buffer.from(`${JSON.stringify(this.event())}\n`);
+    return this.#encoded;
+  }
+
+  #show(): unknown {
+    this.#shown ??= this.#representation.convert(this.#object(), this.#type);
+    return this.#shown;
+  }
 }

@@ -77,6 +77,8 @@ export type FieldsOf = (object: StoredObject) => Readonly<Record<string, string>
 export interface Representation {
   /** What makes two watchers share encodings: "Table/v1/Metadata". */
   readonly key: string;
+  /** How a watcher's first event is shown, where that is not as all others: it is nobody else's. */
+  readonly first?: Representation;
   /** `object` is frozen; of a BOOKMARK it has kind, apiVersion and metadata.resourceVersion only. */
   convert(object: StoredObject, type: WatchEventType): unknown;
   /**

@@ -11,7 +11,7 @@ import type { StoredObject } from "../../machinery/objects/wire.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { Revision } from "../store/contract.ts";
 import type { Watcher } from "./audience.ts";
-import { type Change, itemOf, madeItem } from "./change.ts";
+import { type Change, ConvertedItem, itemOf, madeItem } from "./change.ts";
 import type { WatchQuery } from "./contract.ts";
 import { tooOldToWatch } from "./errors.ts";
 import { type WatchMeaning, watchMeaning } from "./list-options.ts";
@@ -71,6 +71,7 @@ class Watch implements AsyncIterator<Batch, undefined> {
   readonly #watcher: Watcher;
   readonly #timers: { cancel(): void }[] = [];
   #past: AsyncIterator<Batch> | undefined;
+  #begun: boolean;
   #timeUp = false;
   #bookmarkDue = false;
 
@@ -79,6 +80,7 @@ class Watch implements AsyncIterator<Batch, undefined> {
     this.#query = query;
     this.#watcher = watcher;
     this.#past = past;
+    this.#begun = query.representation?.first === undefined;
     const { clock } = resource.source;
     const timeoutMs = query.timeoutMs ?? limits.watchMs * (1 + clock.random());
     this.#timers.push(clock.after(timeoutMs, this.#endInTime, { background: true }));
@@ -92,6 +94,12 @@ class Watch implements AsyncIterator<Batch, undefined> {
   }
 
   next(): Promise<IteratorResult<Batch, undefined>> {
+    if (this.#begun) return this.#onward();
+    this.#begun = true;
+    return this.#onward().then((batch) => (batch.done ? batch : { done: false, value: begun(batch.value) }));
+  }
+
+  #onward(): Promise<IteratorResult<Batch, undefined>> {
     return this.#past ? this.#older(this.#past) : this.#newer();
   }
 
@@ -155,6 +163,11 @@ class Watch implements AsyncIterator<Batch, undefined> {
 }
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+/** The batch with its first event shown as a first one. */
+function begun([first, ...others]: Batch): Batch {
+  return first instanceof ConvertedItem ? [first.asFirst(), ...others] : [first as WatchItem, ...others];
+}
 
 /** The past, and the bookmark that tells its end. */
 async function* chained(past: Batches, end: WatchItem | undefined): Batches {

@@ -214,11 +214,17 @@ describe.each(hasEtcd() ? ["memory", "lmdb", "etcd"] : ["memory", "lmdb"])("list
       expect(value[count]).toHaveLength(5);
       expect(JSON.parse(Buffer.concat([...(body.encoded?.() ?? [])]).toString())).toEqual(value);
     }
-    const [row] = await events(`${MAPS}?watch=1&${OURS}`, 5, { headers: TABLE });
+    const [row, ...later] = await events(`${MAPS}?watch=1&${OURS}`, 5, { headers: TABLE });
     expect(row).toMatchObject({
       type: "ADDED",
-      object: { kind: "Table", rows: [{ cells: ["a", 1, expect.any(String)] }] },
+      object: {
+        kind: "Table",
+        columnDefinitions: [{ name: "Name" }, { name: "Data" }, { name: "Age" }],
+        rows: [{ cells: ["a", 1, expect.any(String)] }],
+      },
     });
+    for (const { object } of later)
+      expect(object).toMatchObject({ kind: "Table", columnDefinitions: null, rows: [{ cells: { length: 3 } }] });
     const [partial] = await events(`${MAPS}?watch=1&${OURS}`, 5, { headers: METADATA });
     expect(partial).toMatchObject({ object: { kind: "PartialObjectMetadata", metadata: { name: "a" } } });
     expect(partial?.object.data).toBeUndefined();

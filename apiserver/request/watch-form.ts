@@ -24,8 +24,13 @@ export function watchRepresentation(exchange: ResourceExchange): Representation 
   const { protobuf } = exchange.server;
   const { group, version, kind } = exchange.row;
   const type = { apiVersion: group === "" ? version : `${group}/${version}`, kind };
-  if (shown) return { ...shown, key: `protobuf/${shown.key}`, encode: frameOf(protobuf) };
+  if (shown) return inProtobuf(shown, protobuf);
   return { key: "protobuf", convert: (object) => object, encode: objectFrame(protobuf, type) };
+}
+
+function inProtobuf({ key, convert, first }: Representation, protobuf: Protobuf): Representation {
+  const encode = frameOf(protobuf);
+  return { key: `protobuf/${key}`, convert, encode, ...(first ? { first: inProtobuf(first, protobuf) } : {}) };
 }
 
 function shownAs({ row, negotiated, record, server }: ResourceExchange): Representation | undefined {
@@ -37,15 +42,16 @@ function shownAs({ row, negotiated, record, server }: ResourceExchange): Represe
       convert: (object, type) => (type === "ERROR" ? object : metadataOf(object, version)),
     };
   const include = includeObjectOf(record.query);
-  return {
-    key: `table/${version}/${include}`,
-    convert: (object: StoredObject, type: WatchEventType) => {
-      if (type === "ERROR") return object;
-      const { resourceVersion } = object.metadata;
-      const items = type === "BOOKMARK" ? [] : [object];
-      return tableOf(row, { metadata: { resourceVersion }, items }, version, include, server.clock.now());
-    },
+  const table = (columns: boolean) => (object: StoredObject, type: WatchEventType) => {
+    if (type === "ERROR") return object;
+    const { resourceVersion } = object.metadata;
+    const items = type === "BOOKMARK" ? [] : [object];
+    const whole = tableOf(row, { metadata: { resourceVersion }, items }, version, include, server.clock.now());
+    return columns ? whole : { ...whole, columnDefinitions: null };
   };
+  // as in Kubernetes, the columns are told once
+  const key = `table/${version}/${include}`;
+  return { key, convert: table(false), first: { key: `${key}/first`, convert: table(true) } };
 }
 
 const frameOf =
