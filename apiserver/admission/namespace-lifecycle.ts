@@ -4,7 +4,8 @@
  */
 import type { Namespace } from "../../machinery/objects/kinds.ts";
 import { notFound } from "../../machinery/objects/status.ts";
-import type { AdmissionPlugin } from "./contract.ts";
+import type { StoredObject } from "../../machinery/objects/wire.ts";
+import type { AdmissionPlugin, AdmissionRequest } from "./contract.ts";
 import { refused } from "./refused.ts";
 
 const IMMORTAL: ReadonlySet<string> = new Set(["default", "kube-system", "kube-public"]);
@@ -12,21 +13,14 @@ const IMMORTAL: ReadonlySet<string> = new Set(["default", "kube-system", "kube-p
 export const namespaceLifecycle: AdmissionPlugin = {
   name: "NamespaceLifecycle",
 
-  async mutate(request, { objects, read }) {
+  mutate(request, { objects, read }) {
     const { operation, row, namespace } = request;
-    if (operation !== "CREATE" || !row.namespaced || namespace === "") return;
-    if (row.virtual && row.group === "authorization.k8s.io") return; // a question: nothing is made
+    if (operation !== "CREATE" || !row.namespaced || namespace === "") return undefined;
+    if (row.virtual && row.group === "authorization.k8s.io") return undefined; // a question: nothing is made
+    const found = objects.get("namespaces", "", namespace);
+    if (found) return checkNamespace(request, found);
     // A namespace that was made a moment ago may not be in the cache yet.
-    const found = objects.get("namespaces", "", namespace) ?? (await read("namespaces", "", namespace));
-    if (!found) throw notFound("namespaces", namespace);
-    if (!isTerminating(found as unknown as Namespace)) return;
-    throw refused(request, `unable to create new content in namespace ${namespace} because it is being terminated`, [
-      {
-        reason: "NamespaceTerminating",
-        message: `namespace ${namespace} is being terminated`,
-        field: "metadata.namespace",
-      },
-    ]);
+    return read("namespaces", "", namespace).then((stored) => checkNamespace(request, stored));
   },
 
   validate(request) {
@@ -35,6 +29,19 @@ export const namespaceLifecycle: AdmissionPlugin = {
     if (IMMORTAL.has(name)) throw refused(request, "this namespace may not be deleted");
   },
 };
+
+function checkNamespace(request: AdmissionRequest, found: StoredObject | undefined): void {
+  const { namespace } = request;
+  if (!found) throw notFound("namespaces", namespace);
+  if (!isTerminating(found as unknown as Namespace)) return;
+  throw refused(request, `unable to create new content in namespace ${namespace} because it is being terminated`, [
+    {
+      reason: "NamespaceTerminating",
+      message: `namespace ${namespace} is being terminated`,
+      field: "metadata.namespace",
+    },
+  ]);
+}
 
 const isTerminating = ({ metadata, status }: Namespace): boolean =>
   metadata.deletionTimestamp !== undefined || status?.phase === "Terminating";

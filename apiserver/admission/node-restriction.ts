@@ -43,18 +43,22 @@ const rules: Readonly<Record<string, Rule>> = {
 export const nodeRestriction: AdmissionPlugin = {
   name: "NodeRestriction",
 
-  async validate(request, services) {
+  validate(request, services) {
     const node = nodeNameOf(request.user);
-    if (node === undefined || request.operation === "CONNECT") return;
-    if (node === "") throw refused(request, `could not determine node from user ${JSON.stringify(request.user.name)}`);
-    const resource = `${request.row.group}/${request.row.plural}`;
-    const rule = request.subresource
-      ? (rules[`${resource}/${request.subresource}`] ?? rules[`${resource}/*`])
-      : rules[resource];
-    const why = await rule?.(request, node, services);
-    if (why !== undefined) throw refused(request, why);
+    if (node === undefined || request.operation === "CONNECT") return undefined;
+    return checkNode(request, node, services);
   },
 };
+
+async function checkNode(request: AdmissionRequest, node: string, services: AdmissionServices): Promise<void> {
+  if (node === "") throw refused(request, `could not determine node from user ${JSON.stringify(request.user.name)}`);
+  const resource = `${request.row.group}/${request.row.plural}`;
+  const rule = request.subresource
+    ? (rules[`${resource}/${request.subresource}`] ?? rules[`${resource}/*`])
+    : rules[resource];
+  const why = await rule?.(request, node, services);
+  if (why !== undefined) throw refused(request, why);
+}
 
 const quoted = (text: string): string => JSON.stringify(text);
 const nodeOf = (pod: KubeObject | undefined): string | undefined => (pod as unknown as Pod | undefined)?.spec?.nodeName;

@@ -3,7 +3,7 @@
  *
  * The default is looked for again only when a class has changed.
  */
-import type { Pod, PriorityClass } from "../../machinery/objects/kinds.ts";
+import type { Pod, PodSpec, PriorityClass } from "../../machinery/objects/kinds.ts";
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from "./contract.ts";
 import { refused } from "./refused.ts";
 
@@ -14,11 +14,11 @@ export function priority(): AdmissionPlugin {
   return {
     name: "Priority",
 
-    async mutate(request, services) {
+    mutate(request, services) {
       const { operation, row, subresource } = request;
-      if (row.group !== "" || row.plural !== "pods" || subresource !== "") return;
+      if (row.group !== "" || row.plural !== "pods" || subresource !== "") return undefined;
       if (operation === "UPDATE") return keepPriority(request);
-      if (operation === "CREATE") await setPriority(request, services, defaultOf);
+      return operation === "CREATE" ? setPriority(request, services, defaultOf) : undefined;
     },
 
     validate(request, { objects }) {
@@ -40,22 +40,31 @@ export function priority(): AdmissionPlugin {
 type Objects = AdmissionServices["objects"];
 type DefaultOf = (objects: Objects) => PriorityClass | undefined;
 
-async function setPriority(
+function setPriority(
   request: AdmissionRequest,
-  { objects, read }: AdmissionServices,
+  services: AdmissionServices,
   defaultOf: DefaultOf,
-): Promise<void> {
+): Promise<void> | void {
   const { spec } = request.object as unknown as Pod;
-  if (!spec) return;
-  let found: PriorityClass | undefined;
-  if (spec.priorityClassName) {
-    const name = spec.priorityClassName;
-    found = (objects.get(CLASSES, "", name) ?? (await read(CLASSES, "", name))) as PriorityClass | undefined;
-    if (!found) throw refused(request, `no PriorityClass with name ${name} was found`);
-  } else {
-    found = defaultOf(objects);
-    if (found) spec.priorityClassName = found.metadata.name;
-  }
+  if (!spec) return undefined;
+  if (spec.priorityClassName) return setNamedPriority(request, spec, spec.priorityClassName, services);
+  const found = defaultOf(services.objects);
+  if (found) spec.priorityClassName = found.metadata.name;
+  return setNumber(request, spec, found);
+}
+
+async function setNamedPriority(
+  request: AdmissionRequest,
+  spec: PodSpec,
+  name: string,
+  { objects, read }: AdmissionServices,
+): Promise<void> {
+  const found = (objects.get(CLASSES, "", name) ?? (await read(CLASSES, "", name))) as PriorityClass | undefined;
+  if (!found) throw refused(request, `no PriorityClass with name ${name} was found`);
+  setNumber(request, spec, found);
+}
+
+function setNumber(request: AdmissionRequest, spec: PodSpec, found: PriorityClass | undefined): void {
   const computed = found?.value ?? 0;
   if (spec.priority !== undefined && spec.priority !== computed)
     throw refused(

@@ -61,12 +61,11 @@ export function roleEscalation(rbac: Rbac, authorize: Authorizer): AdmissionPlug
   };
   return {
     name: "RoleEscalation",
-    async validate(request, services) {
+    validate(request, services) {
       const { row, operation, user } = request;
-      if (row.group !== GROUP || (operation !== "CREATE" && operation !== "UPDATE")) return;
-      if (user.groups.includes(MASTERS) || changesOwnershipAlone(request)) return;
-      if (row.kind === "Role" || row.kind === "ClusterRole") checkRole(request);
-      else await checkBinding(request, services);
+      if (row.group !== GROUP || (operation !== "CREATE" && operation !== "UPDATE")) return undefined;
+      if (user.groups.includes(MASTERS) || changesOwnershipAlone(request)) return undefined;
+      return row.kind === "Role" || row.kind === "ClusterRole" ? checkRole(request) : checkBinding(request, services);
     },
   };
 }

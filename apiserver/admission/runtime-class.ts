@@ -20,16 +20,19 @@ export const runtimeClass: AdmissionPlugin = {
     return spec?.runtimeClassName ? apply(request, spec, spec.runtimeClassName, services) : undefined;
   },
 
-  async validate(request, services) {
+  validate(request, services) {
     const spec = specOf(request);
-    if (!spec?.overhead) return;
-    const { runtimeClassName: name } = spec;
-    const wanted = name ? (await classOf(request, name, services)).overhead?.podFixed : undefined;
-    if (!wanted)
-      throw refused(request, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
-    if (!equalJson(spec.overhead, wanted)) throw differing(request);
+    return spec?.overhead ? checkOverhead(request, spec, services) : undefined;
   },
 };
+
+async function checkOverhead(request: AdmissionRequest, spec: PodSpec, services: AdmissionServices): Promise<void> {
+  const { overhead, runtimeClassName: name } = spec;
+  const wanted = name ? (await classOf(request, name, services)).overhead?.podFixed : undefined;
+  if (!wanted)
+    throw refused(request, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
+  if (!equalJson(overhead, wanted)) throw differing(request);
+}
 
 function specOf({ operation, row, subresource, object }: AdmissionRequest): PodSpec | undefined {
   if (operation !== "CREATE" || row.group !== "" || row.plural !== "pods" || subresource !== "") return undefined;

@@ -5,8 +5,9 @@
  * a token is never made.
  */
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from "../../machinery/objects/kinds.ts";
+import type { StoredObject } from "../../machinery/objects/wire.ts";
 import { generatedName } from "../request/metadata.ts";
-import type { AdmissionPlugin, AdmissionServices } from "./contract.ts";
+import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from "./contract.ts";
 import { refused } from "./refused.ts";
 
 const MIRROR = "kubernetes.io/config.mirror";
@@ -17,34 +18,39 @@ const TOKEN_SECONDS = 3607;
 export const serviceAccount: AdmissionPlugin = {
   name: "ServiceAccount",
 
-  async mutate(request, services) {
+  mutate(request, services) {
     const { operation, row, subresource, namespace } = request;
-    if (operation !== "CREATE" || row.group !== "" || row.plural !== "pods" || subresource !== "") return;
+    if (operation !== "CREATE" || row.group !== "" || row.plural !== "pods" || subresource !== "") return undefined;
     const pod = request.object as unknown as Pod;
     const { spec } = pod;
-    if (!spec || pod.metadata.annotations?.[MIRROR] !== undefined) return;
+    if (!spec || pod.metadata.annotations?.[MIRROR] !== undefined) return undefined;
 
-    spec.serviceAccountName ||= spec.serviceAccount || "default";
-    spec.serviceAccount = spec.serviceAccountName;
-    const account = await accountOf(services, namespace, spec.serviceAccountName);
-    if (!account)
-      throw refused(
-        request,
-        `error looking up service account ${namespace}/${spec.serviceAccountName}: serviceaccount "${spec.serviceAccountName}" not found`,
-      );
-    if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length)
-      spec.imagePullSecrets = account.imagePullSecrets.map(({ name }) => (name === undefined ? {} : { name }));
-    if (spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true) mountToken(spec, services);
+    const name = spec.serviceAccountName || spec.serviceAccount || "default";
+    spec.serviceAccountName = name;
+    spec.serviceAccount = name;
+    const found = services.objects.get("serviceaccounts", namespace, name);
+    if (found) return useAccount(request, spec, found, services);
+    return services
+      .read("serviceaccounts", namespace, name)
+      .then((stored) => useAccount(request, spec, stored, services));
   },
 };
 
-async function accountOf(
-  { objects, read }: AdmissionServices,
-  namespace: string,
-  name: string,
-): Promise<ServiceAccount | undefined> {
-  const found = objects.get("serviceaccounts", namespace, name) ?? (await read("serviceaccounts", namespace, name));
-  return found as ServiceAccount | undefined;
+function useAccount(
+  request: AdmissionRequest,
+  spec: PodSpec,
+  found: StoredObject | undefined,
+  services: AdmissionServices,
+): void {
+  const account = found as ServiceAccount | undefined;
+  if (!account)
+    throw refused(
+      request,
+      `error looking up service account ${request.namespace}/${spec.serviceAccountName}: serviceaccount "${spec.serviceAccountName}" not found`,
+    );
+  if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length)
+    spec.imagePullSecrets = account.imagePullSecrets.map(({ name }) => (name === undefined ? {} : { name }));
+  if (spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true) mountToken(spec, services);
 }
 
 function mountToken(spec: PodSpec, { clock }: AdmissionServices): void {

@@ -72,6 +72,7 @@ export const withFields = (entry: Owner, fieldsV1: Fields | undefined): Owner =>
 /** Without those who own nothing, the oldest updaters as one where there are too many, in Kubernetes' order. */
 export function settled(sets: FieldSets, owners: readonly Owner[]): Owner[] {
   const left = owners.filter(({ fieldsV1 }) => !isEmpty(fieldsV1));
+  if (left.length <= 1) return left;
   return capped(sets, left).sort(inOrder);
 }
 
