@@ -261,6 +261,9 @@ describe("a definition", () => {
       "create not allowed while custom resource definition is terminating",
     ]);
     expect((await server.send("GET", `${path}/one`)).status).toBe(404);
+    const { value: discovered } = await server.send("GET", "/apis/example.com/v1");
+    const shown = discovered.resources.find((one: { kind: string }) => one.kind === kind);
+    expect(shown.verbs).toEqual(["delete", "deletecollection", "get", "list", "watch"]);
     const headers = { "content-type": "application/merge-patch+json" };
     const freed = await server.send("PATCH", `${path}/held`, { metadata: { finalizers: null } }, headers);
     expect([freed.status, freed.value.message]).toEqual([200, undefined]);

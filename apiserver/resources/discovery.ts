@@ -81,11 +81,16 @@ function resource(row: ResourceRow): object {
     singularName: row.singular,
     namespaced: row.namespaced,
     kind: row.kind,
-    verbs: row.verbs,
+    verbs: verbsOf(row),
     ...(row.shortNames.length > 0 && { shortNames: row.shortNames }),
     ...(row.categories.length > 0 && { categories: row.categories }),
     ...(!row.virtual && row.kind !== "ComponentStatus" && { storageVersionHash: storageVersionHash(row) }),
   };
+}
+
+/** While its definition is being deleted, a kind's objects can be changed still, but nobody is invited to. */
+function verbsOf({ verbs, custom }: ResourceRow): readonly string[] {
+  return custom?.terminating ? verbs.filter((verb) => verb !== "patch" && verb !== "update") : verbs;
 }
 
 /** Clients compare it to know that objects are stored in another form than before. */
@@ -156,7 +161,7 @@ function discovered(row: ResourceRow): object {
     responseKind: { group: row.group, version: row.version, kind: row.kind },
     scope: row.namespaced ? "Namespaced" : "Cluster",
     singularResource: row.singular,
-    verbs: row.verbs,
+    verbs: verbsOf(row),
     ...(row.shortNames.length > 0 && { shortNames: row.shortNames }),
     ...(row.categories.length > 0 && { categories: row.categories }),
     ...(subresources.length > 0 && { subresources }),
