@@ -42,6 +42,7 @@ describe("mutating webhooks", () => {
     const [, second] = value.spec.containers;
     expect(second).toMatchObject({ name: "added", imagePullPolicy: "Always", ports: [{ protocol: "TCP" }] });
     expect(second).not.toHaveProperty("unheard");
+    expect(value.spec.volumes).toHaveLength(1);
     // plugins see the object again: the new container has its token too
     expect(second.volumeMounts).toMatchObject([{ mountPath: "/var/run/secrets/kubernetes.io/serviceaccount" }]);
     server.hook.respond(() => add("/spec/containers/-", { ...container, name: "Bad_Name" }));

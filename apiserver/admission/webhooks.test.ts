@@ -1,5 +1,7 @@
 /** Admission webhooks: who is asked about writes and connections, and what; through the whole pipeline. */
+
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { startPipeline } from "../../e2e/harness/pipeline.ts";
 import {
   configurations,
   deployment,
@@ -8,6 +10,8 @@ import {
   startWebhooked,
   type Webhooked,
 } from "../../e2e/harness/webhooked.ts";
+import { systemClock } from "../../machinery/process/clock.ts";
+import { createMemoryStore } from "../store/memory.ts";
 
 let server: Webhooked;
 beforeAll(async () => {
@@ -218,4 +222,25 @@ describe("who is asked", () => {
     expect(event.object).toMatchObject({ apiVersion: "v1", kind: "Event", involvedObject: { name: "x" } });
     expect(event.requestResource.group).toBe("events.k8s.io");
   });
+});
+
+test("a webhook about everything, which nobody answers, does not keep a server from starting again", async () => {
+  const store = createMemoryStore({ clock: systemClock });
+  const first = await startPipeline({ store });
+  const webhook = {
+    name: "all.example.com",
+    clientConfig: { url: "https://127.0.0.1:1/" },
+    rules: [{ apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: ["*/*"] }],
+    sideEffects: "None",
+    admissionReviewVersions: ["v1"],
+  };
+  const body = { metadata: { name: "all" }, webhooks: [webhook] };
+  for (const kind of ["mutating", "validating"] as const)
+    expect((await first.send({ method: "POST", path: configurations(kind), body })).status).toBe(201);
+  await first.apiserver.close();
+  const second = await startPipeline({ store, withoutDefaultAccount: true });
+  const made = await second.send({ method: "POST", path: MAPS, body: { metadata: { name: "x" } } });
+  expect(made.value.message).toContain('failed calling webhook "all.example.com"');
+  expect((await second.send({ method: "DELETE", path: `${configurations("mutating")}/all` })).status).toBe(200);
+  await second.close();
 });

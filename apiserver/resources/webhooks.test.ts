@@ -56,8 +56,8 @@ test.each<[string, Loose, readonly string[]]>([
     "a service that is not said",
     hook({ clientConfig: { service: { path: "x/y", port: 0 } } }),
     [
-      `${at}.clientConfig.service.name: Required value`,
-      `${at}.clientConfig.service.namespace: Required value`,
+      `${at}.clientConfig.service.name: Required value: service name is required`,
+      `${at}.clientConfig.service.namespace: Required value: service namespace is required`,
       expect.stringContaining(`${at}.clientConfig.service.port: Invalid value: 0: port is not valid: `),
       `${at}.clientConfig.service.path: Invalid value: "x/y": must start with a '/'`,
       `${at}.clientConfig.service.path: Invalid value: "x/y": segment[0] may not be empty`,

@@ -30,10 +30,10 @@ export function validateWebhookService(
   errors: FieldErrors,
 ): void {
   const { name, namespace, path, port = 443 } = service;
-  if (!name) errors.required(`${at}.name`);
-  if (!namespace) errors.required(`${at}.namespace`);
+  if (!name) errors.required(`${at}.name`, "service name is required");
+  if (!namespace) errors.required(`${at}.namespace`, "service namespace is required");
   const wrong = portNumber(port);
-  if (wrong.length > 0) errors.invalid(`${at}.port`, port, `port is not valid: ${wrong.join(",")}`);
+  if (wrong.length > 0) errors.invalid(`${at}.port`, port, `port is not valid: ${wrong.join(", ")}`);
   if (path === undefined || path === "" || path === "/") return;
   if (path === "//") {
     errors.invalid(`${at}.path`, path, "segment[0] may not be empty");
