@@ -14,9 +14,13 @@ describe.skipIf(!hasEtcd())("two servers on one etcd", () => {
   let other: Pipeline;
   beforeAll(async () => {
     etcd = await startEtcd();
-    const start = () =>
-      startPipeline({ store: openEtcdStore({ endpoints: [etcd.endpoint], clock: systemClock, log: silent }) });
-    [one, other] = await Promise.all([start(), start()]); // also the first start of a cluster may be by both
+    const start = (advertiseAddress: string) =>
+      startPipeline({
+        store: openEtcdStore({ endpoints: [etcd.endpoint], clock: systemClock, log: silent }),
+        shared: true,
+        advertiseAddress,
+      });
+    [one, other] = await Promise.all([start("192.0.2.1"), start("192.0.2.2")]); // also the first start of a cluster may be by both
   });
   afterAll(async () => {
     await one?.close();
@@ -75,7 +79,36 @@ describe.skipIf(!hasEtcd())("two servers on one etcd", () => {
     gone.abort();
   });
 
-  test("a node whose tunnel is at the other server is not reached, and the answer says why", async () => {
+  test("default/kubernetes leads to both, in order", async () => {
+    const addresses = async () => {
+      const { value } = await one.send({ path: `${namespace}/endpoints/kubernetes` });
+      return value.subsets?.[0]?.addresses.map(({ ip }: { ip: string }) => ip);
+    };
+    await expect.poll(addresses, { timeout: 10_000 }).toEqual(["192.0.2.1", "192.0.2.2"]);
+    const slices = `/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes`;
+    const { value } = await other.send({ path: slices });
+    expect(value.endpoints.map((one: { addresses: string[] }) => one.addresses)).toEqual([
+      ["192.0.2.1"],
+      ["192.0.2.2"],
+    ]);
+  });
+
+  test("what each server says of a policy it says once: the other finds it said", async () => {
+    const path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
+    const rule = { apiGroups: ["apps"], apiVersions: ["v1"], operations: ["CREATE"], resources: ["deployments"] };
+    const spec = {
+      matchConstraints: { resourceRules: [rule] },
+      validations: [{ expression: "object.spec.replicas > 'x'" }],
+    };
+    await one.send({ method: "POST", path, body: { metadata: { name: "typed" }, spec } });
+    const read = async () => (await other.send({ path: `${path}/typed` })).value;
+    await expect.poll(async () => (await read()).status?.observedGeneration, { timeout: 5_000 }).toBe(1);
+    const settled = (await read()).metadata.resourceVersion;
+    await systemClock.sleep(500);
+    expect((await read()).metadata.resourceVersion).toBe(settled);
+  });
+
+  test("a node that nobody has a tunnel of is not reached, and the answer says why", async () => {
     await one.send({ method: "POST", path: "/api/v1/nodes", body: { metadata: { name: "n1" } } });
     const pod = { spec: { nodeName: "n1", containers: [{ name: "main", image: "x" }] } };
     expect((await create(one, "pods", "far", pod)).status).toBe(201);
