@@ -1,8 +1,10 @@
 /**
  * Limit range bounds: where Pods and claims are outside of what a LimitRange allows, in Kubernetes' words. Pure.
  */
+
 import type * as models from "@kubernetes/client-node";
 import type { Container, PersistentVolumeClaim, Pod } from "../../machinery/objects/kinds.ts";
+import { ownValue } from "../../machinery/objects/own-value.ts";
 import { type Amounts, amounts, podAmounts } from "../../machinery/objects/pod-resources.ts";
 import { compareQuantities, formatQuantity, parseQuantity, type Quantity } from "../../machinery/objects/quantity.ts";
 import type { Stored, Wire } from "../../machinery/objects/wire.ts";
@@ -45,7 +47,7 @@ function violations(item: Item, asked: Asked): string[] {
 
 function belowMinimum(type: string, name: string, bound: Quantity, { requests, limits }: Asked): string | undefined {
   const rule = `minimum ${name} usage per ${type} is ${formatQuantity(bound)}`;
-  const [request, limit] = [requests[name], limits[name]];
+  const [request, limit] = [ownValue(requests, name), ownValue(limits, name)];
   if (!request) return `${rule}.  No request is specified`;
   if (compareQuantities(request, bound) < 0) return `${rule}, but request is ${formatQuantity(request)}`;
   if (limit && compareQuantities(limit, bound) < 0) return `${rule}, but limit is ${formatQuantity(limit)}`;
@@ -54,7 +56,7 @@ function belowMinimum(type: string, name: string, bound: Quantity, { requests, l
 
 function aboveMaximum(type: string, name: string, bound: Quantity, { requests, limits }: Asked): string | undefined {
   const rule = `maximum ${name} usage per ${type} is ${formatQuantity(bound)}`;
-  const [request, limit] = [requests[name], limits[name]];
+  const [request, limit] = [ownValue(requests, name), ownValue(limits, name)];
   if (!limit) return `${rule}.  No limit is specified`;
   if (compareQuantities(limit, bound) > 0) return `${rule}, but limit is ${formatQuantity(limit)}`;
   if (request && compareQuantities(request, bound) > 0) return `${rule}, but request is ${formatQuantity(request)}`;
@@ -63,7 +65,7 @@ function aboveMaximum(type: string, name: string, bound: Quantity, { requests, l
 
 function aboveRatio(type: string, name: string, bound: Quantity, { requests, limits }: Asked): string | undefined {
   const rule = `${name} max limit to request ratio per ${type} is ${formatQuantity(bound)}`;
-  const [request, limit] = [requests[name], limits[name]];
+  const [request, limit] = [ownValue(requests, name), ownValue(limits, name)];
   if (!request || request.nanos === 0n) return `${rule}, but no request is specified or request is 0`;
   if (!limit || limit.nanos === 0n) return `${rule}, but no limit is specified or limit is 0`;
   if (limit.nanos * 1_000_000_000n <= bound.nanos * request.nanos) return undefined;
@@ -75,8 +77,8 @@ export function violationsOfClaim({ spec }: PersistentVolumeClaim, { spec: range
   return (range?.limits ?? [])
     .filter(({ type }) => type === "PersistentVolumeClaim")
     .flatMap(({ type, min, max }) => [
-      ...byName(min).map(([name, bound]) => claimBound("minimum", -1, type, name, bound, requests[name])),
-      ...byName(max).map(([name, bound]) => claimBound("maximum", 1, type, name, bound, requests[name])),
+      ...byName(min).map(([name, bound]) => claimBound("minimum", -1, type, name, bound, ownValue(requests, name))),
+      ...byName(max).map(([name, bound]) => claimBound("maximum", 1, type, name, bound, ownValue(requests, name))),
     ])
     .filter((message) => message !== undefined);
 }

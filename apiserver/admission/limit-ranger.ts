@@ -5,7 +5,9 @@
  * changes Pods has had its say. A namespace without a LimitRange costs one look into the cache.
  * https://kubernetes.io/docs/concepts/policy/limit-range/
  */
+
 import type { Container, PersistentVolumeClaim, Pod } from "../../machinery/objects/kinds.ts";
+import { ownValue } from "../../machinery/objects/own-value.ts";
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from "./contract.ts";
 import { type LimitRange, violationsOfClaim, violationsOfPod } from "./limit-range-bounds.ts";
 import { refused } from "./refused.ts";
@@ -66,7 +68,9 @@ function setDefaults({ metadata, spec }: Pod, { spec: range }: LimitRange): void
       ["requests", "request", requests],
       ["limits", "limit", limits],
     ] as const) {
-      const missing = Object.keys(defaults).filter((name) => container.resources?.[field]?.[name] === undefined);
+      const missing = Object.keys(defaults).filter(
+        (name) => ownValue(container.resources?.[field], name) === undefined,
+      );
       if (missing.length === 0) continue;
       const given = Object.fromEntries(missing.map((name) => [name, defaults[name]!]));
       container.resources[field] = { ...container.resources[field], ...given };

@@ -2,7 +2,8 @@
  * Policy matching: whether the rules and selectors of a policy, binding or webhook are about a write.
  *
  * Rules name operations, groups, versions and resources; matchPolicy Equivalent finds a resource under its other
- * versions too. Configurations of admission itself are never matched: nobody may lock himself out.
+ * versions too. Configurations of admission itself are never matched, for nobody may lock himself out, nor is what the
+ * server writes for itself.
  */
 import type * as models from "@kubernetes/client-node";
 import { fromLabelSelector, isEverything, type Labels, matches } from "../../machinery/objects/selectors.ts";
@@ -28,7 +29,11 @@ const exempt = new Set([
   "mutatingwebhookconfigurations",
 ]);
 
-export const isExempt = ({ row }: AdmissionRequest): boolean => row.group === ADMISSION && exempt.has(row.plural);
+/** What this server writes for itself: it must come up in spite of a webhook that nobody answers. */
+const SERVER = "system:apiserver";
+
+export const isExempt = ({ row, user }: AdmissionRequest): boolean =>
+  (row.group === ADMISSION && exempt.has(row.plural)) || user.name === SERVER;
 
 /** Reviews, which are answered and forgotten: webhooks see them, policies do not. */
 export const isQuestion = ({ row }: AdmissionRequest): boolean => row.virtual === true && QUESTIONS.has(row.group);

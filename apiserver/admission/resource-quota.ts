@@ -7,8 +7,10 @@
  * (controllers/resource-quota.ts). What an object takes: machinery/objects/quota-usage.ts.
  * https://kubernetes.io/docs/concepts/policy/resource-quotas/
  */
+
 import { cloneJson } from "../../machinery/objects/json-value.ts";
 import type { ResourceQuota } from "../../machinery/objects/kinds.ts";
+import { ownValue } from "../../machinery/objects/own-value.ts";
 import { type Amounts, add, amounts } from "../../machinery/objects/pod-resources.ts";
 import { compareQuantities, formatQuantity, subtractQuantities } from "../../machinery/objects/quantity.ts";
 import { countedNames, inScopes, quotaUsage } from "../../machinery/objects/quota-usage.ts";
@@ -157,7 +159,10 @@ function difference(quota: ResourceQuota, { request, resource }: Charge, now: nu
   const wanted = quotaUsage(resource, request.object as KubeObject, now);
   if (!request.old || !inScopes(quota, resource, request.old)) return wanted;
   const before = quotaUsage(resource, request.old, now);
-  for (const name in wanted) if (before[name]) wanted[name] = subtractQuantities(wanted[name]!, before[name]);
+  for (const name in wanted) {
+    const had = ownValue(before, name);
+    if (had) wanted[name] = subtractQuantities(wanted[name]!, had);
+  }
   return wanted;
 }
 
