@@ -107,5 +107,7 @@ describe("a YAML text", () => {
 
   test("has no half surrogates", () => {
     expect(() => readYaml('a: "\\ud800"')).toThrow("line 1: found invalid Unicode character escape code");
+    expect(() => readYaml('{"a": "\\ud800"}')).toThrow("line 1: found invalid Unicode character escape code");
+    expect(readYaml('{"a": "\\ud83d\\ude00"}')[0]?.value).toEqual({ a: "😀" });
   });
 });

@@ -68,11 +68,17 @@ export function readOneYaml(text: string): unknown {
   return full[0]?.value;
 }
 
+/** What JSON.stringify writes of half a pair alone. */
+const HALF_SURROGATE = /\\ud[89a-f]/i;
+
 /** JSON goes the quick way, and may have tabs, which YAML refuses. */
 function readJson(text: string): YamlDocument | undefined {
   if (!/^\s*[{[]/.test(text)) return undefined;
   try {
-    return { value: parseJson(text), line: 1, duplicates: [] };
+    const value = parseJson(text);
+    return HALF_SURROGATE.test(text) && HALF_SURROGATE.test(JSON.stringify(value))
+      ? undefined
+      : { value, line: 1, duplicates: [] };
   } catch {
     return undefined; // not JSON: it may still be YAML in flow style, whose reader then says what is wrong
   }

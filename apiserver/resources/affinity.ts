@@ -2,9 +2,11 @@
  * Affinity: which nodes a Pod wants, and which Pods it wants near or far. Only shape and wording; what follows
  * from it is decided in scheduler/plugins.
  */
+
 import type * as models from "@kubernetes/client-node";
 import type { NodeSelector, NodeSelectorTerm } from "../../machinery/objects/kinds.ts";
 import { dns1123Label, dns1123Subdomain, labelValue, qualifiedName } from "../../machinery/objects/names.ts";
+import { ownValue } from "../../machinery/objects/own-value.ts";
 import type { LabelSelector, Wire } from "../../machinery/objects/wire.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { validateLabelSelector } from "./label-selector.ts";
@@ -181,7 +183,7 @@ function selectBy(
   labels: Readonly<Record<string, string>> | undefined,
 ): void {
   for (const key of keys) {
-    const value = labels?.[key];
+    const value = ownValue(labels, key);
     if (value === undefined) continue;
     selector.matchExpressions ??= [];
     selector.matchExpressions.push({ key, operator, values: [value] });

@@ -4,8 +4,10 @@
  * A limit without a request is also the request. Names are judged in resource-names.ts, what a whole Pod
  * asks for in pod-level-resources.ts; the class of service that follows is machinery/objects/qos.ts.
  */
+
 import type * as models from "@kubernetes/client-node";
 import { dns1123Label } from "../../machinery/objects/names.ts";
+import { ownValue } from "../../machinery/objects/own-value.ts";
 import { canonicalQuantity, compareQuantities, milliValue, parseQuantity } from "../../machinery/objects/quantity.ts";
 import type { Wire } from "../../machinery/objects/wire.ts";
 import { NOT_NEGATIVE } from "./checks.ts";
@@ -46,7 +48,8 @@ export function defaultRequirements(requirements: Requirements): void {
 export function requestsFromLimits(requirements: Requirements | undefined): void {
   if (!requirements?.limits) return;
   requirements.requests ??= {};
-  for (const name in requirements.limits) requirements.requests[name] ??= requirements.limits[name]!;
+  for (const name in requirements.limits)
+    if (!Object.hasOwn(requirements.requests, name)) requirements.requests[name] = requirements.limits[name]!;
 }
 
 /** `claims` are the names of the Pod's own resource claims. */
@@ -65,7 +68,7 @@ export function validateRequirements(
   }
   for (const name in requests) {
     validateLimit(name, requests[name]!, entry(child(path, "requests"), name), errors, nameRule);
-    validateOvercommit(name, requests[name]!, limits?.[name], path, errors);
+    validateOvercommit(name, requests[name]!, ownValue(limits, name), path, errors);
     count(counted, name);
   }
   if (counted.huge && !counted.plain) errors.forbidden(path, "HugePages require cpu or memory");

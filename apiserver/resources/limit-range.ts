@@ -3,8 +3,10 @@
  *
  * Admission acts on it.
  */
+
 import type * as models from "@kubernetes/client-node";
 import { qualifiedName } from "../../machinery/objects/names.ts";
+import { ownValue } from "../../machinery/objects/own-value.ts";
 import { compareQuantities, parseQuantity, type Quantity } from "../../machinery/objects/quantity.ts";
 import type { Stored, Wire } from "../../machinery/objects/wire.ts";
 import type { Strategy } from "./contract.ts";
@@ -86,7 +88,7 @@ const ORDER = [
 
 function validateAmounts(one: LimitItem, name: string, path: At, errors: FieldErrors): void {
   const amount = (list: (typeof LISTS)[number]): Quantity | undefined => {
-    const text = one.type === "Pod" && DEFAULTS.has(list) ? undefined : one[list]?.[name];
+    const text = one.type === "Pod" && DEFAULTS.has(list) ? undefined : ownValue(one[list], name);
     return text === undefined ? undefined : parseQuantity(text);
   };
   for (const [low, lowName, high, highName, where, shown] of ORDER) {
@@ -104,12 +106,12 @@ function validateAmounts(one: LimitItem, name: string, path: At, errors: FieldEr
 }
 
 function validateRatio(one: LimitItem, name: string, path: At, errors: FieldErrors): void {
-  const ratio = one.maxLimitRequestRatio?.[name];
+  const ratio = ownValue(one.maxLimitRequestRatio, name);
   if (ratio === undefined) return;
   const at = entry(child(path, "maxLimitRequestRatio"), name);
   const { nanos } = parseQuantity(ratio);
   if (nanos < 1_000_000_000n) errors.invalid(at, ratio, `ratio ${ratio} is less than 1`);
-  const [min, max] = [one.min?.[name], one.max?.[name]];
+  const [min, max] = [ownValue(one.min, name), ownValue(one.max, name)];
   if (min === undefined || max === undefined) return;
   const most = Number(parseQuantity(max).nanos) / Number(parseQuantity(min).nanos);
   if (Number(nanos) / 1e9 > most)

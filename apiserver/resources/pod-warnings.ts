@@ -4,9 +4,11 @@
  * Said to who creates a Pod, and to who changes a template. What containers are warned of is in
  * container-warnings.ts. Wording: pkg/api/pod/warnings.go.
  */
+
 import type * as models from "@kubernetes/client-node";
 import type { NodeSelectorTerm, PodSpec, PodTemplateSpec } from "../../machinery/objects/kinds.ts";
 import { dns1123Label } from "../../machinery/objects/names.ts";
+import { ownValue } from "../../machinery/objects/own-value.ts";
 import type { ObjectMeta, Wire } from "../../machinery/objects/wire.ts";
 import { containerWarnings, portWarnings } from "./container-warnings.ts";
 import { type At, child, entry, item } from "./path.ts";
@@ -75,7 +77,7 @@ const SOFT = "preferredDuringSchedulingIgnoredDuringExecution";
 
 function nodeLabels(spec: PodSpec, path: At, warn: Warn): void {
   for (const key in spec.nodeSelector) {
-    const message = OLD_LABELS[key];
+    const message = ownValue(OLD_LABELS, key);
     if (message) warn(entry(child(path, "nodeSelector"), key), message);
   }
   const wanted = spec.affinity?.nodeAffinity;
@@ -101,7 +103,7 @@ const NO_SELECTOR = "a null labelSelector results in matching no pod";
 /** Of a node selector term, in a Pod or in a volume. */
 export function nodeTerm(term: NodeSelectorTerm | undefined, path: At, warn: Warn): void {
   for (const [index, { key }] of (term?.matchExpressions ?? []).entries()) {
-    const message = OLD_LABELS[key];
+    const message = ownValue(OLD_LABELS, key);
     if (message) warn(child(item(child(path, "matchExpressions"), index), "key"), `${key} is ${message}`);
   }
 }

@@ -1,7 +1,9 @@
 /**
  * PriorityClass: a name for how important Pods are. The scheduler and admission act on it.
  */
+
 import type { PriorityClass } from "../../machinery/objects/kinds.ts";
+import { ownValue } from "../../machinery/objects/own-value.ts";
 import { requireOneOf } from "./checks.ts";
 import type { Strategy } from "./contract.ts";
 
@@ -43,7 +45,7 @@ export const priorityClassStrategy: Strategy<PriorityClass> = {
 
 /** Two classes are the system's, and only as it makes them. */
 function systemFault(name: string, value: number, globalDefault: boolean): string | undefined {
-  const own = SYSTEM[name];
+  const own = ownValue(SYSTEM, name);
   if (own === undefined) return `${name} is not a known system priority class`;
   if (value !== own) return `value of ${name} PriorityClass must be ${own}`;
   return globalDefault ? `globalDefault of ${name} PriorityClass must be false` : undefined;

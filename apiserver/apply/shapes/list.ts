@@ -54,7 +54,9 @@ export class ListOf implements Shape {
       return this.#kept(value, () => keyElement(names, [value]));
     }
     const values = names.map((one) => keyed[one] ?? defaults[one]);
-    const known = values.map((value) => (typeof value === "number" ? `#${value}` : value)).join("\u0000");
+    const known = values
+      .map((value) => (typeof value === "string" ? value : `#${JSON.stringify(value)}`))
+      .join("\u0000");
     return this.#kept(known, () => keyElement(names, values));
   }
 
