@@ -43,6 +43,25 @@ test.each<[string, string, string, unknown, number, string?]>([
   ],
   ["2^53, which a number still holds", "POST", SLICES, slice(2 ** 53), 201],
   [
+    "a resource with the name of what every object has",
+    "POST",
+    "/api/v1/namespaces/default/limitranges",
+    {
+      metadata: { name: "l" },
+      spec: { limits: [{ type: "a.b/c", default: { cpu: "1" }, min: { constructor: "1" } }] },
+    },
+    422,
+    "must be a standard resource type or fully qualified",
+  ],
+  [
+    "a class with the name of what every object has",
+    "POST",
+    "/apis/scheduling.k8s.io/v1/priorityclasses",
+    { metadata: { name: "system-constructor" }, value: 1 },
+    422,
+    "is not a known system priority class",
+  ],
+  [
     "labels that are none, by way of the status",
     "PUT",
     "/api/v1/namespaces/default/status",

@@ -164,7 +164,7 @@ export function hostile(choices: Choices, depth = 0): unknown {
     case 2:
       return hostileText(choices);
     case 3:
-      return choices.pick(SHAPES);
+      return structuredClone(choices.pick(SHAPES));
     case 4:
       return Array.from({ length: choices.below(4) }, () => hostile(choices, depth + 1));
     default:

@@ -21,7 +21,7 @@ interface Status extends Json {
 
 /** What looks like JavaScript talking, not Kubernetes. */
 const INTERNAL =
-  /Internal error|Cannot (?:read|convert|set|mix|destructure)|is not (?:a function|iterable|defined|a constructor)|\[object |Maximum call stack|Invalid array length|JSON at position/;
+  /Internal error|Cannot (?:read|convert|set|mix|destructure)|is not (?:a function|iterable|defined|a constructor)|\[object \w+\]|Maximum call stack|Invalid array length|JSON at position/;
 /** What the eviction API documents as 500. */
 const MISCONFIGURED =
   "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
@@ -89,6 +89,14 @@ function objectPath(path: string, target: Target): string {
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
 const METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
 
+function yamlText(bytes: Uint8Array): string {
+  try {
+    return JSON.stringify(sorted(readOneYaml(Buffer.from(bytes).toString("utf8"))));
+  } catch (error) {
+    return String(error);
+  }
+}
+
 interface Kept {
   readonly target: Target;
   readonly path: string;
@@ -115,7 +123,7 @@ async function complaint(send: Send, { target, path }: Kept): Promise<string | u
 
   const asYaml = await ask("GET", path, { accept: "application/yaml" });
   if (asYaml.status !== 200) return `reads as YAML with ${told(asYaml)}`;
-  const reread = JSON.stringify(sorted(readOneYaml(Buffer.from(asYaml.bytes).toString("utf8"))));
+  const reread = yamlText(asYaml.bytes);
   if (reread !== JSON.stringify(sorted(object))) return `reads as other YAML: ${reread}`;
 
   const table = await ask("GET", path, { accept: TABLE });

@@ -77,7 +77,7 @@ export function misdirect(choices: Choices, patch: Json): Json {
   const objects = objectsOf(patch);
   for (let times = choices.below(3); times > 0; times--) {
     const [name, values] = choices.pick(DIRECTIVES);
-    choices.pick(objects)[name] = choices.pick(values);
+    choices.pick(objects)[name] = structuredClone(choices.pick(values));
   }
   return patch;
 }
