@@ -1,8 +1,7 @@
 /** NodeAffinity: nodeSelector and required node affinity filter, preferred node affinity scores. */
-import type { Node, NodeSelector, NodeSelectorTerm, Pod } from "../../machinery/objects/kinds.ts";
+import type { Node, Pod } from "../../machinery/objects/kinds.ts";
+import { matchesNodeSelector, matchesNodeTerm } from "../../machinery/objects/node-selector.ts";
 import { type FilterPlugin, proportional, type ScorePlugin } from "../framework.ts";
-
-type Requirement = NonNullable<NodeSelectorTerm["matchExpressions"]>[number];
 
 const REASONS = ["node(s) didn't match Pod's node affinity/selector"];
 
@@ -22,7 +21,7 @@ export const preferredNodeAffinity: ScorePlugin = {
     const preferred = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution;
     if (!preferred?.length) return undefined;
     return ({ node }) =>
-      preferred.reduce((sum, { preference, weight }) => sum + (matchesTerm(preference, node) ? weight : 0), 0);
+      preferred.reduce((sum, { preference, weight }) => sum + (matchesNodeTerm(preference, node) ? weight : 0), 0);
   },
   normalize: proportional,
 };
@@ -36,30 +35,3 @@ export function wantsNode({ spec }: Pod): ((node: Node) => boolean) | undefined 
     selector.every(([key, value]) => node.metadata.labels?.[key] === value) &&
     (!required || matchesNodeSelector(required, node));
 }
-
-export const matchesNodeSelector = ({ nodeSelectorTerms }: NodeSelector, node: Node): boolean =>
-  nodeSelectorTerms.some((term) => matchesTerm(term, node));
-
-/** An empty term matches no node. */
-function matchesTerm({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm, node: Node): boolean {
-  if (matchExpressions.length + matchFields.length === 0) return false;
-  const { labels = {}, name } = node.metadata;
-  return (
-    matchExpressions.every((one) => holds(one, labels[one.key])) &&
-    matchFields.every((one) => holds(one, one.key === "metadata.name" ? name : undefined))
-  );
-}
-
-const holds = ({ operator, values = [] }: Requirement, value: string | undefined): boolean =>
-  OPERATORS[operator]?.(value, values) ?? false;
-
-const OPERATORS: Readonly<Record<string, (value: string | undefined, values: readonly string[]) => boolean>> = {
-  In: (value, values) => value !== undefined && values.includes(value),
-  NotIn: (value, values) => value === undefined || !values.includes(value),
-  Exists: (value) => value !== undefined,
-  DoesNotExist: (value) => value === undefined,
-  Gt: (value, [bound]) => isInteger(value) && isInteger(bound) && BigInt(value) > BigInt(bound),
-  Lt: (value, [bound]) => isInteger(value) && isInteger(bound) && BigInt(value) < BigInt(bound),
-};
-
-const isInteger = (text: string | undefined): text is string => text !== undefined && /^-?\d+$/.test(text);

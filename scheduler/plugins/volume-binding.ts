@@ -6,8 +6,8 @@
  * https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode
  */
 import type { PersistentVolume } from "../../machinery/objects/kinds.ts";
+import { matchesNodeSelector } from "../../machinery/objects/node-selector.ts";
 import type { FilterPlugin } from "../framework.ts";
-import { matchesNodeSelector } from "./node-affinity.ts";
 import { boundVolumes, claimsOf, isBound, unusable, waitsForConsumer } from "./pod-claims.ts";
 
 const NO_VOLUME = "node(s) didn't find available persistent volumes to bind";
