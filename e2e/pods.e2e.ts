@@ -1,6 +1,6 @@
 /** What Pods are promised, on real containers: samples, environment, volumes, probes, restarts, limits, ends. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Cluster, canRunContainers, eventually, startCluster } from "./harness/cluster.ts";
@@ -354,6 +354,18 @@ describe.skipIf(!canRunContainers)("pods", () => {
       .toReversed();
     expect(search).toMatch(/^search default\.svc\.cluster\.local svc\.cluster\.local cluster\.local/);
     expect(rest).toEqual(["options ndots:5", "nameserver 10.43.0.10"]);
+  });
+
+  test("a Pod on the host's network has the host's name, address and Services", async () => {
+    const spec = { hostNetwork: true, hostPID: true, hostIPC: true, dnsPolicy: "ClusterFirstWithHostNet" };
+    await apply(pod("on-host", spec));
+    await ready(cluster, kubectl, "on-host");
+    const { status } = await get("on-host");
+    expect(status?.podIP).toBe(status?.hostIP);
+    expect((await run("exec", "on-host", "--", "hostname")).trim()).toBe(hostname());
+    expect(await run("exec", "on-host", "--", "nslookup", "kubernetes.default.svc.cluster.local")).toContain(
+      "10.43.0.1",
+    );
   });
 
   test("describe tells a Pod's life", async () => {

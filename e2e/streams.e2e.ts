@@ -1,4 +1,4 @@
-/** Logs, exec, attach, port-forward and cp on real containers, by every way a kubectl speaks: SPDY, WebSocket, ours. */
+/** Logs, exec, attach, port-forward, cp and debug on real containers, by every way a kubectl speaks: SPDY, WebSocket, ours. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -6,15 +6,16 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Cluster, canRunContainers, eventually, startCluster } from "./harness/cluster.ts";
 import { imageArchive } from "./harness/images.ts";
-import { endsOf, ours, realKubectls } from "./harness/kubectls.ts";
+import { endsOf, type Kubectl, ours, realKubectls } from "./harness/kubectls.ts";
 import { httpGet } from "./harness/plain-http.ts";
-import { containerStatus, getPod, manifests, pod, ready, sh } from "./harness/pods.ts";
+import { BUSYBOX, containerStatus, getPod, manifests, pod, ready, sh } from "./harness/pods.ts";
 import { startKubectl, startOnTerminal } from "./harness/running.ts";
 
 const kubectls = [...endsOf(realKubectls()), ours];
 
 const PODS = manifests(
   pod("shell", {}),
+  pod("patient", {}),
   pod("counter", {
     containers: [{ command: sh("i=0; while true; do i=$((i+1)); echo line $i; sleep 0.2 & wait $!; done") }],
   }),
@@ -41,7 +42,7 @@ describe.skipIf(!canRunContainers)("streams", () => {
     cluster = await startCluster();
     await cluster.k8ts("images", "import", await imageArchive("busybox"));
     await cluster.kubectl(ours, ["apply", "-f", "-"], PODS);
-    await ready(cluster, ours, "shell", "counter", "pair", "talker", "listener", "server");
+    await ready(cluster, ours, "shell", "patient", "counter", "pair", "talker", "listener", "server");
   });
   afterAll(() => cluster?.down());
 
@@ -204,6 +205,8 @@ describe.skipIf(!canRunContainers)("streams", () => {
       });
     });
 
+    if (kubectl !== ours) describe("debug", () => debugCases(() => cluster, kubectl));
+
     test.skipIf(kubectl === ours)("cp, there and back", async () => {
       const directory = mkdtempSync(join(tmpdir(), "cp-"));
       try {
@@ -219,6 +222,68 @@ describe.skipIf(!canRunContainers)("streams", () => {
     });
   });
 });
+
+/** A debugger that sees the processes of another container, in the Pod itself, in a copy, and on the node. */
+function debugCases(cluster: () => Cluster, kubectl: Kubectl): void {
+  const run = (...args: string[]) => cluster().kubectl(kubectl, args);
+  const own = kubectl.version.replace(".", "-");
+  const busybox = `--image=${BUSYBOX}`;
+
+  test("debug sees the processes of a container that runs", async () => {
+    const name = `seer-${own}`;
+    const target = ["--target=main", "-c", name, busybox, "--profile=general"];
+    await run("debug", "patient", ...target, "--", "sh", "-c", "ps; sleep 86400");
+    await eventually("what it sees", async () => {
+      expect(await run("logs", "patient", "-c", name)).toMatch(/^ +1 .*trap 'exit 143' TERM; sleep 86400/m);
+    });
+    const { status, spec } = await getPod(cluster(), kubectl, "patient");
+    expect(status?.ephemeralContainerStatuses?.find((one) => one.name === name)?.state?.running).toBeDefined();
+    expect(spec?.ephemeralContainers?.find((one) => one.name === name)?.targetContainerName).toBe("main");
+    expect(await run("exec", "patient", "-c", name, "--", "hostname")).toBe("patient\n");
+    expect(await run("describe", "pod", "patient")).toContain("Ephemeral Containers:");
+  });
+
+  test("debug with a terminal", async () => {
+    const args = ["debug", "-it", "patient", "-c", `terminal-${own}`, busybox, "--profile=general", "--", "sh"];
+    await using session = startOnTerminal(cluster(), kubectl, args);
+    await eventually("an answer", async () => {
+      session.write("echo $((6*7))\n");
+      await session.until(/\n42\r+\n/, 1_000);
+    });
+    session.write("exit\n");
+    expect((await session.ended()).code).toBe(0);
+  });
+
+  test("debug of a copy", async () => {
+    const copy = `copy-${own}`;
+    await run(
+      "debug",
+      "patient",
+      `--copy-to=${copy}`,
+      "--share-processes",
+      "-c",
+      "seer",
+      busybox,
+      "--",
+      "sleep",
+      "86400",
+    );
+    await ready(cluster(), kubectl, copy);
+    expect(await run("exec", copy, "-c", "seer", "--", "ps")).toContain("sleep 86400 & wait");
+  });
+
+  test("debug of a node", async () => {
+    const node = await run("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
+    const told = await cluster().tryKubectl(kubectl, [
+      ...["debug", `node/${node}`, busybox, "--profile=general", "--", "chroot", "/host", "cat", "/proc/1/comm"],
+    ]);
+    const [, name = ""] = /Creating debugging pod (\S+) /.exec(told.stdout + told.stderr) ?? [];
+    await eventually("its end", async () =>
+      expect((await getPod(cluster(), kubectl, name)).status?.phase).toBe("Succeeded"),
+    );
+    expect(await run("logs", name)).toBe(readFileSync("/proc/1/comm", "utf8"));
+  });
+}
 
 async function forwardedPort(session: { stdout: string; until(text: RegExp): Promise<void> }): Promise<number> {
   await session.until(/Forwarding from 127\.0\.0\.1:\d+ -> 8080/);

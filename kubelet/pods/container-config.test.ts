@@ -12,7 +12,7 @@ import { containerSecurity } from "./security.ts";
 const GIB = 1024 ** 3;
 const host = { servers: ["192.0.2.53"], searches: ["example.com"], options: ["timeout:1"] };
 const dns = { clusterDns: ["10.43.0.10"], clusterDomain: "cluster.local", host };
-const facts = { dns, nodeName: "node-1", logDirectory: "/logs/web", cgroupParent: "/k8ts/kubepods/poduid-1" };
+const facts = { dns, logDirectory: "/logs/web", cgroupParent: "/k8ts/kubepods/poduid-1" };
 type Spec = Partial<NonNullable<Pod["spec"]>>;
 
 describe("container configuration", () => {
@@ -50,6 +50,13 @@ describe("container configuration", () => {
 });
 
 describe("security", () => {
+  it("lets an ephemeral container into the processes of its target, where they are not shared anyway", () => {
+    const namespaces = (spec: Spec) =>
+      containerSecurity(aPod(spec), container("debugger"), { username: "" } as never, "id-1").namespaceOptions;
+    expect(namespaces({})).toMatchObject({ pid: "TARGET", targetId: "id-1" });
+    expect(namespaces({ shareProcessNamespace: true })).toEqual({ network: "POD", pid: "POD", ipc: "POD" });
+  });
+
   const of = (own: object, podWide: object = {}, image: object = { username: "" }) => {
     const one = container("main", { securityContext: own });
     return containerSecurity(aPod({ containers: [one], securityContext: podWide }), one, image as never);
@@ -173,9 +180,9 @@ describe("sandbox configuration", () => {
   it("shares the host's namespaces as asked", () => {
     const config = sandboxConfig(aPod({ hostNetwork: true, hostPID: true, hostIPC: true }), 0, facts);
     expect(config).toMatchObject({
-      hostname: "node-1",
       linux: { securityContext: { namespaceOptions: { network: "NODE", pid: "NODE", ipc: "NODE" } } },
     });
+    expect(config.hostname).toBeUndefined(); // a runtime refuses to set the host's
     expect(config.portMappings).toBeUndefined();
     expect(
       sandboxConfig(aPod({ shareProcessNamespace: true }), 0, facts).linux?.securityContext?.namespaceOptions?.pid,

@@ -18,6 +18,8 @@ export interface ContainerParts {
   readonly env: readonly EnvVar[];
   readonly mounts: readonly Mount[];
   readonly nodeMemory: number;
+  /** The container that an ephemeral one looks into. */
+  readonly target?: string | undefined;
 }
 
 export function containerConfig(pod: Pod, container: Container, parts: ContainerParts): ContainerConfig {
@@ -41,7 +43,7 @@ export function containerConfig(pod: Pod, container: Container, parts: Container
     tty: container.tty === true,
     linux: {
       resources: containerResources(pod, container, parts.nodeMemory),
-      securityContext: containerSecurity(pod, container, parts.image),
+      securityContext: containerSecurity(pod, container, parts.image, parts.target),
     },
     ...(stopSignal ? { stopSignal } : {}),
   };

@@ -132,7 +132,7 @@ export function createOperations(services: PodServices, onChange: () => void): O
       backoffs.set(name, nextBackoff(backoffs.get(name), action.after.finishedAt, clock.now()));
     }
     const abort = new AbortController();
-    const input = { pod, action, sandbox, signal: abort.signal };
+    const input = { pod, action, sandbox, runtime, signal: abort.signal };
     const work = startContainer(
       { ...input, image: () => image(pod, action), volumes: () => prepareVolumes(pod) },
       services,

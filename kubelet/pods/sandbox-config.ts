@@ -13,7 +13,6 @@ import { sandboxSecurity } from "./security.ts";
 
 export interface SandboxFacts {
   readonly dns: DnsSettings;
-  readonly nodeName: string;
   readonly logDirectory: string;
   /** Undefined where the kubelet keeps no cgroups. */
   readonly cgroupParent: string | undefined;
@@ -24,7 +23,7 @@ export function sandboxConfig(pod: Pod, attempt: number, facts: SandboxFacts): P
   const ports = portMappings(pod);
   return {
     metadata: { name, uid, namespace, attempt },
-    hostname: hostnameOf(pod, facts),
+    ...(usesHostNetwork(pod) ? {} : { hostname: hostnameOf(pod, facts) }),
     logDirectory: facts.logDirectory,
     dnsConfig: podDns(pod, facts.dns),
     ...(ports.length > 0 ? { portMappings: ports } : {}),
@@ -39,8 +38,8 @@ export function sandboxConfig(pod: Pod, attempt: number, facts: SandboxFacts): P
   };
 }
 
-function hostnameOf(pod: Pod, { nodeName, dns }: SandboxFacts): string {
-  if (usesHostNetwork(pod)) return nodeName;
+/** Not asked of a Pod on the host's network: it shares the host's name, which no runtime changes for it. */
+function hostnameOf(pod: Pod, { dns }: SandboxFacts): string {
   if (pod.spec?.hostnameOverride) return pod.spec.hostnameOverride;
   return (pod.spec?.setHostnameAsFQDN && podFqdn(pod, dns.clusterDomain)) || podHostname(pod);
 }

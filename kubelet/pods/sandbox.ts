@@ -12,13 +12,12 @@ import type { PodServices } from "./services.ts";
 export function sandboxConfigOf(
   pod: Pod,
   attempt: number,
-  { cgroups, paths, node, dns }: PodServices,
+  { cgroups, paths, dns }: PodServices,
 ): PodSandboxConfig {
   const { name, namespace = "", uid } = pod.metadata;
   return sandboxConfig(pod, attempt, {
     cgroupParent: cgroups.parent(pod),
     logDirectory: paths.logDirectory({ name, namespace, uid }),
-    nodeName: node().nodeName,
     dns: dns(),
   });
 }

@@ -54,7 +54,13 @@ export function sandboxSecurity(pod: Pod): LinuxSandboxSecurityContext {
 
 type User = Pick<Image, "uid" | "username">;
 
-export function containerSecurity(pod: Pod, container: Container, image: User): LinuxContainerSecurityContext {
+/** `target` is the id of the container whose processes an ephemeral one sees. */
+export function containerSecurity(
+  pod: Pod,
+  container: Container,
+  image: User,
+  target?: string,
+): LinuxContainerSecurityContext {
   const own = container.securityContext ?? {};
   const podWide = pod.spec?.securityContext ?? {};
   checkNonRoot(pod, container, image);
@@ -62,8 +68,10 @@ export function containerSecurity(pod: Pod, container: Container, image: User): 
   const selinux = own.seLinuxOptions ?? podWide.seLinuxOptions;
   const apparmor = own.appArmorProfile ?? podWide.appArmorProfile;
   const open = own.privileged === true || own.procMount === "Unmasked";
+  const namespaces = namespaceOptions(pod);
+  const joins = target !== undefined && namespaces.pid === "CONTAINER";
   return {
-    namespaceOptions: namespaceOptions(pod),
+    namespaceOptions: joins ? { ...namespaces, pid: "TARGET", targetId: target } : namespaces,
     privileged: own.privileged === true,
     readonlyRootfs: own.readOnlyRootFilesystem === true,
     noNewPrivs: own.allowPrivilegeEscalation === false,

@@ -6,7 +6,7 @@
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Pod } from "../../machinery/objects/kinds.ts";
+import type { EphemeralContainer, Pod } from "../../machinery/objects/kinds.ts";
 import type { Image } from "../cri/messages.ts";
 import { containerMounts } from "../volumes/mounts.ts";
 import type { HostPaths } from "../volumes/volumes.ts";
@@ -18,7 +18,7 @@ import { hostsFile } from "./hosts-file.ts";
 import { containerLogPath } from "./paths.ts";
 import type { Action } from "./plan-draft.ts";
 import { fieldPath, usesHostNetwork } from "./pod-spec.ts";
-import type { SandboxRecord } from "./runtime-state.ts";
+import { latest, type RuntimePod, type SandboxRecord } from "./runtime-state.ts";
 import { sandboxConfigOf } from "./sandbox.ts";
 import { serviceEnv } from "./service-env.ts";
 import type { PodServices } from "./services.ts";
@@ -29,6 +29,7 @@ export interface StartInput {
   readonly pod: Pod;
   readonly action: StartAction;
   readonly sandbox: SandboxRecord;
+  readonly runtime: RuntimePod;
   /** Both may be under way since the sandbox was asked for. */
   readonly image: () => Promise<Image>;
   readonly volumes: () => Promise<HostPaths>;
@@ -67,7 +68,8 @@ async function create(input: StartInput, services: PodServices): Promise<string>
       const env = await envOf(pod, action, podIPs, services);
       const mounts = await mountsOf(input, env, podIPs, volumes, services);
       const nodeMemory = services.node().memoryBytes;
-      return containerConfig(pod, container, { attempt, image, imageRef: image.id, env, mounts, nodeMemory });
+      const target = targetOf(input);
+      return containerConfig(pod, container, { attempt, image, imageRef: image.id, env, mounts, nodeMemory, target });
     });
   } catch (error) {
     services.events.warning(pod, "Failed", `Error: ${(error as Error).message}`, path);
@@ -86,6 +88,15 @@ async function create(input: StartInput, services: PodServices): Promise<string>
     services.events.warning(pod, "Failed", `Error: ${(error as Error).message}`, path);
     throw error;
   }
+}
+
+/** Throws when an ephemeral container names one that has never been there. */
+function targetOf({ action, runtime }: StartInput): string | undefined {
+  const { targetContainerName: name } = action.container as EphemeralContainer;
+  if (action.role !== "ephemeral" || !name) return undefined;
+  const found = latest(runtime, name);
+  if (!found) throw new Error(`unable to find target container ${name}`);
+  return found.id;
 }
 
 export function identity(pod: Pod): { namespace: string; name: string; uid: string } {

@@ -13,6 +13,7 @@ export type PodStatus = Wire<models.V1PodStatus>;
 export type PodTemplateSpec = Wire<models.V1PodTemplateSpec>;
 export type PodCondition = Wire<models.V1PodCondition>;
 export type Container = Wire<models.V1Container>;
+export type EphemeralContainer = Wire<models.V1EphemeralContainer>;
 export type ContainerStatus = Wire<models.V1ContainerStatus>;
 export type ContainerState = Wire<models.V1ContainerState>;
 export type Probe = Wire<models.V1Probe>;
@@ -49,6 +50,7 @@ export type ControllerRevision = Stored<models.V1ControllerRevision>;
 export type Job = Stored<models.V1Job>;
 export type JobCondition = Wire<models.V1JobCondition>;
 export type CronJob = Stored<models.V1CronJob>;
+export type PodDisruptionBudget = Stored<models.V1PodDisruptionBudget>;
 export type Lease = Stored<models.V1Lease>;
 export type PriorityClass = Stored<models.V1PriorityClass>;
 export type Role = Stored<models.V1Role>;
@@ -57,6 +59,7 @@ export type ClusterRole = Stored<models.V1ClusterRole>;
 export type ClusterRoleBinding = Stored<models.V1ClusterRoleBinding>;
 export type PolicyRule = Wire<models.V1PolicyRule>;
 export type StorageClass = Stored<models.V1StorageClass>;
+export type CertificateSigningRequest = Stored<models.V1CertificateSigningRequest>;
 
 /** Plural name of a resource ► its type. Where two groups share a plural, the core one has the short name. */
 export interface Kinds {
@@ -80,6 +83,7 @@ export interface Kinds {
   controllerrevisions: ControllerRevision;
   jobs: Job;
   cronjobs: CronJob;
+  poddisruptionbudgets: PodDisruptionBudget;
   leases: Lease;
   endpointslices: EndpointSlice;
   priorityclasses: PriorityClass;
@@ -90,6 +94,7 @@ export interface Kinds {
   storageclasses: StorageClass;
   servicecidrs: ServiceCIDR;
   ipaddresses: IPAddress;
+  certificatesigningrequests: CertificateSigningRequest;
 }
 
 export type ResourceName = keyof Kinds;
@@ -124,6 +129,7 @@ export const kinds: Readonly<Record<ResourceName, KindInfo>> = {
   controllerrevisions: row("apps", "ControllerRevision"),
   jobs: row("batch", "Job"),
   cronjobs: row("batch", "CronJob"),
+  poddisruptionbudgets: row("policy", "PodDisruptionBudget"),
   leases: row("coordination.k8s.io", "Lease"),
   endpointslices: row("discovery.k8s.io", "EndpointSlice"),
   priorityclasses: row("scheduling.k8s.io", "PriorityClass", false),
@@ -134,6 +140,7 @@ export const kinds: Readonly<Record<ResourceName, KindInfo>> = {
   storageclasses: row("storage.k8s.io", "StorageClass", false),
   servicecidrs: row("networking.k8s.io", "ServiceCIDR", false),
   ipaddresses: row("networking.k8s.io", "IPAddress", false),
+  certificatesigningrequests: row("certificates.k8s.io", "CertificateSigningRequest", false),
 };
 
 /** "v1" or "apps/v1". */
