@@ -137,6 +137,7 @@ async function loadServer() {
           log: log.child({ part: "controllers" }),
           transport: as(controllers.CONTROLLERS_USER),
           rootCa: server.pki.authority.certificate,
+          signing: server.pki.authority,
           clusterCidr: flags["cluster-cidr"],
         }),
         scheduler.runScheduler({

@@ -5,6 +5,7 @@
  * lease without renewing it; as a process of their own, over https with ordinary leader election.
  * A lost leadership abandons everything they knew and starts over as a candidate.
  */
+import { join } from "node:path";
 import type { Client } from "../machinery/client/client.ts";
 import { connectAs } from "../machinery/client/connect.ts";
 import { createClient } from "../machinery/client/create-client.ts";
@@ -17,11 +18,16 @@ import type { Leadership } from "../machinery/loop/leader-election.ts";
 import { keepLeading, type LeadershipMode } from "../machinery/loop/leadership.ts";
 import { createLoopMetrics, type LoopMetrics } from "../machinery/loop/loop-metrics.ts";
 import { type ControllerStats, type Loop, runLoop } from "../machinery/loop/run.ts";
+import type { KeyPair } from "../machinery/pki/certificates.ts";
+import { readIfThere } from "../machinery/pki/files.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import { defineComponent } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import type { Metrics } from "../machinery/process/metrics.ts";
+import { certificateApprovingController } from "./certificate-approving.ts";
+import { certificateCleaningController } from "./certificate-cleaning.ts";
+import { certificateSigningController } from "./certificate-signing.ts";
 import { deploymentController } from "./deployment.ts";
 import { endpointsController } from "./endpoints.ts";
 import { endpointSliceController } from "./endpointslice.ts";
@@ -57,6 +63,8 @@ export interface ControllersOptions {
   readonly identity?: string;
   /** PEM, published to every namespace; without it nothing is. */
   readonly rootCa?: string | undefined;
+  /** Signs certificates that were approved; without it nobody does. */
+  readonly signing?: KeyPair | undefined;
   readonly clusterCidr?: string;
   readonly nodeMonitorGraceMs?: number;
   readonly endedPodThreshold?: number;
@@ -107,6 +115,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
   const {
     clock,
     rootCa,
+    signing,
     clusterCidr = controllerDefaults.clusterCidr,
     nodeMonitorGraceMs = controllerDefaults.nodeMonitorGraceMs,
     endedPodThreshold = controllerDefaults.endedPodThreshold,
@@ -128,6 +137,9 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     nodeIpamController(clusterCidr),
     taintEvictionController,
     podGcController(endedPodThreshold),
+    certificateApprovingController,
+    ...(signing ? [certificateSigningController(signing)] : []),
+    certificateCleaningController,
   ];
 }
 
@@ -153,6 +165,12 @@ export const controllersComponent = defineComponent({
       default: controllerDefaults.nodeMonitorGraceMs / 1000,
       help: "how long a node may be silent before it counts as lost",
     },
+    "cluster-signing-cert-file": {
+      type: "string",
+      value: "FILE",
+      help: "PEM of the authority that signs certificates; default: the home's own",
+    },
+    "cluster-signing-key-file": { type: "string", value: "FILE", help: "PEM of its key (EC P-256)" },
     "terminated-pod-gc-threshold": {
       type: "number",
       value: "COUNT",
@@ -174,6 +192,10 @@ export const controllersComponent = defineComponent({
         signal,
         leadership: flags["leader-elect"] ? "renew" : "none",
         rootCa: access.ca,
+        signing: await signingPair(
+          flags["cluster-signing-cert-file"] ?? join(homePaths(home).pki, "ca.crt"),
+          flags["cluster-signing-key-file"] ?? join(homePaths(home).pki, "ca.key"),
+        ),
         clusterCidr: flags["cluster-cidr"],
         nodeMonitorGraceMs: flags["node-monitor-grace-period"] * 1000,
         endedPodThreshold: flags["terminated-pod-gc-threshold"],
@@ -183,6 +205,12 @@ export const controllersComponent = defineComponent({
     }
   },
 });
+
+/** Undefined where this machine does not have the authority's key. */
+async function signingPair(certificatePath: string, keyPath: string): Promise<KeyPair | undefined> {
+  const [certificate, key] = await Promise.all([readIfThere(certificatePath), readIfThere(keyPath)]);
+  return certificate && key ? { certificate, key } : undefined;
+}
 
 async function untilReachable(
   client: Client,

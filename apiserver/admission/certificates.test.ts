@@ -51,6 +51,10 @@ test("a request is read without the library that makes one", () => {
   expect(readSigningRequest(Buffer.from(pem, "base64").toString())).toEqual({
     commonName: "jane",
     organizations: ["devs", "ops"],
+    dnsNames: [],
+    emails: [],
+    addresses: [],
+    uris: [],
   });
 });
 

@@ -31,9 +31,9 @@ const LEAF_DAYS = 365;
 /** A leaf with less than this left is made anew. */
 const RENEW_DAYS = 60;
 /** Clocks of other machines may be a little behind. */
-const BACKDATE_MS = 5 * 60_000;
+export const BACKDATE_MS = 5 * 60_000;
 
-const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+export const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
 export async function createAuthority(clock: Clock, commonName: string): Promise<KeyPair> {
   const x509 = await library();
@@ -129,7 +129,7 @@ function unescaped(value: string): string {
   );
 }
 
-async function library() {
+export async function library() {
   await import("reflect-metadata");
   return import("@peculiar/x509");
 }
@@ -144,7 +144,7 @@ async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   return `-----BEGIN PRIVATE KEY-----\n${lines.join("\n")}\n-----END PRIVATE KEY-----\n`;
 }
 
-function importKey(text: string): Promise<webcrypto.CryptoKey> {
+export function importKey(text: string): Promise<webcrypto.CryptoKey> {
   const der = Buffer.from(text.replace(/-----[^-]+-----|\s/g, ""), "base64");
   return crypto.subtle.importKey("pkcs8", der, ALGORITHM, false, ["sign"]);
 }
@@ -154,7 +154,7 @@ function name({ commonName, organizations = [] }: Subject): { [type: string]: st
   return [...[...organizations].sort().map((one) => ({ O: [one] })), { CN: [commonName] }];
 }
 
-function serial(clock: Clock): string {
+export function serial(clock: Clock): string {
   const bytes = clock.bytes(16);
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40; // positive, and never shortened
   return Buffer.from(bytes).toString("hex");
@@ -165,6 +165,6 @@ function validity(clock: Clock, days: number): { notBefore: Date; notAfter: Date
   return { notBefore: new Date(start - BACKDATE_MS), notAfter: new Date(start + days * DAY_MS) };
 }
 
-function pem(text: string): string {
+export function pem(text: string): string {
   return `${text.trim()}\n`;
 }

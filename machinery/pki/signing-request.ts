@@ -8,6 +8,12 @@ import { createPublicKey, verify } from "node:crypto";
 export interface SigningRequest {
   readonly commonName: string;
   readonly organizations: readonly string[];
+  /** Other names that the certificate should have: subjectAltName. */
+  readonly dnsNames: readonly string[];
+  readonly emails: readonly string[];
+  /** In hex. */
+  readonly addresses: readonly string[];
+  readonly uris: readonly string[];
 }
 
 /** A value in DER: its tag, what is in it, and itself. */
@@ -19,6 +25,14 @@ interface Value {
 
 const ORGANIZATION = "55040a";
 const COMMON_NAME = "550403";
+const EXTENSION_REQUEST = "2a864886f70d01090e";
+const ALTERNATIVE_NAME = "551d11";
+
+/** Context tags of a GeneralName. */
+const EMAIL = 0x81;
+const DNS_NAME = 0x82;
+const URI = 0x86;
+const ADDRESS = 0x87;
 
 /** Object identifiers of signature algorithms, in hex ► hash; null where the algorithm brings its own. */
 const HASHES: Readonly<Record<string, string | null>> = {
@@ -37,14 +51,34 @@ export function readSigningRequest(pem: string): SigningRequest {
   if (text === undefined) throw new Error("PEM block type must be CERTIFICATE REQUEST");
   const [request] = valuesOf(Buffer.from(text, "base64"));
   const [info, algorithm, signature] = valuesOf(request?.content);
-  const [, subject, publicKey] = valuesOf(info?.content);
+  const [, subject, publicKey, attributes] = valuesOf(info?.content);
   if (!info || !algorithm || !signature || !subject || !publicKey) throw new Error("malformed certificate request");
   checkSignature(info, algorithm, signature, publicKey);
   const named = attributesOf(subject);
+  const others = alternativeNames(attributes);
+  const ofTag = (tag: number, encoding: "latin1" | "hex") =>
+    others.filter((name) => name.tag === tag).map(({ content }) => content.toString(encoding));
   return {
     commonName: named.filter(({ type }) => type === COMMON_NAME).at(-1)?.text ?? "",
     organizations: named.filter(({ type }) => type === ORGANIZATION).map(({ text: value }) => value),
+    dnsNames: ofTag(DNS_NAME, "latin1"),
+    emails: ofTag(EMAIL, "latin1"),
+    addresses: ofTag(ADDRESS, "hex"),
+    uris: ofTag(URI, "latin1"),
   };
+}
+
+/** What the requested extensions name beside the subject. */
+function alternativeNames(attributes: Value | undefined): Value[] {
+  return valuesOf(attributes?.content).flatMap((attribute) => {
+    const [type, values] = valuesOf(attribute.content);
+    if (type?.content.toString("hex") !== EXTENSION_REQUEST) return [];
+    return valuesOf(valuesOf(values?.content)[0]?.content).flatMap((extension) => {
+      const parts = valuesOf(extension.content);
+      if (parts[0]?.content.toString("hex") !== ALTERNATIVE_NAME) return [];
+      return valuesOf(valuesOf(parts.at(-1)?.content)[0]?.content);
+    });
+  });
 }
 
 function checkSignature(info: Value, algorithm: Value, signature: Value, publicKey: Value): void {
