@@ -1,11 +1,11 @@
 /**
  * CronJob: Jobs at set times. The times themselves are reckoned by the cron controller.
  */
+import { isZone, scheduleFault } from "../../machinery/objects/cron-schedule.ts";
 import type { CronJob } from "../../machinery/objects/kinds.ts";
 import { dns1123Label, dns1123Subdomain, type Rule } from "../../machinery/objects/names.ts";
 import { notNegative, requireOneOf } from "./checks.ts";
 import type { Strategy } from "./contract.ts";
-import { scheduleFault } from "./cron-schedule.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { defaultJobSpec, validateJobSpec } from "./job-spec.ts";
 import { templateWarnings } from "./pod-warnings.ts";
@@ -107,14 +107,4 @@ function validateZone(zone: string | undefined, errors: FieldErrors): void {
       "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones",
     );
   } else if (!isZone(zone)) errors.invalid("spec.timeZone", zone, unknown);
-}
-
-function isZone(zone: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: zone });
-    return true;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
 }
