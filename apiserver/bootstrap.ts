@@ -74,7 +74,8 @@ async function ensure<K extends ResourceName>(client: Client, resource: K, objec
 async function ensureRole(client: Client, role: BootstrapRole): Promise<void> {
   const wanted = roleOf(role);
   const found = await ensure(client, "clusterroles", wanted);
-  if (found.metadata.annotations?.[AUTOUPDATE] === "false") return;
+  // what is gathered from other roles is the aggregation controller's
+  if (found.metadata.annotations?.[AUTOUPDATE] === "false" || found.aggregationRule) return;
   const missing = uncovered(found.rules ?? [], role.rules);
   if (missing.length === 0) return;
   await client.update("clusterroles", { ...found, rules: [...(found.rules ?? []), ...missing] });

@@ -28,6 +28,7 @@ import type { Metrics } from "../machinery/process/metrics.ts";
 import { certificateApprovingController } from "./certificate-approving.ts";
 import { certificateCleaningController } from "./certificate-cleaning.ts";
 import { certificateSigningController } from "./certificate-signing.ts";
+import { clusterRoleAggregationController } from "./clusterrole-aggregation.ts";
 import { deploymentController } from "./deployment.ts";
 import { endpointsController } from "./endpoints.ts";
 import { endpointSliceController } from "./endpointslice.ts";
@@ -38,6 +39,7 @@ import { nodeIpamController } from "./node-ipam.ts";
 import { nodeLifecycleController } from "./node-lifecycle.ts";
 import { podGcController } from "./pod-gc.ts";
 import { replicaSetController } from "./replicaset.ts";
+import { replicationControllerController } from "./replicationcontroller.ts";
 import { resourceQuotaController } from "./resource-quota.ts";
 import { rootCaPublisher } from "./root-ca-publisher.ts";
 import { ipAddressController, serviceCidrController } from "./service-cidrs.ts";
@@ -123,6 +125,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
   return [
     deploymentController(),
     replicaSetController(),
+    replicationControllerController(),
     jobController(),
     ttlAfterFinished,
     endpointSliceController(),
@@ -140,6 +143,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     certificateApprovingController,
     ...(signing ? [certificateSigningController(signing)] : []),
     certificateCleaningController,
+    clusterRoleAggregationController,
   ];
 }
 
