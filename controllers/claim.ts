@@ -12,8 +12,8 @@ import { matches, type Selector } from "../machinery/objects/selectors.ts";
 import { isNotFound } from "../machinery/objects/status.ts";
 import type { OwnerReference, StoredMeta } from "../machinery/objects/wire.ts";
 
-type OwnerResource = "deployments" | "replicasets" | "jobs";
-type OwnedResource = "replicasets" | "pods";
+type OwnerResource = "deployments" | "replicasets" | "replicationcontrollers" | "statefulsets" | "daemonsets" | "jobs";
+type OwnedResource = "replicasets" | "controllerrevisions" | "pods";
 
 interface Owner {
   readonly metadata: StoredMeta;

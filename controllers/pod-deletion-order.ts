@@ -4,7 +4,7 @@
  * https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#scaling-down-a-replicaset
  */
 import type { Pod } from "../machinery/objects/kinds.ts";
-import { isReady, readySince, restarts } from "./pod-state.ts";
+import { isReady, mostRestarts, readySince } from "./pod-state.ts";
 
 const PHASES: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };
 
@@ -33,11 +33,11 @@ function compare(a: Pod, b: Pod, crowding: (pod: Pod) => number, now: number): n
     ready(a) - ready(b) ||
     deletionCost(a) - deletionCost(b) ||
     crowding(b) - crowding(a) ||
-    (isReady(a) ? magnitude(readySince(a), now) - magnitude(readySince(b), now) : 0) ||
-    restarts(b) - restarts(a) ||
-    magnitude(Date.parse(a.metadata.creationTimestamp), now) -
-      magnitude(Date.parse(b.metadata.creationTimestamp), now) ||
-    (a.metadata.uid < b.metadata.uid ? -1 : 1)
+    (isReady(a) ? younger(readySince(a), readySince(b), now) || spread(readySince(a), readySince(b), a, b) : 0) ||
+    mostRestarts(b).regular - mostRestarts(a).regular ||
+    mostRestarts(b).sidecar - mostRestarts(a).sidecar ||
+    younger(Date.parse(a.metadata.creationTimestamp), Date.parse(b.metadata.creationTimestamp), now) ||
+    spread(1, 0, a, b)
   );
 }
 
@@ -46,8 +46,16 @@ function deletionCost({ metadata }: Pod): number {
   return text !== undefined && /^(0|-?[1-9][0-9]*)$/.test(text) ? Number(text) : 0;
 }
 
-/** Ages in powers of two: Pods of about the same age are equal, so that which goes is spread by uid. */
-function magnitude(since: number | undefined, now: number): number {
-  const seconds = (now - (since ?? now)) / 1000;
-  return seconds < 1 ? 0 : Math.floor(Math.log2(seconds)) + 1;
+/** By age in powers of two: what is of about the same age is equal. */
+function younger(a: number | undefined, b: number | undefined, now: number): number {
+  return magnitude(a, now) - magnitude(b, now);
 }
+
+function magnitude(since: number | undefined, now: number): number {
+  const ns = (now - (since ?? now)) * 1e6;
+  return ns < 1 ? -1 : Math.floor(Math.log2(ns));
+}
+
+/** Of Pods that are about, but not exactly, as old, the uid decides, so that no moment loses all its Pods. */
+const spread = (one: number | undefined, other: number | undefined, a: Pod, b: Pod): number =>
+  one === other ? 0 : a.metadata.uid < b.metadata.uid ? -1 : 1;

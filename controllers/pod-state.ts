@@ -46,3 +46,16 @@ export function restarts({ status }: Pod): number {
   const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
   return all.reduce((sum, { restartCount }) => sum + restartCount, 0);
 }
+
+/** How often the container that restarted most often did so; sidecars are counted apart. */
+export function mostRestarts({ spec, status }: Pod): { readonly regular: number; readonly sidecar: number } {
+  const sidecars = new Set(
+    spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === "Always").map(({ name }) => name),
+  );
+  const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  const most = (counted: typeof all) => Math.max(0, ...counted.map(({ restartCount }) => restartCount));
+  return {
+    regular: most(all.filter(({ name }) => !sidecars.has(name))),
+    sidecar: most(all.filter(({ name }) => sidecars.has(name))),
+  };
+}

@@ -1,5 +1,5 @@
 /**
- * ReplicaSet: keeps a number of Pods alive that match a selector.
+ * ReplicaSet: keeps a number of Pods alive that match a selector. ReplicationControllers are kept by the same code.
  *
  * It never creates or deletes while its cache does not show what it asked for before (expectations),
  * so a lagging cache never makes a Pod too many, nor does an answer that got lost: pod-creations.ts.
@@ -14,13 +14,15 @@ import {
   done,
   type Outcome,
   type Services,
+  type Watches,
 } from "../machinery/loop/controller.ts";
 import { createExpectations, type Expectations, OVERDUE_MS } from "../machinery/loop/expectations.ts";
 import { findCondition, withCondition, withoutCondition } from "../machinery/objects/conditions.ts";
-import { kinds, type Pod, type ReplicaSet } from "../machinery/objects/kinds.ts";
+import { kinds, type Pod, type ReplicaSet, type ReplicationController } from "../machinery/objects/kinds.ts";
 import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
 import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
 import { ApiError, isNotFound } from "../machinery/objects/status.ts";
+import type { Draft, StoredObject } from "../machinery/objects/wire.ts";
 import { wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim } from "./claim.ts";
@@ -29,8 +31,27 @@ import { podsToDelete } from "./pod-deletion-order.ts";
 import { ownerKey, podFromTemplate } from "./pod-from-template.ts";
 import { isActive, isAvailable, isReady, isTerminating, timeToAvailable } from "./pod-state.ts";
 
-type Context = { readonly replicasets: Lister<ReplicaSet>; readonly pods: Lister<Pod> } & Services;
+type Context = { readonly sets: Lister<ReplicaSet>; readonly pods: Lister<Pod>; readonly kind: ReplicaKind } & Services;
 type Status = NonNullable<ReplicaSet["status"]>;
+
+/** What differs between the kinds whose objects keep a number of Pods. */
+export interface ReplicaKind {
+  readonly resource: "replicasets" | "replicationcontrollers";
+  readonly controller: string;
+  /** The objects in the form of ReplicaSets. */
+  sets(lister: Lister<StoredObject>): Lister<ReplicaSet>;
+  /** The part of a status that the kind has fields for. */
+  shown(status: Status): Status;
+}
+
+const REPLICA_SETS: ReplicaKind = {
+  resource: "replicasets",
+  controller: "replicaset-controller",
+  sets: (lister) => lister as unknown as Lister<ReplicaSet>,
+  shown: (status) => status,
+};
+
+export const replicaSetController = (): Controller => replicaController(REPLICA_SETS);
 
 /** What was asked of the server and may not be in the cache. */
 interface Asked {
@@ -41,24 +62,28 @@ interface Asked {
 /** Most Pods created or deleted in one go. */
 const BURST = 500;
 
-export function replicaSetController(): Controller {
+export function replicaController(kind: ReplicaKind): Controller {
+  const { resource } = kind;
   const expectations = createExpectations();
   const creations = createPodCreations(expectations);
   const asked: Asked = { expectations, creations };
   return defineController({
-    name: "replicaset-controller",
+    name: kind.controller,
     workers: 5,
     paced: true,
     watches: {
-      replicasets: ({ key, type }) => {
+      [resource]: ({ key, type }: Change<StoredObject>) => {
         if (type === "deleted") creations.forget(key);
         return [key];
       },
-      pods: (change, listers) => keysOf(change, listers["replicasets"] as unknown as Lister<ReplicaSet>, asked),
-    },
+      pods: (change: Change<Pod>, listers: Readonly<Record<string, Lister<StoredObject>>>) =>
+        keysOf(change, kind, kind.sets(listers[resource]!), asked),
+    } as Watches,
 
-    async reconcile(key, context): Promise<Outcome> {
-      const set = context.replicasets.get(key);
+    async reconcile(key, services): Promise<Outcome> {
+      const listers = services as unknown as Record<string, Lister<StoredObject>> & { readonly pods: Lister<Pod> };
+      const context: Context = { ...services, pods: listers.pods, sets: kind.sets(listers[resource]!), kind };
+      const set = context.sets.get(key);
       if (!set) return done;
 
       await creations.settle(key, set, context);
@@ -70,8 +95,8 @@ export function replicaSetController(): Controller {
       const failure = settled && !deleting ? await scale(key, set, active, context, asked) : undefined;
 
       const now = context.clock.now();
-      const status = statusOf(set, pods, creations.unseen(key), failure, now);
-      if (!sameJson(status, set.status)) await context.client.updateStatus("replicasets", { ...set, status });
+      const status = kind.shown(statusOf(set, pods, creations.unseen(key), failure, now));
+      if (!sameJson(status, set.status)) await writeStatus(set, status, context);
       if (failure) throw failure.error;
 
       const unseen = expectations.satisfied(key, context.clock.monotonic()) ? undefined : OVERDUE_MS;
@@ -81,15 +106,24 @@ export function replicaSetController(): Controller {
   });
 }
 
+async function writeStatus({ metadata }: ReplicaSet, status: Status, { client, kind }: Context): Promise<void> {
+  await client.updateStatus(kind.resource, { metadata, status } as Draft<ReplicaSet> & Draft<ReplicationController>);
+}
+
 /** The sets that a Pod's change concerns; what it shows closes expectations. */
-function keysOf(change: Change<Pod>, sets: Lister<ReplicaSet>, { creations, expectations }: Asked): string[] {
+function keysOf(
+  change: Change<Pod>,
+  { resource }: ReplicaKind,
+  sets: Lister<ReplicaSet>,
+  { creations, expectations }: Asked,
+): string[] {
   const { object: pod, old, type } = change;
-  const key = ownerKey(pod, "replicasets");
+  const key = ownerKey(pod, resource);
   if (key) {
     if (type !== "updated") creations.observed(key, pod.metadata.name);
     if (type === "deleted" || pod.metadata.deletionTimestamp) expectations.deletionObserved(key, pod.metadata.uid);
   }
-  const before = old && ownerKey(old, "replicasets");
+  const before = old && ownerKey(old, resource);
   const keys = [key, before].filter((one) => one !== undefined);
   if (keys.length > 0 || type === "deleted") return [...new Set(keys)];
   return controllerOf(pod) ? [] : candidatesFor(pod, sets);
@@ -104,12 +138,12 @@ function candidatesFor(pod: Pod, sets: Lister<ReplicaSet>): string[] {
 }
 
 /** The set's Pods, those on their way out included. */
-async function ownPods(set: ReplicaSet, { client, pods }: Context): Promise<Pod[]> {
+async function ownPods(set: ReplicaSet, { client, pods, kind }: Context): Promise<Pod[]> {
   const candidates = pods.list(set.metadata.namespace).filter((pod) => isControlledBy(pod, set) || !controllerOf(pod));
   const selector = fromLabelSelector(set.spec?.selector);
   return claim({
     client,
-    ownerResource: "replicasets",
+    ownerResource: kind.resource,
     owner: set,
     selector,
     resource: "pods",
@@ -146,7 +180,7 @@ async function create(
   creations: PodCreations,
 ): Promise<Failure | undefined> {
   const { events } = context;
-  const draft = podFromTemplate(set.spec?.template ?? {}, set, kinds.replicasets);
+  const draft = podFromTemplate(set.spec?.template ?? {}, set, kinds[context.kind.resource]);
   const creation = {
     prefix: draft.metadata.generateName!,
     draft: (name: string) => ({ ...draft, metadata: { ...draft.metadata, name } }),
@@ -186,10 +220,10 @@ async function remove(
 }
 
 /** Active Pods of all sets with the same Deployment: where they crowd, one goes first. */
-function relatedPods(set: ReplicaSet, own: readonly Pod[], { replicasets, pods }: Context): readonly Pod[] {
+function relatedPods(set: ReplicaSet, own: readonly Pod[], { sets, pods }: Context): readonly Pod[] {
   const deployment = controllerOf(set);
   if (!deployment) return own;
-  return replicasets.ownedBy(deployment.uid).flatMap(({ metadata }) => pods.ownedBy(metadata.uid).filter(isActive));
+  return sets.ownedBy(deployment.uid).flatMap(({ metadata }) => pods.ownedBy(metadata.uid).filter(isActive));
 }
 
 /** In a namespace that is going away nothing can be made, and nothing needs to be. */

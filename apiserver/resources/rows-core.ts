@@ -112,7 +112,6 @@ export const coreRows: readonly ResourceRow[] = [
     status: true,
     scale: replicaScale(".spec.selector"),
     columns: workloads.replicationControllerColumns,
-    storedOnly: true,
   }),
   core("ResourceQuota", "resourcequotas", {
     strategy: resourceQuotaStrategy,
