@@ -32,6 +32,7 @@ import { clusterRoleAggregationController } from "./clusterrole-aggregation.ts";
 import { deploymentController } from "./deployment.ts";
 import { endpointsController } from "./endpoints.ts";
 import { endpointSliceController } from "./endpointslice.ts";
+import { endpointSliceMirroringController } from "./endpointslice-mirroring.ts";
 import { type GarbageCollector, runGarbageCollector } from "./garbage-collector.ts";
 import { jobController } from "./job.ts";
 import { namespaceController } from "./namespace.ts";
@@ -129,6 +130,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     jobController(),
     ttlAfterFinished,
     endpointSliceController(),
+    endpointSliceMirroringController(),
     endpointsController,
     namespaceController,
     serviceAccountController,

@@ -13,31 +13,21 @@ import {
   done,
   enqueueSelf,
   type Outcome,
-  type Services,
 } from "../machinery/loop/controller.ts";
-import { older } from "../machinery/loop/own-writes.ts";
 import { type Endpoint, type EndpointSlice, kinds, type Pod, type Service } from "../machinery/objects/kinds.ts";
 import { ownerReferenceTo } from "../machinery/objects/owners.ts";
 import { fromMap, matches } from "../machinery/objects/selectors.ts";
-import { isNotFound } from "../machinery/objects/status.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import { canonicalJson, sameJson } from "./canonical-json.ts";
 import { type Backend, backendsOf, type EndpointPort, LAST_CHANGE, lastChange } from "./endpoints-of-service.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
-
-type Context = {
-  readonly services: Lister<Service>;
-  readonly pods: Lister<Pod>;
-  readonly endpointslices: Lister<EndpointSlice>;
-} & Services;
+import { createWrittenSlices, FORGET_MS, removeSlice } from "./written-slices.ts";
 
 const SERVICE = "kubernetes.io/service-name";
 const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
 const HEADLESS = "service.kubernetes.io/headless";
 const MANAGER = "endpointslice-controller.k8s.io";
 const PER_SLICE = 100;
-/** A write that has not shown by then was undone by someone else before the cache saw it. */
-const FORGET_MS = 60_000;
 
 export function endpointSliceController(): Controller {
   const written = createWrittenSlices();
@@ -117,23 +107,6 @@ function slicesOf({ metadata: { namespace, name, uid } }: Service, slices: Liste
     .ownedBy(uid)
     .filter(({ metadata }) => metadata.namespace === namespace && metadata.labels?.[SERVICE] === name)
     .filter(({ metadata }) => metadata.labels?.[MANAGED_BY] === MANAGER && !metadata.deletionTimestamp);
-}
-
-async function removeSlice(
-  key: string,
-  { metadata }: EndpointSlice,
-  { client, clock }: Context,
-  written: WrittenSlices,
-): Promise<void> {
-  const { namespace, name, uid } = metadata;
-  written.gone(key, uid, clock.monotonic());
-  try {
-    await client.delete("endpointslices", { namespace, name }, { preconditions: { uid } });
-  } catch (error) {
-    if (isNotFound(error)) return;
-    written.forget(key);
-    throw error;
-  }
 }
 
 interface Changes {
@@ -216,37 +189,4 @@ function metaOf(service: Service, slice: EndpointSlice | undefined, backends: re
   if (slice) return { labels: own, annotations };
   const owner = ownerReferenceTo(service, kinds.services);
   return { generateName: `${name}-`, namespace: namespace!, labels: own, annotations, ownerReferences: [owner] };
-}
-
-type WrittenSlices = ReturnType<typeof createWrittenSlices>;
-
-/** What was written for each Service and may not be in the cache yet; `version` undefined: deleted. */
-function createWrittenSlices() {
-  const services = new Map<string, Map<string, { readonly version: string | undefined; readonly at: number }>>();
-  const note = (key: string, uid: string, version: string | undefined, now: number) => {
-    const slices = services.get(key);
-    if (slices) slices.set(uid, { version, at: now });
-    else services.set(key, new Map([[uid, { version, at: now }]]));
-  };
-  return {
-    put: (key: string, { metadata }: EndpointSlice, now: number) =>
-      note(key, metadata.uid, metadata.resourceVersion, now),
-    gone: (key: string, uid: string, now: number) => note(key, uid, undefined, now),
-    /** Deleted, by whomever: nothing more will show. */
-    ended: (key: string, uid: string) => void services.get(key)?.delete(uid),
-    forget: (key: string) => void services.delete(key),
-    /** True while a write does not show; what shows is forgotten, and what never does after a while. */
-    behind(key: string, cached: readonly EndpointSlice[], now: number): boolean {
-      const slices = services.get(key);
-      if (!slices) return false;
-      const versions = new Map(cached.map(({ metadata }) => [metadata.uid, metadata.resourceVersion]));
-      for (const [uid, { version, at }] of slices) {
-        const shown =
-          version === undefined ? !versions.has(uid) : versions.has(uid) && !older(versions.get(uid), version);
-        if (shown || now - at > FORGET_MS) slices.delete(uid);
-      }
-      if (slices.size === 0) services.delete(key);
-      return slices.size > 0;
-    },
-  };
 }
