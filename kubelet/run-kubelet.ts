@@ -36,6 +36,7 @@ import { createPodWorkers } from "./pods/workers.ts";
 import { createAssumingProber, createProber } from "./probes/attempt.ts";
 import { createProbes } from "./probes/probes.ts";
 import { createKubeletServer } from "./server.ts";
+import { createNodeStats } from "./server-stats.ts";
 import { untilStopped } from "./stopping-runtime.ts";
 import { createTokens } from "./volumes/tokens.ts";
 import { createVolumes } from "./volumes/volumes.ts";
@@ -98,7 +99,9 @@ export async function runKubelet(given: KubeletOptions): Promise<void> {
   events.normal(registered, "Starting", "Starting kubelet.");
   const services = podServices(options, settings, simulated, events, informers, health.networkProblem);
   const workers = services.workers;
-  const server = createKubeletServer({ workers, cri, clock, log, signal, nodeName });
+  const { memoryBytes } = options.facts;
+  const stats = createNodeStats({ ...options, workers, paths: services.paths, simulated, memoryBytes });
+  const server = createKubeletServer({ workers, cri, clock, log, signal, nodeName, stats });
 
   const nodes = informers.of("nodes", { fieldSelector: `metadata.name=${nodeName}` });
   nodes.subscribe(({ object }) => void health.prepareNetwork(object));

@@ -1,45 +1,61 @@
 /**
- * Stats summary: what the node's Pods use, in the real kubelet's shape. The small part that tools read.
+ * Stats: /stats/summary for people and tools, /metrics/resource for metrics.k8s.io.
+ *
+ * Nothing is measured while nobody asks. What is told: stats/.
  */
-import { freemem, totalmem } from "node:os";
-import { type ContainerStats, nanosToMs } from "./cri/messages.ts";
-import { CONTAINER_NAME, POD_NAME, POD_NAMESPACE, POD_UID } from "./pods/labels.ts";
-import type { ServerContext } from "./server.ts";
+import { uptime } from "node:os";
+import { ApiError } from "../machinery/objects/status.ts";
+import type { Clock } from "../machinery/process/clock.ts";
+import type { Logger } from "../machinery/process/logging.ts";
+import type { Runtime } from "./cri/contract.ts";
+import type { PodPaths } from "./pods/paths.ts";
+import type { PodWorkers } from "./pods/workers.ts";
+import { readFigures } from "./stats/figures.ts";
+import { createFileSystems } from "./stats/file-systems.ts";
+import { machineUsage, simulatedUsage } from "./stats/node-usage.ts";
+import { resourceMetrics } from "./stats/resource-metrics.ts";
+import { createSummary } from "./stats/summary.ts";
 
-export async function statsSummary({ cri, clock, nodeName }: ServerContext): Promise<unknown> {
-  const { stats } = await cri.listContainerStats({});
-  const pods = new Map<string, ContainerStats[]>();
-  for (const one of stats) {
-    const uid = one.attributes.labels[POD_UID] ?? "";
-    pods.set(uid, [...(pods.get(uid) ?? []), one]);
-  }
-  const time = new Date(clock.now()).toISOString();
+export interface NodeStats {
+  summary(onlyCpuAndMemory: boolean): Promise<unknown>;
+  /** Never rejects: a reading that fails is told as such. */
+  resourceMetrics(): Promise<string>;
+}
+
+export interface NodeStatsOptions {
+  readonly cri: Runtime;
+  readonly workers: PodWorkers;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly nodeName: string;
+  /** The kubelet's directory, for the node's file system. */
+  readonly directory: string;
+  readonly paths: PodPaths;
+  readonly simulated: boolean;
+  readonly memoryBytes: number;
+}
+
+export function createNodeStats(options: NodeStatsOptions): NodeStats {
+  const { clock, log, simulated, memoryBytes } = options;
+  const started = clock.now();
+  const bootedAt = simulated ? started : started - uptime() * 1000;
+  const nodeUsage = simulated ? simulatedUsage(clock, memoryBytes) : machineUsage(clock);
+  const sources = { ...options, nodeUsage };
+  const summary = createSummary({ ...options, bootedAt, disks: createFileSystems(options) });
   return {
-    node: {
-      nodeName,
-      memory: { time, availableBytes: freemem(), usageBytes: totalmem() - freemem() },
+    summary: async (onlyCpuAndMemory) => summary(await readFigures(sources), onlyCpuAndMemory),
+    async resourceMetrics() {
+      try {
+        return resourceMetrics(await readFigures(sources));
+      } catch (error) {
+        log.warn("the containers' figures could not be read", { error });
+        return resourceMetrics(undefined);
+      }
     },
-    pods: [...pods.values()].map((containers) => podStats(containers)),
   };
 }
 
-function podStats(containers: readonly ContainerStats[]) {
-  const labels = containers[0]?.attributes.labels ?? {};
-  return {
-    podRef: { name: labels[POD_NAME] ?? "", namespace: labels[POD_NAMESPACE] ?? "", uid: labels[POD_UID] ?? "" },
-    containers: containers.map(({ attributes, cpu, memory }) => ({
-      name: attributes.labels[CONTAINER_NAME] ?? attributes.metadata.name,
-      cpu: {
-        time: timeOf(cpu?.timestamp),
-        usageNanoCores: cpu?.usageNanoCores?.value,
-        usageCoreNanoSeconds: cpu?.usageCoreNanoSeconds?.value,
-      },
-      memory: { time: timeOf(memory?.timestamp), workingSetBytes: memory?.workingSetBytes?.value },
-    })),
-  };
-}
-
-function timeOf(nanos: string | undefined): string | undefined {
-  const ms = nanos === undefined ? undefined : nanosToMs(nanos);
-  return ms === undefined ? undefined : new Date(ms).toISOString();
+/** Which of the paths below /stats and /metrics there are. */
+export function checkPath(parts: readonly string[], known: string): void {
+  if (parts.join("/") !== known) throw new ApiError("NotFound", "404 page not found");
 }

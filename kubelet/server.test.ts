@@ -145,8 +145,54 @@ describe("the rest", () => {
   it("answers health, Pods and stats, and nothing else", async () => {
     expect(await get("/healthz")).toEqual({ status: 200, text: "ok" });
     expect(JSON.parse((await get("/pods")).text).items).toHaveLength(2);
-    const stats = JSON.parse((await get("/stats/summary")).text);
-    expect(stats.pods[0].podRef).toMatchObject({ namespace: "default" });
     expect((await get("/nothing")).status).toBe(404);
+    expect((await get("/stats/nothing")).status).toBe(404);
+    expect((await get("/metrics/nothing")).status).toBe(404);
+  });
+});
+
+describe("figures", () => {
+  it("are summed up, with disks or without", async () => {
+    const { node: machine, pods } = JSON.parse((await get("/stats/summary")).text);
+    expect(machine).toMatchObject({
+      nodeName: "node-1",
+      cpu: { usageCoreNanoSeconds: expect.any(Number) },
+      memory: { workingSetBytes: 160 * 1024 * 1024 },
+      fs: { capacityBytes: expect.any(Number), inodesFree: expect.any(Number) },
+      runtime: { imageFs: { usedBytes: expect.any(Number) } },
+    });
+    expect(pods).toHaveLength(1);
+    expect(pods[0]).toMatchObject({
+      podRef: { namespace: "default", name: "web" },
+      memory: { workingSetBytes: 10 * 1024 * 1024 },
+      "ephemeral-storage": { usedBytes: expect.any(Number) },
+    });
+    const [container] = pods[0].containers;
+    expect(container).toMatchObject({ name: "main", logs: { usedBytes: expect.any(Number) } });
+    expect(container.logs.usedBytes).toBeGreaterThan(0);
+    const small = JSON.parse((await get("/stats/summary?only_cpu_and_memory=true")).text);
+    expect(small.node.fs).toBeUndefined();
+    expect(small.pods[0].containers[0]).not.toHaveProperty("rootfs");
+  });
+
+  it("tell rates from the second reading on", async () => {
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const { pods, node: machine } = JSON.parse((await get("/stats/summary")).text);
+    expect(pods[0].containers[0].cpu.usageNanoCores).toBeCloseTo(1e6, -5);
+    expect(pods[0].cpu.usageNanoCores).toBe(pods[0].containers[0].cpu.usageNanoCores);
+    expect(machine.cpu.usageNanoCores).toBeCloseTo(21e6, -6);
+  });
+
+  it("are metrics, too, of what runs", async () => {
+    const { text } = await get("/metrics/resource");
+    expect(text).toMatch(/^# TYPE node_cpu_usage_seconds_total counter$/m);
+    expect(text).toMatch(/^node_memory_working_set_bytes 167772160 \d{13}$/m);
+    expect(text).toMatch(
+      /^container_memory_working_set_bytes\{container="main",namespace="default",pod="web"\} 10485760 \d{13}$/m,
+    );
+    expect(text).toMatch(/^pod_cpu_usage_seconds_total\{namespace="default",pod="web"\} [\d.e-]+ \d{13}$/m);
+    expect(text).toMatch(/^container_start_time_seconds\{container="main",namespace="default",pod="web"\} [\d.]+$/m);
+    expect(text).toMatch(/^resource_scrape_error 0$/m);
+    expect(text).not.toContain("stuck");
   });
 });

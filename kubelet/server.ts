@@ -16,8 +16,9 @@ import type { PodWorker } from "./pods/worker.ts";
 import type { PodWorkers } from "./pods/workers.ts";
 import { serveConnect } from "./server-connect.ts";
 import { containerLogs } from "./server-logs.ts";
-import { statsSummary } from "./server-stats.ts";
+import { checkPath, type NodeStats } from "./server-stats.ts";
 import { serveAttach, serveExec, servePortForward } from "./server-streams.ts";
+import { METRICS_TEXT } from "./stats/resource-metrics.ts";
 
 export interface ServerContext {
   readonly workers: PodWorkers;
@@ -26,6 +27,7 @@ export interface ServerContext {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly nodeName: string;
+  readonly stats: NodeStats;
 }
 
 export interface Call {
@@ -46,9 +48,14 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
     json(response, { kind: "PodList", apiVersion: "v1", metadata: {}, items });
   },
   containerLogs,
-  stats: async ({ context, parts }, response) => {
-    if (parts[0] !== "summary") throw new ApiError("NotFound", "404 page not found");
-    json(response, await statsSummary(context));
+  stats: async ({ context, parts, query }, response) => {
+    checkPath(parts, "summary");
+    json(response, await context.stats.summary(query.get("only_cpu_and_memory") === "true"));
+  },
+  metrics: async ({ context, parts }, response) => {
+    checkPath(parts, "resource");
+    response.setHeader("content-type", METRICS_TEXT);
+    response.end(await context.stats.resourceMetrics());
   },
 };
 
