@@ -12,7 +12,7 @@ import { createClient } from "../machinery/client/create-client.ts";
 import { createInformers } from "../machinery/client/shared-informers.ts";
 import type { Transport } from "../machinery/client/transport/contract.ts";
 import { createBackoff } from "../machinery/loop/backoff.ts";
-import type { Controller } from "../machinery/loop/controller.ts";
+import type { Controller, Ticks } from "../machinery/loop/controller.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
 import type { Leadership } from "../machinery/loop/leader-election.ts";
 import { keepLeading, type LeadershipMode } from "../machinery/loop/leadership.ts";
@@ -25,19 +25,26 @@ import { defineComponent } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import type { Metrics } from "../machinery/process/metrics.ts";
+import { minuteTicks } from "../machinery/process/minute-ticks.ts";
+import { bootstrapSignerController } from "./bootstrap-signer.ts";
 import { certificateApprovingController } from "./certificate-approving.ts";
 import { certificateCleaningController } from "./certificate-cleaning.ts";
 import { certificateSigningController } from "./certificate-signing.ts";
 import { clusterRoleAggregationController } from "./clusterrole-aggregation.ts";
+import { cronJobController } from "./cronjob.ts";
 import { deploymentController } from "./deployment.ts";
 import { endpointsController } from "./endpoints.ts";
 import { endpointSliceController } from "./endpointslice.ts";
 import { endpointSliceMirroringController } from "./endpointslice-mirroring.ts";
+import { ephemeralVolumeController } from "./ephemeral-volume.ts";
 import { type GarbageCollector, runGarbageCollector } from "./garbage-collector.ts";
 import { jobController } from "./job.ts";
+import { localPathProvisioner } from "./local-path-provisioner.ts";
+import { localPathRemoval } from "./local-path-removal.ts";
 import { namespaceController } from "./namespace.ts";
 import { nodeIpamController } from "./node-ipam.ts";
 import { nodeLifecycleController } from "./node-lifecycle.ts";
+import { persistentVolumeBinder } from "./persistent-volume-binder.ts";
 import { podGcController } from "./pod-gc.ts";
 import { replicaSetController } from "./replicaset.ts";
 import { replicationControllerController } from "./replicationcontroller.ts";
@@ -46,7 +53,10 @@ import { rootCaPublisher } from "./root-ca-publisher.ts";
 import { ipAddressController, serviceCidrController } from "./service-cidrs.ts";
 import { serviceAccountController } from "./serviceaccount.ts";
 import { taintEvictionController } from "./taint-eviction.ts";
+import { tokenCleanerController } from "./token-cleaner.ts";
 import { ttlAfterFinished } from "./ttl-after-finished.ts";
+import { volumeExpandController } from "./volume-expand.ts";
+import { claimProtectionController, volumeProtectionController } from "./volume-protection.ts";
 
 export const CONTROLLERS_USER = "system:kube-controller-manager";
 
@@ -71,6 +81,8 @@ export interface ControllersOptions {
   readonly clusterCidr?: string;
   readonly nodeMonitorGraceMs?: number;
   readonly endedPodThreshold?: number;
+  /** Makes those look again whom a wall clock that jumped would keep waiting; without it only timers do. */
+  readonly ticks?: Ticks;
   /** Where they count what they do. */
   readonly metrics?: Metrics;
   /** Called each time when the controllers lead and have seen everything once. */
@@ -128,6 +140,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     replicaSetController(),
     replicationControllerController(),
     jobController(),
+    cronJobController(options),
     ttlAfterFinished,
     endpointSliceController(),
     endpointSliceMirroringController(),
@@ -142,10 +155,19 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     nodeIpamController(clusterCidr),
     taintEvictionController,
     podGcController(endedPodThreshold),
+    persistentVolumeBinder(),
+    volumeExpandController(),
+    claimProtectionController(),
+    volumeProtectionController,
+    ephemeralVolumeController,
+    localPathProvisioner(),
+    localPathRemoval,
     certificateApprovingController,
     ...(signing ? [certificateSigningController(signing)] : []),
     certificateCleaningController,
     clusterRoleAggregationController,
+    bootstrapSignerController,
+    tokenCleanerController,
   ];
 }
 
@@ -196,6 +218,7 @@ export const controllersComponent = defineComponent({
         clock,
         log,
         signal,
+        ticks: minuteTicks,
         leadership: flags["leader-elect"] ? "renew" : "none",
         rootCa: access.ca,
         signing: await signingPair(

@@ -8,6 +8,8 @@
 import type { RequestRecord } from "../../machinery/client/transport/contract.ts";
 import { TOKEN_PROTOCOL } from "../../machinery/client/transport/contract.ts";
 import { ApiError, badRequest } from "../../machinery/objects/status.ts";
+import type { Clock } from "../../machinery/process/clock.ts";
+import { bootstrapUser } from "./bootstrap-tokens.ts";
 import {
   type Attributes,
   AUTHENTICATED,
@@ -20,15 +22,20 @@ import {
 import { forbidden } from "./forbidden.ts";
 import { type Tokens, unauthorized } from "./tokens.ts";
 
-export function createAuthenticate(tokens: Tokens, objects: CachedObjects): (request: RequestRecord) => User {
+export function createAuthenticate(
+  tokens: Tokens,
+  objects: CachedObjects,
+  clock: Pick<Clock, "now">,
+): (request: RequestRecord) => User {
   return (request) => {
     const { peer } = request;
     if (peer.kind !== "anonymous") return { name: peer.user, groups: withAuthenticated(peer.groups) };
     const token = bearerToken(request);
     if (token === undefined) return anonymous;
     const verified = tokens.verify(token, tokens.audiences, objects);
-    if (!verified) throw unauthorized();
-    return verified.user;
+    const user = verified?.user ?? bootstrapUser(token, objects, clock.now());
+    if (!user) throw unauthorized();
+    return user;
   };
 }
 

@@ -102,7 +102,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     resources,
     cache,
     objects,
-    authenticate: createAuthenticate(tokens, objects),
+    authenticate: createAuthenticate(tokens, objects, clock),
     authorize,
     rbac,
     tokens,
