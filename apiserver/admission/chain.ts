@@ -26,6 +26,7 @@ import { roleEscalation } from "./role-escalation.ts";
 import { RoundsOfOne } from "./rounds.ts";
 import { runtimeClass } from "./runtime-class.ts";
 import { serviceAccount } from "./service-account.ts";
+import { storageObjectInUseProtection } from "./storage-object-in-use-protection.ts";
 import { taintNodesByCondition } from "./taint-nodes-by-condition.ts";
 import { validatingAdmissionPolicy } from "./validating-admission-policy.ts";
 import { validatingWebhooks } from "./validating-webhooks.ts";
@@ -52,6 +53,7 @@ export function builtinPlugins({ rbac, metrics, ...options }: PluginOptions): re
     defaultTolerationSeconds,
     defaultStorageClass(),
     claimResize,
+    storageObjectInUseProtection,
     runtimeClass,
     certificates(authorize),
     defaultIngressClass(),

@@ -95,7 +95,9 @@ function validateChange(
 ): void {
   const bound = claim.status?.phase === "Bound";
   const fixed = (one: Spec) => fixedPart(one, before, bound);
-  if (!movesClass(claim, spec, old, before) && !equalJson(fixed(spec), fixed(before))) {
+  const { storageClassName: _class, ...unclassed } = spec;
+  const compared = movesClass(claim, spec, old, before) ? unclassed : spec;
+  if (!equalJson(fixed(compared), fixed(before))) {
     const lines = changes(fixed(before), fixed(spec), "spec").join("\n");
     errors.forbidden(
       "spec",
@@ -131,10 +133,12 @@ function fixedPart(spec: Spec, before: Spec, bound: boolean): unknown {
   };
 }
 
-/** From the annotation that named the class before the field did. */
+/** To the field, from the annotation that named the class before, or from no class at all. */
 function movesClass(claim: PersistentVolumeClaim, spec: Spec, old: PersistentVolumeClaim, before: Spec): boolean {
   const named = old.metadata.annotations?.[OLD_CLASS];
   const now = claim.metadata.annotations?.[OLD_CLASS];
-  if (named === undefined || before.storageClassName !== undefined || spec.storageClassName !== named) return false;
-  return now === undefined || now === named;
+  if (before.storageClassName !== undefined || spec.storageClassName === undefined) return false;
+  return (
+    (now === undefined || now === spec.storageClassName) && (named ?? spec.storageClassName) === spec.storageClassName
+  );
 }

@@ -7,6 +7,7 @@ import type { PersistentVolume } from "../../machinery/objects/kinds.ts";
 import { dns1123Subdomain } from "../../machinery/objects/names.ts";
 import { parseQuantity } from "../../machinery/objects/quantity.ts";
 import type { Wire } from "../../machinery/objects/wire.ts";
+import { wireTime } from "../../machinery/process/clock.ts";
 import { changes } from "./changes.ts";
 import { named, noBacksteps, oneOf, required, unchanged } from "./checks.ts";
 import type { Strategy } from "./contract.ts";
@@ -51,8 +52,8 @@ export const persistentVolumeStrategy: Strategy<PersistentVolume> = {
     spec.volumeMode ??= "Filesystem";
     if (spec.hostPath) spec.hostPath.type ??= "";
   },
-  prepareForCreate(volume) {
-    volume.status = { phase: "Pending" };
+  prepareForCreate(volume, { now }) {
+    volume.status = { phase: "Pending", lastPhaseTransitionTime: wireTime(now) };
   },
   validate({ spec }, errors) {
     if (spec) validateSpec(spec, errors);

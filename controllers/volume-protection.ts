@@ -1,0 +1,112 @@
+/**
+ * Volume protection: a claim goes only when no Pod uses it, a volume only when it serves no claim.
+ *
+ * Finalizers hold them (admission puts them there at once: storage-object-in-use-protection). A claim
+ * counts as used by every Pod that has a node, ended or not, for a node may hold its volume still. The
+ * cache alone lets nothing go: the Pods are read from the server before the last step.
+ * https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
+ */
+import {
+  type Controller,
+  defineController,
+  done,
+  enqueueSelf,
+  type Outcome,
+  type Services,
+} from "../machinery/loop/controller.ts";
+import type { PersistentVolumeClaim, Pod } from "../machinery/objects/kinds.ts";
+import { isNotFound } from "../machinery/objects/status.ts";
+import { claimNames, finalizers, notMadeFor } from "../machinery/objects/volume-claims.ts";
+import type { StoredMeta } from "../machinery/objects/wire.ts";
+import { createClaimUsers } from "./claim-users.ts";
+
+export function claimProtectionController(): Controller {
+  const users = createClaimUsers();
+  return defineController({
+    name: "pvc-protection-controller",
+    watches: {
+      persistentvolumeclaims: ({ type, key, object }) =>
+        type !== "deleted" && isUnsettled(object.metadata, finalizers.claim) ? [key] : [],
+      pods: (change) => {
+        const { type, object, old } = change;
+        if (type === "updated" && !isShutDown(object) === !(old && isShutDown(old))) return [];
+        const claims = users.note(change);
+        return type === "added" ? [] : claims;
+      },
+    },
+
+    async reconcile(key, context): Promise<Outcome> {
+      const claim = context.persistentvolumeclaims.get(key);
+      if (!claim || !isUnsettled(claim.metadata, finalizers.claim)) return done;
+      if (!claim.metadata.deletionTimestamp) {
+        await setFinalizer("persistentvolumeclaims", claim.metadata, finalizers.claim, context);
+        return done;
+      }
+      for (const pod of users.of(key)) if (uses(context.pods.get(pod), claim)) return done;
+      if (await isUsed(claim, context)) return done;
+      await dropFinalizer("persistentvolumeclaims", claim.metadata, finalizers.claim, context);
+      return done;
+    },
+  });
+}
+
+export const volumeProtectionController = defineController({
+  name: "pv-protection-controller",
+  watches: { persistentvolumes: enqueueSelf },
+
+  async reconcile(key, context): Promise<Outcome> {
+    const volume = context.persistentvolumes.get(key);
+    if (!volume || !isUnsettled(volume.metadata, finalizers.volume)) return done;
+    if (!volume.metadata.deletionTimestamp)
+      await setFinalizer("persistentvolumes", volume.metadata, finalizers.volume, context);
+    else if (volume.status?.phase !== "Bound")
+      await dropFinalizer("persistentvolumes", volume.metadata, finalizers.volume, context);
+    return done;
+  },
+});
+
+/** On its way out with the finalizer, or not and without it. */
+const isUnsettled = ({ deletionTimestamp, finalizers: held }: StoredMeta, finalizer: string): boolean =>
+  (deletionTimestamp !== undefined) === (held?.includes(finalizer) ?? false);
+
+/** By the server's word, for the cache may not show a Pod that was bound a moment ago. */
+async function isUsed(claim: PersistentVolumeClaim, { client }: Pick<Services, "client">): Promise<boolean> {
+  const { namespace } = claim.metadata;
+  const { items } = await client.list("pods", { namespace });
+  return items.some((pod) => uses(pod, claim));
+}
+
+/** Only a Pod with a node: a node starts none whose claim is being deleted. */
+export function uses(pod: Pod | undefined, claim: PersistentVolumeClaim): boolean {
+  if (!pod?.spec?.nodeName) return false;
+  return claimNames(pod).some(
+    ({ name, ephemeral }) =>
+      name === claim.metadata.name && (!ephemeral || (!isShutDown(pod) && notMadeFor(pod, claim) === undefined)),
+  );
+}
+
+/** The node is done with it; only its object is left. */
+const isShutDown = ({ metadata }: Pod): boolean =>
+  metadata.deletionTimestamp !== undefined && metadata.deletionGracePeriodSeconds === 0;
+
+type Protected = "persistentvolumes" | "persistentvolumeclaims";
+
+const setFinalizer = (resource: Protected, metadata: StoredMeta, finalizer: string, services: Services) =>
+  writeFinalizers(resource, metadata, [...(metadata.finalizers ?? []), finalizer], services);
+
+export const dropFinalizer = (resource: Protected, metadata: StoredMeta, finalizer: string, services: Services) =>
+  writeFinalizers(resource, metadata, metadata.finalizers?.filter((one) => one !== finalizer) ?? [], services);
+
+async function writeFinalizers(
+  resource: Protected,
+  { namespace, name, uid, resourceVersion }: StoredMeta,
+  list: readonly string[],
+  { client }: Services,
+): Promise<void> {
+  const patch = { metadata: { uid, resourceVersion, finalizers: list } };
+  try {
+    await client.patch(resource, { namespace, name }, patch, { type: "merge" });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}
