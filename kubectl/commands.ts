@@ -98,6 +98,18 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     "Display cluster information",
     async () => (await import("./commands/cluster-info.ts")).clusterInfo,
   ),
+  cordon: entry("cluster", "Mark node as unschedulable", async () => (await import("./commands/cordon.ts")).cordon),
+  uncordon: entry("cluster", "Mark node as schedulable", async () => (await import("./commands/cordon.ts")).uncordon),
+  drain: entry(
+    "cluster",
+    "Drain node in preparation for maintenance",
+    async () => (await import("./commands/drain.ts")).drain,
+  ),
+  taint: entry(
+    "cluster",
+    "Update the taints on one or more nodes",
+    async () => (await import("./commands/taint.ts")).taint,
+  ),
   events: entry("troubleshooting", "List events", async () => (await import("./commands/events.ts")).events),
   auth: entry("troubleshooting", "Inspect authorization", async () => (await import("./commands/auth.ts")).auth),
   trace: entry(

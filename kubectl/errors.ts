@@ -29,6 +29,10 @@ export class PlainError extends CommandError {
   }
 }
 
+/** A line that cannot be meant; points to the command's help. */
+export const usageError = (command: string, message: string): CommandError =>
+  new CommandError(`${message}\nSee 'kubectl ${command} -h' for help and examples`);
+
 /** Several failures of one run: each has its lines. */
 export class ErrorList extends Error {
   override readonly name = "ErrorList";
