@@ -101,7 +101,7 @@ const commands: Readonly<Record<string, Command>> = {
 
 /** The server: controllers and scheduler speak to the API server's pipeline directly, each with its own identity. */
 async function loadServer() {
-  const [api, controllers, scheduler, { createClient }, { directTransport }, counts, { defineComponent }] =
+  const [api, controllers, scheduler, { createClient }, { directTransport }, counts, { defineComponent }, ticks] =
     await Promise.all([
       import("./apiserver/apiserver.ts"),
       import("./controllers/controllers.ts"),
@@ -110,6 +110,7 @@ async function loadServer() {
       import("./machinery/client/transport/direct.ts"),
       import("./machinery/client/transport/counted.ts"),
       import("./machinery/process/component.ts"),
+      import("./machinery/process/minute-ticks.ts"),
     ]);
   return defineComponent({
     name: "server",
@@ -139,6 +140,7 @@ async function loadServer() {
           rootCa: server.pki.authority.certificate,
           signing: server.pki.authority,
           clusterCidr: flags["cluster-cidr"],
+          ticks: ticks.minuteTicks,
         }),
         scheduler.runScheduler({
           ...common,

@@ -52,6 +52,7 @@ import { resourceQuotaController } from "./resource-quota.ts";
 import { rootCaPublisher } from "./root-ca-publisher.ts";
 import { ipAddressController, serviceCidrController } from "./service-cidrs.ts";
 import { serviceAccountController } from "./serviceaccount.ts";
+import { statefulSetController } from "./statefulset.ts";
 import { taintEvictionController } from "./taint-eviction.ts";
 import { tokenCleanerController } from "./token-cleaner.ts";
 import { ttlAfterFinished } from "./ttl-after-finished.ts";
@@ -139,6 +140,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     deploymentController(),
     replicaSetController(),
     replicationControllerController(),
+    statefulSetController,
     jobController(),
     cronJobController(options),
     ttlAfterFinished,

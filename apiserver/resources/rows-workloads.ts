@@ -80,7 +80,6 @@ export const workloadRows: readonly ResourceRow[] = [
     categories: ["all"],
     status: true,
     columns: workloads.cronJobColumns,
-    storedOnly: true,
   }),
   batch("Job", "jobs", {
     strategy: jobStrategy,

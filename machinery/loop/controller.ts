@@ -57,10 +57,15 @@ export interface Services {
   readonly signal: AbortSignal;
 }
 
+/** Calls `tick` now and then, until the function that it returns is called. */
+export type Ticks = (tick: () => void) => () => void;
+
 export interface ControllerDefinition<W extends Watches> {
   /** Kubernetes' own name: "deployment-controller". It names the identity, the events' source and the queue. */
   readonly name: string;
   readonly watches: W;
+  /** Keys that a tick brings, beside those that changes bring: for what a wall clock that jumped would miss. */
+  readonly onTick?: { readonly ticks: Ticks; readonly keys: () => readonly ObjectKey[] };
   /** Keys reconciled at a time; 1 unless given. */
   readonly workers?: number;
   /** A key whose reconcile takes long rests before the next one: for objects that many others change. */

@@ -97,6 +97,12 @@ function start(controller: Controller, options: LoopOptions) {
     }),
   );
 
+  const { onTick } = controller;
+  const tick = () => {
+    for (const key of onTick?.keys() ?? []) queue.add(key);
+  };
+  if (onTick) unsubscribe.push(onTick.ticks(tick));
+
   const work = async () => {
     for (const resource of resources) await informers.of(resource).synced(signal);
     const workers = Array.from({ length: controller.workers ?? 1 }, () =>
