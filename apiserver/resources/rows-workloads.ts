@@ -32,7 +32,6 @@ export const workloadRows: readonly ResourceRow[] = [
   apps("ControllerRevision", "controllerrevisions", {
     strategy: controllerRevisionStrategy,
     columns: workloads.controllerRevisionColumns,
-    storedOnly: true,
   }),
   apps("DaemonSet", "daemonsets", {
     strategy: daemonSetStrategy,
@@ -70,7 +69,6 @@ export const workloadRows: readonly ResourceRow[] = [
     scale: replicaScale(".spec.selector"),
     names: dns1123Label,
     columns: workloads.statefulSetColumns,
-    storedOnly: true,
   }),
   batch("CronJob", "cronjobs", {
     strategy: cronJobStrategy,
