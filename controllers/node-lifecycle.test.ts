@@ -4,8 +4,9 @@ import { type Controlled, startControlled } from "../e2e/harness/controlled.ts";
 import type { Node } from "../machinery/objects/kinds.ts";
 import { wireMicroTime, wireTime } from "../machinery/process/clock.ts";
 import { type FakeClock, fakeClock } from "../machinery/process/fake-clock.ts";
-import { disruptionOf, lostConditions, taintEvery } from "./node-lifecycle.ts";
+import { labelsOf, lostConditions } from "./node-lifecycle.ts";
 import { taintsOf } from "./node-taints.ts";
+import { createNodeZones, type Disruption, disruptionOf, taintEvery } from "./node-zones.ts";
 
 describe("nodes", () => {
   let cluster: Controlled;
@@ -156,6 +157,60 @@ describe("nodes", () => {
     expect(await tainted()).toBe(2);
   });
 
+  async function zone(name: string, label: string) {
+    await cluster.client.patch("nodes", { name }, { metadata: { labels: { "topology.kubernetes.io/zone": label } } });
+  }
+
+  it("are told of when they come and when they go", async () => {
+    expect(await cluster.events("a")).toEqual(["Normal RegisteredNode Node a event: Registered Node a in Controller"]);
+    await cluster.client.delete("nodes", { name: "a" });
+    await live(1_000);
+    expect(await cluster.events("a")).toContain("Normal RemovingNode Node a event: Removing Node a from Controller");
+  });
+
+  it("of a zone that is lost as a whole lose their Pods as long as another zone lives", async () => {
+    for (const name of ["a", "b", "c"]) await zone(name, "x");
+    await zone("d", "y");
+    for (const name of ["a", "b", "c"]) alive.delete(name);
+    await live(90_000);
+    for (const name of ["a", "b", "c"]) expect(await taints(name)).toEqual(LOST);
+  });
+
+  it("of a zone where most are lost keep their Pods, and lose them when the zone has recovered", async () => {
+    for (const name of ["e", "f"]) {
+      alive.add(name);
+      await cluster.create("nodes", { metadata: { name } });
+      await report(name);
+    }
+    for (const name of ["a", "b", "c", "d", "e"]) await zone(name, "x");
+    await zone("f", "y");
+    await live(1_000);
+    for (const name of ["a", "b", "c"]) alive.delete(name);
+    await live(90_000);
+    for (const name of ["b", "c"]) expect(await taints(name)).toContain("node.kubernetes.io/unreachable:NoSchedule");
+    const driven = async () =>
+      (await Promise.all(["a", "b", "c"].map(taints))).filter((all) => all.includes(LOST[0]!)).length;
+    expect(await driven()).toBeLessThan(3);
+    alive.add("a");
+    await report("a");
+    await live(40_000);
+    expect([await taints("b"), await taints("c")]).toEqual([LOST, LOST]);
+  });
+
+  it("that speak up as not ready change what drives their Pods away at once", async () => {
+    alive.delete("a");
+    await live(60_000);
+    expect(await taints("a")).toEqual(LOST);
+    await cluster.client.patch(
+      "nodes",
+      { name: "a" },
+      { status: { conditions: [{ type: "Ready", status: "False", lastHeartbeatTime: wireTime(clock.now()) }] } },
+      { subresource: "status" },
+    );
+    await live(1_000);
+    expect(await taints("a")).toEqual(LOST.map((key) => key.replace("unreachable", "not-ready")));
+  });
+
   it("each get addresses of their own, and a node that is gone gives its back", async () => {
     const blocks = async () => (await cluster.list("nodes")).map(({ spec }) => spec?.podCIDR);
     const before = await blocks();
@@ -186,21 +241,56 @@ describe("nodes", () => {
 describe("decisions", () => {
   const node = (status: string, spec: Node["spec"] = {}): Node =>
     ({ metadata: { name: "a" }, spec, status: { conditions: [{ type: "Ready", status }] } }) as unknown as Node;
-  const nodes = (ready: number, lost: number) => [
-    ...Array(ready).fill(node("True")),
-    ...Array(lost).fill(node("Unknown")),
-  ];
+  it.each<[string, number, number, Disruption, number]>([
+    ["one of many lost", 9, 1, "none", 10_000],
+    ["two of three lost", 1, 2, "none", 10_000],
+    ["most of a small zone lost", 4, 6, "partial", Number.POSITIVE_INFINITY],
+    ["most of a large zone lost", 40, 60, "partial", 100_000],
+    ["a whole zone lost", 0, 3, "full", 10_000],
+  ])("%s", (_what, ready, lost, disruption, every) => {
+    expect(disruptionOf({ nodes: ready + lost, lost })).toBe(disruption);
+    expect(taintEvery(disruption, ready + lost)).toBe(every);
+  });
 
-  it.each<[string, number, number, boolean, string, number]>([
-    ["one of many lost", 9, 1, true, "none", 10_000],
-    ["two of three lost", 1, 2, true, "none", 10_000],
-    ["most of a small cluster lost", 4, 6, true, "partial", Number.POSITIVE_INFINITY],
-    ["most of a large cluster lost", 40, 60, true, "partial", 100_000],
-    ["all lost", 0, 3, true, "full", Number.POSITIVE_INFINITY],
-    ["nobody else heard of", 2, 1, false, "full", Number.POSITIVE_INFINITY],
-  ])("%s", (_what, ready, lost, othersAlive, disruption, every) => {
-    expect(disruptionOf(nodes(ready, lost), othersAlive)).toBe(disruption);
-    expect(taintEvery(disruption as "none", ready + lost)).toBe(every);
+  it("zones are counted change by change", () => {
+    const zones = createNodeZones();
+    const change = (name: string, zone: string, status: string, type: "updated" | "deleted" = "updated") => {
+      const labels = { "topology.kubernetes.io/zone": zone };
+      const object = { metadata: { name, labels }, status: { conditions: [{ type: "Ready", status }] } };
+      return zones.note({ type, key: name, object: object as unknown as Node });
+    };
+    const state = (zone: string) =>
+      zones.stateOf({ metadata: { labels: { "topology.kubernetes.io/zone": zone } } } as unknown as Node);
+    expect(change("a", "x", "True")).toEqual([]);
+    expect(change("b", "y", "True")).toEqual([]);
+    expect(change("a", "x", "Unknown")).toEqual(["a"]);
+    expect(state("x")).toEqual({ zone: ":x", disruption: "full", nodes: 1 });
+    expect(zones.allFull()).toBe(false);
+    expect(change("b", "y", "False")).toEqual(["a", "b"]);
+    expect(zones.allFull()).toBe(true);
+    expect(change("b", "y", "False")).toEqual([]);
+    expect(change("b", "x", "True")).toEqual(["a"]);
+    expect(state("x")).toEqual({ zone: ":x", disruption: "none", nodes: 2 });
+    expect(change("b", "x", "True", "deleted")).toEqual(["a"]);
+    expect(change("a", "x", "Unknown", "deleted")).toEqual([]);
+    expect(zones.allFull()).toBe(false);
+  });
+
+  it("a node that is excluded from disruption counts for no zone", () => {
+    const zones = createNodeZones();
+    const excluded = {
+      metadata: { name: "a", labels: { "node.kubernetes.io/exclude-disruption": "" } },
+    } as unknown as Node;
+    zones.note({ type: "added", key: "a", object: excluded });
+    expect(zones.stateOf(excluded).nodes).toBe(0);
+  });
+
+  it("labels of old names follow those of new names", () => {
+    const labelled = (labels: Record<string, string>) => labelsOf({ metadata: { labels } } as unknown as Node);
+    expect(labelled({ "kubernetes.io/os": "linux", "beta.kubernetes.io/os": "plan9" })).toEqual({
+      "beta.kubernetes.io/os": "linux",
+    });
+    expect(labelled({ "kubernetes.io/arch": "amd64", "beta.kubernetes.io/arch": "amd64" })).toBeUndefined();
   });
 
   it("taints follow conditions and leave those of others alone", () => {
@@ -217,9 +307,7 @@ describe("decisions", () => {
   });
 
   it("a node that never reported is told from one that stopped", () => {
-    const reasons = lostConditions([{ type: "Ready", status: "True" }], "T").map(
-      ({ type, reason }) => `${type} ${reason}`,
-    );
+    const reasons = lostConditions(node("True"), "T").map(({ type, reason }) => `${type} ${reason}`);
     expect(reasons).toEqual([
       "Ready NodeStatusUnknown",
       "MemoryPressure NodeStatusNeverUpdated",

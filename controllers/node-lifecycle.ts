@@ -1,12 +1,12 @@
 /**
  * Node lifecycle: notices nodes that fall silent, says so, and taints them so that Pods move away.
  *
- * Before a node is called lost, its lease is read from the server. Where (almost) all nodes fall
- * silent the fault is likely on this side: then no Pod is driven away. What a taint does to Pods is
- * taint-eviction.ts; which taints, node-taints.ts; when a node was heard of, node-health.ts.
+ * Before a node is called lost, its lease is read from the server. Where all nodes fall silent the
+ * fault is likely on this side: then no Pod is driven away. What a taint does to Pods is taint-eviction.ts;
+ * which taints, node-taints.ts; when a node was heard of, node-health.ts; how fast zones lose their Pods, node-zones.ts.
  * https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller
  */
-import type { Lister } from "../machinery/client/informer.ts";
+import type { Change, Lister } from "../machinery/client/informer.ts";
 import {
   again,
   type Controller,
@@ -21,7 +21,8 @@ import { isConflict, isNotFound } from "../machinery/objects/status.ts";
 import { type Clock, wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
 import { createNodeHealth, type NodeHealth, signOfLease, signOfNode } from "./node-health.ts";
-import { noExecuteKey, taintsOf } from "./node-taints.ts";
+import { drivesAway, noExecuteKey, taintsOf } from "./node-taints.ts";
+import { createNodeZones, createPace, type NodeZones, taintEvery } from "./node-zones.ts";
 
 type Context = { readonly nodes: Lister<Node>; readonly leases: Lister<Lease>; readonly pods: Lister<Pod> } & Services;
 
@@ -36,22 +37,22 @@ const LEASES = "kube-node-lease";
 const STARTUP_GRACE_MS = 60_000;
 /** A live node is heard of at least this often. */
 const ALIVE_MS = 20_000;
-/** One node after the other gets the taint that drives Pods away. */
-const TAINT_EVERY_MS = 10_000;
-const TAINT_EVERY_DISRUPTED_MS = 100_000;
-const LARGE_CLUSTER = 50;
-const DISRUPTED_SHARE = 0.55;
+/** A node that is older was there before this process, and is no news. */
+const NEW_MS = 60_000;
 
 export function nodeLifecycleController({ clock, gracePeriodMs }: NodeLifecycleOptions): Controller {
   const health = createNodeHealth();
+  const zones = createNodeZones();
   const pace = createPace();
+  /** Nodes that were looked at, as they were: what an Event about a node that is gone names. */
+  const known = new Map<string, Node>();
   return defineController({
     name: "node-controller",
     watches: {
-      nodes: (change, listers) => {
+      nodes: (change) => {
         if (change.type === "deleted") health.forget(change.key);
         else health.heard(change.key, "status", signOfNode(change.object), clock.monotonic());
-        return keysOfNode(change, listers["nodes"] as unknown as Lister<Node>);
+        return [...keysOfNode(change), ...zones.note(change)];
       },
       leases: ({ object, type }, listers) => {
         const { namespace, name } = object.metadata;
@@ -65,6 +66,7 @@ export function nodeLifecycleController({ clock, gracePeriodMs }: NodeLifecycleO
 
     async reconcile(name, context: Context): Promise<Outcome> {
       const node = context.nodes.get(name);
+      tellOfMembers(name, node, known, context);
       if (!node) return done;
       const now = clock.monotonic();
       if (health.wasStopped(name, now)) return look(name, gracePeriodMs, health, now);
@@ -81,7 +83,7 @@ export function nodeLifecycleController({ clock, gracePeriodMs }: NodeLifecycleO
       }
       if (isSilent) await markPodsNotReady(name, context);
 
-      const wait = await taint(node, health, pace, context);
+      const wait = await taint(node, { health, zones, pace }, context);
       const next = Math.min(isSilent ? Number.POSITIVE_INFINITY : grace - silent, wait ?? Number.POSITIVE_INFINITY);
       return next === Number.POSITIVE_INFINITY ? done : look(name, next, health, now);
     },
@@ -96,20 +98,35 @@ function look(name: string, ms: number, health: NodeHealth, now: number): Outcom
 const readiness = ({ status }: Node): string | undefined => findCondition(status?.conditions, "Ready")?.status;
 const isReady = (node: Node) => readiness(node) === "True";
 
-/** A node whose readiness turned may end or begin a disruption: that concerns all others. */
-function keysOfNode(
-  { key, object, old, type }: { key: string; object: Node; old?: Node; type: string },
-  nodes: Lister<Node>,
-): string[] {
-  if (type === "deleted") return [];
-  if (type === "added" || !old) return [key];
-  if (isReady(object) !== isReady(old)) return nodes.list().map(({ metadata }) => metadata.name);
-  const relevant = ({ spec, status }: Node) => [
+function keysOfNode({ key, object, old, type }: Change<Node>): string[] {
+  if (type !== "updated" || !old) return [key];
+  const relevant = ({ spec, status, metadata }: Node) => [
     spec?.taints,
     spec?.unschedulable,
+    metadata.labels,
     status?.conditions?.map(({ type: one, status: state }) => [one, state]),
   ];
   return sameJson(relevant(object), relevant(old)) ? [] : [key];
+}
+
+/** Says when a node comes and when it goes. */
+function tellOfMembers(
+  name: string,
+  node: Node | undefined,
+  known: Map<string, Node>,
+  { events, clock }: Context,
+): void {
+  const before = known.get(name);
+  if (before && before.metadata.uid !== node?.metadata.uid)
+    events.normal(before, "RemovingNode", `Node ${name} event: Removing Node ${name} from Controller`);
+  if (!node) {
+    known.delete(name);
+    return;
+  }
+  const isNew = clock.now() - Date.parse(node.metadata.creationTimestamp) < NEW_MS;
+  if (isNew && before?.metadata.uid !== node.metadata.uid)
+    events.normal(node, "RegisteredNode", `Node ${name} event: Registered Node ${name} in Controller`);
+  known.set(name, node);
 }
 
 /** Asks the server for the lease itself: the watch may have been cut, or renewals not be told one by one. */
@@ -122,14 +139,15 @@ const TYPES = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"] as cons
 
 async function markLost(node: Node, { client, events, clock, log }: Context): Promise<void> {
   const { name } = node.metadata;
-  const conditions = lostConditions(node.status?.conditions, wireTime(clock.now()));
+  const conditions = lostConditions(node, wireTime(clock.now()));
   await client.updateStatus("nodes", { ...node, status: { ...node.status, conditions } });
   log.warn("a node fell silent", { object: name });
   if (isReady(node)) events.normal(node, "NodeNotReady", `Node ${name} status is now: NodeNotReady`);
 }
 
 /** All that the kubelet reported is unknown now. */
-export function lostConditions(before: readonly NodeCondition[] | undefined, now: string): NodeCondition[] {
+export function lostConditions({ metadata, status }: Node, now: string): NodeCondition[] {
+  const before = status?.conditions ?? [];
   return TYPES.reduce<NodeCondition[]>(
     (conditions, type) => {
       const known = findCondition(conditions, type);
@@ -137,10 +155,11 @@ export function lostConditions(before: readonly NodeCondition[] | undefined, now
       const words = known
         ? { reason: "NodeStatusUnknown", message: "Kubelet stopped posting node status." }
         : { reason: "NodeStatusNeverUpdated", message: "Kubelet never posted node status." };
-      const heartbeat = known?.lastHeartbeatTime ? { lastHeartbeatTime: known.lastHeartbeatTime } : {};
+      const lastHeartbeatTime = known ? known.lastHeartbeatTime : metadata.creationTimestamp;
+      const heartbeat = lastHeartbeatTime ? { lastHeartbeatTime } : {};
       return withCondition(conditions, { type, status: "Unknown", ...words, ...heartbeat }, now);
     },
-    [...(before ?? [])],
+    [...before],
   );
 }
 
@@ -159,52 +178,48 @@ async function markPodsNotReady(name: string, { pods, client, events, clock }: C
   }
 }
 
-/** none: nodes fall out one by one. partial: so many that it may be us. full: nobody answers. */
-type Disruption = "none" | "partial" | "full";
-
-export function disruptionOf(nodes: readonly Node[], othersAlive: boolean): Disruption {
-  const lost = nodes.filter((node) => !isReady(node)).length;
-  if (lost === nodes.length || !othersAlive) return "full";
-  return lost > 2 && lost / nodes.length >= DISRUPTED_SHARE ? "partial" : "none";
-}
-
-/** Milliseconds between two nodes that get the taint which drives Pods away. */
-export function taintEvery(disruption: Disruption, nodes: number): number {
-  if (disruption === "none") return TAINT_EVERY_MS;
-  return disruption === "partial" && nodes > LARGE_CLUSTER ? TAINT_EVERY_DISRUPTED_MS : Number.POSITIVE_INFINITY;
-}
-
-/** Takes turns: 0 for who may go now, otherwise the milliseconds to wait. */
-function createPace(): (everyMs: number, now: number) => number {
-  let last = Number.NEGATIVE_INFINITY;
-  return (everyMs, now) => {
-    if (everyMs === Number.POSITIVE_INFINITY) return everyMs;
-    const wait = Math.max(0, last + everyMs - now);
-    if (wait === 0) last = now;
-    return wait;
-  };
+interface Cluster {
+  readonly health: NodeHealth;
+  readonly zones: NodeZones;
+  readonly pace: ReturnType<typeof createPace>;
 }
 
 /** Brings the node's taints in line. Returns when to look again where the one that drives Pods away must wait. */
 async function taint(
   node: Node,
-  health: NodeHealth,
-  pace: ReturnType<typeof createPace>,
-  { nodes, client, clock }: Context,
+  { health, zones, pace }: Cluster,
+  { client, clock }: Context,
 ): Promise<number | undefined> {
   const now = clock.monotonic();
-  const all = nodes.list();
   const wanted = noExecuteKey(node);
-  const has = node.spec?.taints?.some(({ key, effect }) => effect === "NoExecute" && key === wanted) ?? false;
-  const disruption = disruptionOf(all, health.anyOther(node.metadata.name, now - ALIVE_MS));
-  const wait = !wanted || has ? 0 : pace(taintEvery(disruption, all.length), now);
-  const noExecute = disruption !== "full" && wait === 0 ? wanted : undefined;
+  // all others silent too: that is no reason to move Pods, and where would they go
+  const stopped = wanted !== undefined && (zones.allFull() || !health.anyOther(node.metadata.name, now - ALIVE_MS));
+  const { zone, disruption, nodes } = zones.stateOf(node);
+  const waits = wanted !== undefined && !stopped && !drivesAway(node);
+  const wait = waits ? pace(zone, taintEvery(disruption, nodes), now) : 0;
 
-  const taints = taintsOf(node, noExecute, wireTime(clock.now()));
-  if (!sameJson(taints, node.spec?.taints ?? [])) {
+  const taints = taintsOf(node, stopped || wait > 0 ? undefined : wanted, wireTime(clock.now()));
+  const labels = labelsOf(node);
+  if (labels || !sameJson(taints, node.spec?.taints ?? [])) {
     const { name, uid, resourceVersion } = node.metadata;
-    await client.patch("nodes", { name }, { metadata: { uid, resourceVersion }, spec: { taints } });
+    const metadata = { uid, resourceVersion, ...(labels ? { labels } : {}) };
+    await client.patch("nodes", { name }, { metadata, spec: { taints } });
   }
-  const mayEnd = wanted !== undefined && disruption === "full" && all.some(isReady);
-  return mayEnd ? ALIVE_MS : wait > 0 && wait < Number.POSITIVE_INFINITY ? wait : undefined;
+  if (stopped) return zones.allFull() ? undefined : ALIVE_MS;
+  return wait > 0 && wait < Number.POSITIVE_INFINITY ? wait : undefined;
+}
+
+/** Labels of old names follow those of new names. */
+const LABELS = [
+  ["kubernetes.io/os", "beta.kubernetes.io/os"],
+  ["kubernetes.io/arch", "beta.kubernetes.io/arch"],
+] as const;
+
+/** What is to be changed; undefined when nothing is. */
+export function labelsOf({ metadata: { labels = {} } }: Node): Record<string, string> | undefined {
+  const wrong = LABELS.flatMap(([source, copy]) => {
+    const value = labels[source];
+    return value !== undefined && labels[copy] !== value ? [[copy, value] as const] : [];
+  });
+  return wrong.length > 0 ? Object.fromEntries(wrong) : undefined;
 }

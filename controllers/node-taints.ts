@@ -49,6 +49,10 @@ export function taintsOf(node: Node, noExecute: string | undefined, now: string)
   return [...kept, ...added];
 }
 
+/** True where one of our taints drives Pods away already; which of the two may be changed at once. */
+export const drivesAway = ({ spec }: Node): boolean =>
+  spec?.taints?.some((taint) => taint.effect === "NoExecute" && isOwn(taint)) ?? false;
+
 /** Set by this controller: other effects under the same keys belong to whoever set them. */
 function isOwn({ key, effect }: Taint): boolean {
   return effect === "NoSchedule" ? OWN.has(key) : effect === "NoExecute" && (key === NOT_READY || key === UNREACHABLE);
