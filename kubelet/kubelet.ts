@@ -82,6 +82,7 @@ export async function startKubelet(flags: KubeletFlags, context: KubeletContext)
     facts: await machineFacts("/"),
     directory: paths.kubelet,
     logs: paths.podLogs,
+    volumes: paths.volumes,
     clusterDns: flags["cluster-dns"].split(",").filter(Boolean),
     clusterDomain: flags["cluster-domain"],
     resolvConf: flags["resolv-conf"] ?? hostResolvConf(),

@@ -5,6 +5,7 @@
  * and annotations of others are never touched after registration. Who writes it: node.ts.
  */
 import type { Node, NodeCondition } from "../machinery/objects/kinds.ts";
+import { DIRECTORY } from "../machinery/objects/local-volumes.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import { wireTime } from "../machinery/process/clock.ts";
 import type { MachineFacts, Pressure } from "./node-facts.ts";
@@ -22,6 +23,8 @@ export interface NodeSettings {
   readonly facts: MachineFacts;
   /** "containerd://1.6.20". */
   readonly runtimeVersion: string;
+  /** Where local volumes lie. */
+  readonly volumes: string;
 }
 
 export function nodeLabels({ hostname, facts, labels }: NodeSettings): Record<string, string> {
@@ -35,9 +38,12 @@ export function nodeLabels({ hostname, facts, labels }: NodeSettings): Record<st
   };
 }
 
+/** What this node tells those who make volumes on it. */
+export const nodeAnnotations = ({ volumes }: NodeSettings): Record<string, string> => ({ [DIRECTORY]: volumes });
+
 export function newNode(settings: NodeSettings): Draft<Node> {
   return {
-    metadata: { name: settings.name, labels: nodeLabels(settings) },
+    metadata: { name: settings.name, labels: nodeLabels(settings), annotations: nodeAnnotations(settings) },
     spec: {
       taints: [...settings.taints.map((taint) => ({ ...taint })), { key: NOT_READY_TAINT, effect: "NoSchedule" }],
     },

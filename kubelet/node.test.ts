@@ -83,6 +83,7 @@ describe("a node that is kept", () => {
       taints: [],
       facts: await machineFacts("/"),
       runtimeVersion: "containerd://1.6.20",
+      volumes: "/home/volumes",
     };
     keeper = createNodeKeeper({ client, clock, log: silent, signal, events, settings, health: async () => health });
     await keeper.register();

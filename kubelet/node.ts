@@ -10,7 +10,15 @@ import type { Lease, Node } from "../machinery/objects/kinds.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../machinery/objects/status.ts";
 import { type Clock, wireMicroTime } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
-import { type Health, type NodeSettings, newNode, nodeConditions, nodeFields, nodeLabels } from "./node-object.ts";
+import {
+  type Health,
+  type NodeSettings,
+  newNode,
+  nodeAnnotations,
+  nodeConditions,
+  nodeFields,
+  nodeLabels,
+} from "./node-object.ts";
 import { same } from "./pods/status-patch.ts";
 
 export interface NodeContext {
@@ -60,11 +68,14 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
       if (!isAlreadyExists(error)) throw error;
     }
     const found = await client.get("nodes", { name });
-    const missing = Object.entries(nodeLabels(settings)).filter(
-      ([key, value]) => found.metadata.labels?.[key] !== value,
+    const labels = missing(found.metadata.labels, nodeLabels(settings));
+    const annotations = missing(found.metadata.annotations, nodeAnnotations(settings));
+    if (!labels && !annotations) return found;
+    return client.patch(
+      "nodes",
+      { name },
+      { metadata: { ...(labels && { labels }), ...(annotations && { annotations }) } },
     );
-    if (missing.length === 0) return found;
-    return client.patch("nodes", { name }, { metadata: { labels: Object.fromEntries(missing) } });
   }
 
   async function writeStatus(): Promise<void> {
@@ -187,4 +198,13 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
     },
     node: () => node,
   };
+}
+
+/** What of `wanted` is not so yet; undefined where nothing is missing. */
+function missing(
+  found: Readonly<Record<string, string>> | undefined,
+  wanted: Readonly<Record<string, string>>,
+): Record<string, string> | undefined {
+  const entries = Object.entries(wanted).filter(([key, value]) => found?.[key] !== value);
+  return entries.length > 0 ? Object.fromEntries(entries) : undefined;
 }

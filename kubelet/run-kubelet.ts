@@ -38,6 +38,8 @@ import { createProbes } from "./probes/probes.ts";
 import { createKubeletServer } from "./server.ts";
 import { createNodeStats } from "./server-stats.ts";
 import { untilStopped } from "./stopping-runtime.ts";
+import { type ClaimVolumes, createClaimVolumes } from "./volumes/claims.ts";
+import { createLocalVolumes } from "./volumes/local-volumes.ts";
 import { createTokens } from "./volumes/tokens.ts";
 import { createVolumes } from "./volumes/volumes.ts";
 
@@ -58,6 +60,8 @@ export interface KubeletOptions {
   /** Directories of this node's Pods and of their logs. */
   readonly directory: string;
   readonly logs: string;
+  /** Where volumes of claims lie that are this node's own. */
+  readonly volumes: string;
   readonly clusterDns: readonly string[];
   readonly clusterDomain: string;
   /** The resolv.conf that Pods inherit from. */
@@ -84,6 +88,7 @@ export async function runKubelet(given: KubeletOptions): Promise<void> {
     taints: options.taints ?? [],
     facts: options.facts,
     runtimeVersion: `${version.runtimeName}://${version.runtimeVersion}`,
+    volumes: options.volumes,
   };
   const recorded = createEvents({ client, clock, log, signal, host: nodeName });
   const events = recorded.recorder("kubelet");
@@ -105,6 +110,9 @@ export async function runKubelet(given: KubeletOptions): Promise<void> {
 
   const nodes = informers.of("nodes", { fieldSelector: `metadata.name=${nodeName}` });
   nodes.subscribe(({ object }) => void health.prepareNetwork(object));
+  const { inUse } = services.claims;
+  const lookAfterVolumes = createLocalVolumes({ client, clock, log, signal, directory: options.volumes, inUse });
+  nodes.subscribe(({ type, object }) => type !== "deleted" && lookAfterVolumes(object));
   const pods = informers.of("pods", { fieldSelector: `spec.nodeName=${nodeName}` });
   const adopted = workers.start(pods).then(() => health.adopted());
   adopted.catch(() => undefined); // awaited below
@@ -152,7 +160,7 @@ function podServices(
   events: PodServices["events"],
   informers: ReturnType<typeof createInformers>,
   networkProblem: () => string | undefined,
-): PodServices & { readonly workers: ReturnType<typeof createPodWorkers> } {
+): PodServices & { readonly workers: ReturnType<typeof createPodWorkers>; readonly claims: ClaimVolumes } {
   const { client, cri, clock, log, signal } = options;
   const paths = podPaths(options.directory, options.logs);
   const allocatable = nodeFields(settings).allocatable ?? {};
@@ -173,6 +181,8 @@ function podServices(
     onChange: (uid) => workers.referencesChanged(uid),
   });
   const { configMap, secret } = references;
+  const self = informers.of("nodes", { fieldSelector: `metadata.name=${settings.name}` });
+  const claims = createClaimVolumes({ client, node: () => self.get(settings.name), directory: options.volumes });
   const services: PodServices = {
     client,
     clock,
@@ -186,7 +196,7 @@ function podServices(
     }),
     statuses: createStatusWriter({ client, clock, log, signal }),
     images: createImagePulls({ cri, clock, events, secret, sandboxConfig: (pod) => sandboxConfigOf(pod, 0, services) }),
-    volumes: createVolumes({ paths, clock, sources: { configMap, secret, tokens, node } }),
+    volumes: createVolumes({ paths, clock, claims, sources: { configMap, secret, tokens, node } }),
     tokens,
     references,
     probes: createProbes({ clock, prober, events, signal, onChange: (uid) => workers.wake(uid) }),
@@ -203,7 +213,7 @@ function podServices(
     hostHosts: () => readFile("/etc/hosts", "utf8").catch(() => ""),
   };
   const workers = createPodWorkers(services);
-  return { ...services, workers };
+  return { ...services, workers, claims };
 }
 
 /** Read once: a node's resolv.conf that changes reaches Pods after a restart of the kubelet. */

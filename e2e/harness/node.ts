@@ -72,6 +72,7 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
       facts,
       directory: join(directory, "kubelet"),
       logs: join(directory, "logs"),
+      volumes: join(directory, "volumes"),
       clusterDns: ["10.43.0.10"],
       clusterDomain: "cluster.local",
       resolvConf: "/etc/resolv.conf",

@@ -17,6 +17,7 @@ export interface ContainerParts {
   readonly imageRef: string;
   readonly env: readonly EnvVar[];
   readonly mounts: readonly Mount[];
+  readonly devices?: NonNullable<ContainerConfig["devices"]>;
   readonly nodeMemory: number;
   /** The container that an ephemeral one looks into. */
   readonly target?: string | undefined;
@@ -35,6 +36,7 @@ export function containerConfig(pod: Pod, container: Container, parts: Container
     ...(container.workingDir ? { workingDir: container.workingDir } : {}),
     envs: env,
     mounts: parts.mounts,
+    ...(parts.devices?.length ? { devices: parts.devices } : {}),
     labels: { ...identityLabels(pod), [CONTAINER_NAME]: container.name },
     annotations: containerAnnotations(pod, container, attempt),
     logPath: containerLogPath(container.name, attempt),

@@ -8,7 +8,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { EphemeralContainer, Pod } from "../../machinery/objects/kinds.ts";
 import type { Image } from "../cri/messages.ts";
-import { containerMounts } from "../volumes/mounts.ts";
+import { containerDevices, containerMounts } from "../volumes/mounts.ts";
 import type { HostPaths } from "../volumes/volumes.ts";
 import { containerConfig } from "./container-config.ts";
 import { type EnvVar, environment } from "./env.ts";
@@ -69,7 +69,9 @@ async function create(input: StartInput, services: PodServices): Promise<string>
       const mounts = await mountsOf(input, env, podIPs, volumes, services);
       const nodeMemory = services.node().memoryBytes;
       const target = targetOf(input);
-      return containerConfig(pod, container, { attempt, image, imageRef: image.id, env, mounts, nodeMemory, target });
+      const devices = containerDevices(pod, container, volumes);
+      const imageRef = image.id;
+      return containerConfig(pod, container, { attempt, image, imageRef, env, mounts, devices, nodeMemory, target });
     });
   } catch (error) {
     services.events.warning(pod, "Failed", `Error: ${(error as Error).message}`, path);

@@ -7,7 +7,7 @@
 import { mkdir, realpath, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join, sep } from "node:path";
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
-import type { Mount, MountPropagation } from "../cri/messages.ts";
+import type { ContainerConfig, Mount, MountPropagation } from "../cri/messages.ts";
 import { expand } from "../pods/expansion.ts";
 import { type HostPaths, isReadOnlySource } from "./volumes.ts";
 
@@ -36,6 +36,21 @@ export async function containerMounts(pod: Pod, container: Container, facts: Mou
   const words = container.terminationMessagePath ?? "/dev/termination-log";
   if (facts.terminationLog && words !== "") mounts.push({ containerPath: words, hostPath: facts.terminationLog });
   return mounts;
+}
+
+/** The block devices that a container is given as they are, without a file system. */
+export function containerDevices(
+  pod: Pod,
+  container: Container,
+  volumes: HostPaths,
+): NonNullable<ContainerConfig["devices"]> {
+  return (container.volumeDevices ?? []).map(({ name, devicePath }) => {
+    const hostPath = volumes.get(name);
+    const volume = pod.spec?.volumes?.find((candidate) => candidate.name === name);
+    if (!volume || hostPath === undefined)
+      throw new Error(`cannot find volume "${name}" to pass into container "${container.name}"`);
+    return { containerPath: devicePath, hostPath, permissions: isReadOnlySource(volume) ? "r" : "mrw" };
+  });
 }
 
 async function volumeMount(pod: Pod, container: Container, mount: VolumeMount, facts: MountFacts): Promise<Mount> {

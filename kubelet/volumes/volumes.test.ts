@@ -6,6 +6,7 @@ import type { ConfigMap, Container, Pod, Secret, Volume } from "../../machinery/
 import { fakeClock } from "../../machinery/process/fake-clock.ts";
 import { podPaths } from "../pods/paths.ts";
 import { aPod, container } from "../pods/pod.fixture.ts";
+import { createClaimVolumes } from "./claims.ts";
 import { containerMounts } from "./mounts.ts";
 import { createVolumes, type PodVolumes } from "./volumes.ts";
 
@@ -26,6 +27,7 @@ beforeEach(async () => {
   volumes = createVolumes({
     paths: podPaths(directory, join(directory, "logs")),
     clock: fakeClock(),
+    claims: createClaimVolumes({ client: { find: async () => undefined }, node: () => undefined, directory }),
     sources: {
       configMap: async (_namespace, name) => find(name) as ConfigMap | undefined,
       secret: async (_namespace, name) => find(name) as Secret | undefined,
@@ -117,7 +119,11 @@ describe("configuration in files", () => {
       { configMap: { name: "settings", items: [{ key: "none", path: "x" }] } },
       "configmap references non-existent config key: none",
     ],
-    ["a claim", { persistentVolumeClaim: { claimName: "disk" } }, "persistent volumes are not there yet"],
+    [
+      "a claim",
+      { persistentVolumeClaim: { claimName: "disk" } },
+      'failed to fetch PVC from API server: persistentvolumeclaims "disk" not found',
+    ],
     ["a kind of volume", { nfs: { server: "x", path: "/" } }, "volumes of type nfs are not supported"],
   ];
   it.each(missing)("is refused without %s", async (_name, volume, message) => {

@@ -11,6 +11,7 @@ import { unitValue } from "../../machinery/objects/quantity.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { PodPaths } from "../pods/paths.ts";
 import { writeAtomically } from "./atomic-write.ts";
+import { type ClaimVolumes, isClaim } from "./claims.ts";
 import { mountsUnder, prepareEmptyDir, unmount } from "./empty-dir.ts";
 import { prepareHostPath } from "./host-path.ts";
 import { DEFAULT_MODE, type Payload } from "./payload.ts";
@@ -20,6 +21,7 @@ import { configMapPayload, fieldsPayload, secretPayload, type VolumeJob, type Vo
 export interface VolumesContext {
   readonly paths: PodPaths;
   readonly sources: VolumeSources;
+  readonly claims: ClaimVolumes;
   readonly clock: Clock;
 }
 
@@ -60,7 +62,7 @@ const PAYLOADS: Readonly<Record<string, Build>> = {
   projected: ({ projected = {} }, job) => projectedPayload(projected, job),
 };
 
-export function createVolumes({ paths, sources, clock }: VolumesContext): PodVolumes {
+export function createVolumes({ paths, sources, claims, clock }: VolumesContext): PodVolumes {
   async function prepareOne(volume: Volume, pod: Pod): Promise<string> {
     const path = paths.volume(pod.metadata.uid, volume.name);
     const build = payloadOf(volume);
@@ -80,6 +82,7 @@ export function createVolumes({ paths, sources, clock }: VolumesContext): PodVol
       await prepareHostPath(volume.hostPath.path, volume.hostPath.type);
       return volume.hostPath.path;
     }
+    if (isClaim(volume)) return claims.prepare(pod, volume);
     throw new Error(unsupported(volume));
   }
 
@@ -88,6 +91,7 @@ export function createVolumes({ paths, sources, clock }: VolumesContext): PodVol
     for (const point of await mountsUnder(directory)) await unmount(point);
     await rm(directory, { recursive: true, force: true });
     sources.tokens.forget(uid);
+    claims.release(uid);
   }
 
   return {
@@ -133,15 +137,11 @@ function payloadOf(volume: Volume): Build | undefined {
 const fsGroup = (pod: Pod): number | undefined => pod.spec?.securityContext?.fsGroup;
 
 function unsupported(volume: Volume): string {
-  if (volume.persistentVolumeClaim) {
-    const { claimName } = volume.persistentVolumeClaim;
-    return `persistentvolumeclaim "${claimName}": persistent volumes are not there yet on this node`;
-  }
   const kind = Object.keys(volume).find((key) => key !== "name") ?? "unknown";
   return `no volume plugin matched: volumes of type ${kind} are not supported by this node`;
 }
 
-/** Sources that are written on the host only once a Pod needs them, and never changed by its containers. */
+/** Files that the kubelet writes, and claims that the Pod wants only to read: no container changes them. */
 export function isReadOnlySource(volume: Volume): boolean {
-  return payloadOf(volume) !== undefined;
+  return payloadOf(volume) !== undefined || volume.persistentVolumeClaim?.readOnly === true;
 }

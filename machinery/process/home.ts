@@ -32,6 +32,8 @@ export interface HomePaths {
   readonly cgroup: string;
   /** The kubelet's pods: volumes, termination logs, checkpoints. */
   readonly kubelet: string;
+  /** Volumes of claims whose data lies on this node: it survives everything but `down --purge`. */
+  readonly volumes: string;
   /** Container logs as files: <namespace>_<pod>_<uid>/<container>/<restart>.log */
   readonly podLogs: string;
   /** Compile cache, derived schema: may be deleted at any time. */
@@ -56,6 +58,7 @@ export function homePaths(root: string): HomePaths {
     cniData: at("cni", "data"),
     cgroup: `/k8ts-${createHash("sha256").update(root).digest("hex").slice(0, 8)}`,
     kubelet: at("kubelet"),
+    volumes: at("volumes"),
     podLogs: at("pod-logs"),
     cache: at("cache"),
   };
