@@ -155,7 +155,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     ...(rootCa ? [rootCaPublisher(rootCa)] : []),
     nodeLifecycleController({ clock, gracePeriodMs: nodeMonitorGraceMs }),
     nodeIpamController(clusterCidr),
-    taintEvictionController,
+    taintEvictionController(),
     podGcController(endedPodThreshold),
     persistentVolumeBinder(),
     volumeExpandController(),

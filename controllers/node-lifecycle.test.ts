@@ -132,6 +132,7 @@ describe("nodes", () => {
     expect(await taints("a")).toEqual([]);
     await live(400_000);
     expect(await pods()).toEqual(["web"]);
+    expect(await cluster.events("web")).toContain("Normal TaintManagerEviction Cancelling deletion of Pod default/web");
   });
 
   it("that all fall silent keep their Pods: the fault may be ours", async () => {

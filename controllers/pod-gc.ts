@@ -1,8 +1,9 @@
 /**
  * Pod GC: removes Pods that nobody else will: of nodes that are gone, ended ones beyond a number,
- * and deleted ones that never had a node.
+ * and deleted ones that never had a node, or whose node somebody declared to be out of service.
  *
- * That a node is gone is asked of the server, twice with some time between, before its Pods go.
+ * That a node is gone is asked of the server, twice with some time between, before its Pods go. A Pod that had not
+ * ended is marked as failed first, so that whoever counts it knows.
  * Dependents of deleted owners are garbage-collector.ts.
  */
 import type { Change, Lister } from "../machinery/client/informer.ts";
@@ -14,6 +15,7 @@ import {
   type Outcome,
   type Services,
 } from "../machinery/loop/controller.ts";
+import { isTrue } from "../machinery/objects/conditions.ts";
 import type { Node, Pod } from "../machinery/objects/kinds.ts";
 import { isNotFound } from "../machinery/objects/status.ts";
 import { isTerminal } from "./pod-state.ts";
@@ -37,7 +39,7 @@ export function podGcController(endedThreshold: number): Controller {
         const keys = isSuspicious(change.object, listers["nodes"] as unknown as Lister<Node>) ? [change.key] : [];
         return ended.size > endedThreshold ? [...keys, ENDED] : keys;
       },
-      nodes: podsOfDeleted,
+      nodes: podsOfLost,
     },
 
     async reconcile(key, context): Promise<Outcome> {
@@ -48,7 +50,13 @@ export function podGcController(endedThreshold: number): Controller {
         if (pod.metadata.deletionTimestamp) await remove(pod, undefined, context);
         return done;
       }
-      if (context.nodes.get(pod.spec.nodeName)) return done;
+      const cached = context.nodes.get(pod.spec.nodeName);
+      if (cached) {
+        if (!pod.metadata.deletionTimestamp || !isOutOfService(cached)) return done;
+        const node = await context.client.find("nodes", { name: pod.spec.nodeName });
+        if (node && isOutOfService(node)) await remove(pod, undefined, context);
+        return done;
+      }
       const now = context.clock.monotonic();
       const since = missingSince.get(pod.metadata.uid) ?? now;
       missingSince.set(pod.metadata.uid, since);
@@ -66,33 +74,51 @@ function note({ key, type, object }: Change<Pod>, ended: Set<string>, missingSin
   else ended.delete(key);
 }
 
-const isSuspicious = ({ spec, metadata }: Pod, nodes: Lister<Node>): boolean =>
-  spec?.nodeName ? !nodes.get(spec.nodeName) : metadata.deletionTimestamp !== undefined;
+function isSuspicious({ spec, metadata }: Pod, nodes: Lister<Node>): boolean {
+  const node = spec?.nodeName ? nodes.get(spec.nodeName) : undefined;
+  if (spec?.nodeName && !node) return true;
+  return metadata.deletionTimestamp !== undefined && (!node || isOutOfService(node));
+}
 
-function podsOfDeleted({ type, key: node }: Change<Node>, listers: Readonly<Record<string, unknown>>): string[] {
-  if (type !== "deleted") return [];
+const OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
+
+/** Said by people about a node that is off for good: nothing of it runs any more. */
+const isOutOfService = ({ spec, status }: Node): boolean =>
+  !isTrue(status?.conditions, "Ready") && (spec?.taints?.some(({ key }) => key === OUT_OF_SERVICE) ?? false);
+
+function podsOfLost(
+  { type, key: node, object, old }: Change<Node>,
+  listers: Readonly<Record<string, unknown>>,
+): string[] {
+  const declared = isOutOfService(object) && !(old && isOutOfService(old));
+  if (type !== "deleted" && !declared) return [];
   return (listers["pods"] as Lister<Pod>)
     .list()
-    .filter(({ spec }) => spec?.nodeName === node)
+    .filter(({ spec, metadata }) => spec?.nodeName === node && (type === "deleted" || metadata.deletionTimestamp))
     .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
 }
 
-/** The oldest ended Pods go, down to the threshold. */
+/** Evicted Pods go first, then the oldest that ended, down to the threshold. */
 async function trim(ended: ReadonlySet<string>, threshold: number, context: Context): Promise<Outcome> {
   const pods = [...ended].flatMap((key) => context.pods.get(key) ?? []);
-  const age = ({ metadata }: Pod) => Date.parse(metadata.creationTimestamp);
-  const surplus = pods.sort((a, b) => age(a) - age(b)).slice(0, Math.max(0, pods.length - threshold));
-  for (const pod of surplus) await remove(pod, undefined, context);
+  const surplus = goingFirst(pods).slice(0, Math.max(0, pods.length - threshold));
+  for (const pod of surplus) if (!pod.metadata.deletionTimestamp) await remove(pod, undefined, context);
   return done;
 }
 
-/** Deletes at once: there is no kubelet that would confirm. `why` marks a Pod that had not ended as failed. */
+export function goingFirst(pods: readonly Pod[]): readonly Pod[] {
+  const rank = ({ status }: Pod) => (status?.phase === "Failed" && status.reason === "Evicted" ? 0 : 1);
+  const age = ({ metadata }: Pod) => Date.parse(metadata.creationTimestamp);
+  return [...pods].sort((a, b) => rank(a) - rank(b) || age(a) - age(b) || (a.metadata.name < b.metadata.name ? -1 : 1));
+}
+
+/** Deletes at once: there is no kubelet that would confirm. `why`: what the Pod says about it. */
 async function remove(pod: Pod, why: string | undefined, { client, clock }: Context): Promise<void> {
   const { namespace, name, uid } = pod.metadata;
   try {
-    if (why && !isTerminal(pod)) {
-      const status = { ...disrupted(pod, "DeletionByPodGC", why, clock.now()), phase: "Failed" };
-      await client.updateStatus("pods", { ...pod, status });
+    if (!isTerminal(pod)) {
+      const marked = why ? disrupted(pod, "DeletionByPodGC", why, clock.now()) : pod.status;
+      await client.updateStatus("pods", { ...pod, status: { ...marked, phase: "Failed" } });
     }
     await client.delete("pods", { namespace, name }, { preconditions: { uid }, gracePeriodSeconds: 0 });
   } catch (error) {

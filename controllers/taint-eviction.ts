@@ -22,31 +22,45 @@ import { sameJson } from "./canonical-json.ts";
 
 type Context = { readonly pods: Lister<Pod>; readonly nodes: Lister<Node> } & Services;
 
-export const taintEvictionController: Controller = defineController({
-  name: "taint-eviction-controller",
-  workers: 8,
-  watches: { pods: placedOrChanged, nodes: podsOnTainted },
+export function taintEvictionController(): Controller {
+  /** Pods whose deletion is planned ► their uid. */
+  const planned = new Map<string, string>();
+  return defineController({
+    name: "taint-eviction-controller",
+    workers: 8,
+    watches: { pods: placedOrChanged, nodes: podsOnTainted },
 
-  async reconcile(key, context): Promise<Outcome> {
-    const pod = context.pods.get(key);
-    if (!pod?.spec?.nodeName || pod.metadata.deletionTimestamp) return done;
-    const now = context.clock.now();
-    const wait = timeLeft(pod, context.nodes.get(pod.spec.nodeName), now);
-    if (wait === undefined) return done;
-    if (wait > 0) return again(wait);
+    async reconcile(key, context): Promise<Outcome> {
+      const pod = context.pods.get(key);
+      if (!pod?.spec?.nodeName || pod.metadata.deletionTimestamp) {
+        planned.delete(key);
+        return done;
+      }
+      const plan = (wait: number | undefined): Outcome => {
+        if (wait !== undefined) planned.set(key, pod.metadata.uid);
+        else if (planned.get(key) === pod.metadata.uid)
+          context.events.normal(pod, "TaintManagerEviction", `Cancelling deletion of Pod ${key}`);
+        if (wait === undefined) planned.delete(key);
+        return wait === undefined ? done : again(wait);
+      };
+      const now = context.clock.now();
+      const wait = timeLeft(pod, context.nodes.get(pod.spec.nodeName), now);
+      if (wait !== 0) return plan(wait);
 
-    const node = await context.client.find("nodes", { name: pod.spec.nodeName });
-    const left = timeLeft(pod, node, now);
-    if (left === undefined) return done;
-    if (left > 0) return again(left);
-    await evict(pod, context);
-    return done;
-  },
-});
+      const node = await context.client.find("nodes", { name: pod.spec.nodeName });
+      const left = timeLeft(pod, node, now);
+      if (left !== 0) return plan(left);
+      await evict(pod, context);
+      planned.delete(key);
+      return done;
+    },
+  });
+}
 
 /** A Pod that came to a node, or whose tolerations changed. */
 function placedOrChanged({ key, object, old, type }: Change<Pod>): string[] {
-  if (type === "deleted" || !object.spec?.nodeName) return [];
+  if (type === "deleted") return [key];
+  if (!object.spec?.nodeName) return [];
   const before = old?.spec;
   return before?.nodeName === object.spec.nodeName && sameJson(before.tolerations, object.spec.tolerations)
     ? []
