@@ -20,6 +20,8 @@ import { bootstrap } from "./bootstrap.ts";
 import { asApi } from "./cache/errors.ts";
 import { createWatchCache } from "./cache/watch-cache.ts";
 import { createDefinitions, definitionsRow } from "./custom/definitions.ts";
+import type { ReadNode } from "./node-metrics/contract.ts";
+import { readNodeThrough } from "./node-metrics/read-node.ts";
 import { drained } from "./request/drained.ts";
 import type { HealthCheck } from "./request/health.ts";
 import { createServerMetrics } from "./request/metrics.ts";
@@ -56,6 +58,8 @@ export interface ApiserverOptions {
   readonly peers?: PeerIdentity | undefined;
   /** Longest that a request may take which is no watch or stream. */
   readonly requestMs?: number;
+  /** How a node is asked what it uses; default: through its tunnel. */
+  readonly readNode?: ReadNode | undefined;
 }
 
 export interface Apiserver {
@@ -115,6 +119,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     serviceCidr,
     nodePorts,
     tunnels,
+    readNode: options.readNode ?? readNodeThrough(tunnels),
     checks,
     address: `${advertiseAddress}:${port}`,
     stopping: stop.signal,
@@ -193,6 +198,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
       await idle(limits.drainMs);
       await definitions.stopped();
       await policyStatus.stopped();
+      await server.nodeMetrics.close();
       registry.close();
       webhooks.close();
       await client.transport.close();

@@ -101,6 +101,11 @@ export const bootstrapRoles: readonly BootstrapRole[] = [
   { name: "admin", rules: [...adminRules, ...editRules, ...viewRules], aggregateFrom: "admin" },
   { name: "edit", rules: [...editRules, ...viewRules], aggregateFrom: "edit", aggregateTo: "admin" },
   { name: "view", rules: viewRules, aggregateFrom: "view", aggregateTo: "edit" },
+  {
+    name: "system:aggregated-metrics-reader",
+    rules: [rule(READ, "metrics.k8s.io", "pods nodes")],
+    aggregateTo: "view",
+  },
   { name: "system:aggregate-to-admin", rules: adminRules, aggregateTo: "admin" },
   { name: "system:aggregate-to-edit", rules: editRules, aggregateTo: "edit" },
   { name: "system:aggregate-to-view", rules: viewRules, aggregateTo: "view" },

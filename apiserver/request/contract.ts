@@ -15,6 +15,7 @@ import type { Attributes, Authorizer, CachedObjects, User } from "../auth/contra
 import type { Rbac } from "../auth/rbac.ts";
 import type { Tokens } from "../auth/tokens.ts";
 import type { CachedObject, ResourceCache, WatchCache } from "../cache/contract.ts";
+import type { NodeMetrics } from "../node-metrics/contract.ts";
 import type { ResourceRow, SubresourceRow } from "../resources/contract.ts";
 import type { Schema } from "../schema/contract.ts";
 import type { Decoders } from "../schema/decode.ts";
@@ -54,6 +55,8 @@ export interface Server {
   /** What else a write must change in its transaction: addresses and ports of a Service. */
   readonly allocate: Allocate;
   readonly tunnels: Tunnels | undefined;
+  /** What nodes and Pods use. */
+  readonly nodeMetrics: NodeMetrics;
   readonly metrics: ServerMetrics;
   /** Undefined without a policy. */
   readonly audit: Audit | undefined;

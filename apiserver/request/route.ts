@@ -8,6 +8,7 @@ import type { ResourceRow, SubresourceRow } from "../resources/contract.ts";
 import type { ResourceExchange, Server, Step } from "./contract.ts";
 import { create } from "./create.ts";
 import { remove, removeCollection } from "./delete.ts";
+import { getMetrics, listMetrics } from "./metrics-api.ts";
 import type { Representation } from "./negotiate.ts";
 import { patch } from "./patch.ts";
 import type { RequestInfo } from "./path.ts";
@@ -34,6 +35,8 @@ const steps: Readonly<Record<string, Step>> = {
   deletecollection: removeCollection,
 };
 
+const measuredSteps: Readonly<Record<string, Step>> = { get: getMetrics, list: listMetrics };
+
 /** Verbs of single objects; the others are of collections. */
 const NAMED: ReadonlySet<string> = new Set(["get", "update", "patch", "delete"]);
 /** A list or watch may have the name that its field selector says. */
@@ -56,10 +59,10 @@ export function route(server: Server, info: RequestInfo): Route {
   }
   if (row.custom?.terminating && info.verb === "create")
     throw methodNotAllowed("create not allowed while custom resource definition is terminating");
-  const step = steps[info.verb];
+  const step = (row.measured ? measuredSteps : steps)[info.verb];
   if (NAMED.has(info.verb) !== (info.name !== "") && !SELECTING.has(info.verb)) throw methodNotAllowed();
   if (!step || !(row.verbs as readonly string[]).includes(info.verb)) throw methodNotAllowed();
-  return { ...base, subresource: undefined, step: row.virtual ? createVirtual : step, forms: FORMS };
+  return { ...base, subresource: undefined, step: row.virtual && !row.measured ? createVirtual : step, forms: FORMS };
 }
 
 /** Single objects of a namespaced kind are in a namespace; only lists and watches may look into all of them. */

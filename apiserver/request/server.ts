@@ -19,6 +19,8 @@ import { createTokens, type TokenOptions } from "../auth/tokens.ts";
 import type { WatchCache } from "../cache/contract.ts";
 import { storagePrefix } from "../cache/keys.ts";
 import { createRegistry, type Registry } from "../custom/registry.ts";
+import { createCollector } from "../node-metrics/collector.ts";
+import type { ReadNode } from "../node-metrics/contract.ts";
 import { ResourceTable } from "../resources/table.ts";
 import type { Schema } from "../schema/contract.ts";
 import { createDecoders } from "../schema/decode.ts";
@@ -34,6 +36,7 @@ import type { Server } from "./contract.ts";
 import { createHandler } from "./handler.ts";
 import type { HealthCheck } from "./health.ts";
 import type { ServerMetrics } from "./metrics.ts";
+import { readyNodes } from "./metrics-api.ts";
 import { createCachedObjects, createResources } from "./resources.ts";
 import { version } from "./version.ts";
 
@@ -48,6 +51,7 @@ export interface ServerOptions {
   readonly serviceCidr: string;
   readonly nodePorts: readonly [number, number];
   readonly tunnels?: Tunnels | undefined;
+  readonly readNode: ReadNode;
   /** Checks besides those of the pipeline itself. */
   readonly checks: readonly HealthCheck[];
   readonly address: string;
@@ -97,7 +101,12 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     schema,
     decoders,
     protobuf,
-    openApi: createOpenApi({ schema, rows: () => resources.rows, version: version.gitVersion, clock }),
+    openApi: createOpenApi({
+      schema,
+      rows: () => resources.rows.filter(({ measured }) => !measured),
+      version: version.gitVersion,
+      clock,
+    }),
     fields,
     resources,
     cache,
@@ -120,6 +129,13 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     ),
     allocate: addresses.allocate,
     tunnels: options.tunnels,
+    nodeMetrics: createCollector({
+      clock,
+      log,
+      nodes: () => readyNodes(objects),
+      readNode: options.readNode,
+      stopping,
+    }),
     metrics: options.metrics,
     audit:
       options.audit &&

@@ -121,6 +121,8 @@ export interface ResourceRow {
   readonly strategy: Strategy;
   /** Only created, answered and forgotten: TokenReview, SubjectAccessReview … */
   readonly virtual?: boolean;
+  /** Measured when somebody asks, and stored nowhere: metrics.k8s.io. */
+  readonly measured?: boolean;
   /** True where no component of k8ts acts on it yet: stored and served only (README lists these). */
   readonly storedOnly?: boolean;
   /** Where the kind is another representation of objects that are stored as another kind. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { loadSchema } from "../schema/load.ts";
+import { metricRows } from "./rows-metrics.ts";
 import { minimal, tryCreate, tryUpdate } from "./sample-objects.ts";
 import { builtinResources, ResourceTable } from "./table.ts";
 
@@ -60,7 +61,7 @@ describe("the table of resources", () => {
     table.remove(deployments!);
     expect(table.find("apps", "v1", "deployments")).toBeUndefined();
     table.add(deployments!);
-    expect(table.rows).toHaveLength(builtinResources.length);
+    expect(table.rows).toHaveLength(builtinResources.length + metricRows.length);
   });
 
   test.each(rows)("%s survives objects that lack everything", (_name, row) => {

@@ -35,6 +35,16 @@ export function humanDuration(ms: number): string {
   return rest === 0 ? whole : `${whole}${rest}${restName}`;
 }
 
+/** As Go writes a duration, in milliseconds at most: "15.203s", "1m0s". */
+export function durationText(ms: number): string {
+  const whole = Math.round(ms);
+  const minutes = Math.floor(whole / 60_000);
+  const seconds = `${(whole % 60_000) / 1000}s`;
+  if (minutes === 0) return whole > 0 && whole < 1000 ? `${whole}ms` : seconds;
+  const hours = Math.floor(minutes / 60);
+  return `${hours > 0 ? `${hours}h` : ""}${minutes % 60}m${seconds}`;
+}
+
 /** The age of a wire time at `now`; "<unknown>" where there is none. */
 export function age(since: string | undefined | null, now: number): string {
   return since ? humanDuration(now - Date.parse(since)) : "<unknown>";

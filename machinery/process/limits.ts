@@ -111,6 +111,12 @@ export const limits = {
   queueKeys: 200_000,
   /** Scheduler: bindings and conditions being written at the same time. */
   schedulerWrites: 64,
+  /** Scheduler: kinds of Pods that are counted by node and domain as they come and go. */
+  schedulerTallies: 256,
+  /** Scheduler: happenings kept for Pods that are being tried. */
+  schedulerMissed: 2_000,
+  /** Scheduler: Pods that have a node and wait for a permit or their volumes; at more no other is decided. */
+  schedulerReserved: 5_000,
   /** Events recorder: distinct events waiting to be written. */
   recorderEvents: 1_000,
   /** Events recorder: objects and texts remembered to count repeats. */
@@ -133,6 +139,10 @@ export const limits = {
   /** A tunnel is pinged this often, and given up when nothing came for so long. */
   tunnelPingMs: 10_000,
   tunnelDeadMs: 30_000,
+  /** Nodes that are asked for their metrics at a time, how long one may take, and how much it may tell. */
+  nodesAskedForMetrics: 32,
+  nodeMetricsMs: 10_000,
+  nodeMetricsChars: 16 * MB,
   /** How long a dial waits for an agent that is reconnecting. */
   tunnelDialMs: 5_000,
   /** Longest back-off of an agent that opens its tunnel again. */
