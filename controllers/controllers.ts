@@ -33,6 +33,7 @@ import { certificateSigningController } from "./certificate-signing.ts";
 import { clusterRoleAggregationController } from "./clusterrole-aggregation.ts";
 import { cronJobController } from "./cronjob.ts";
 import { deploymentController } from "./deployment.ts";
+import { disruptionController } from "./disruption.ts";
 import { endpointsController } from "./endpoints.ts";
 import { endpointSliceController } from "./endpointslice.ts";
 import { endpointSliceMirroringController } from "./endpointslice-mirroring.ts";
@@ -52,6 +53,7 @@ import { resourceQuotaController } from "./resource-quota.ts";
 import { rootCaPublisher } from "./root-ca-publisher.ts";
 import { ipAddressController, serviceCidrController } from "./service-cidrs.ts";
 import { serviceAccountController } from "./serviceaccount.ts";
+import { staleDisruptionController } from "./stale-disruption.ts";
 import { statefulSetController } from "./statefulset.ts";
 import { taintEvictionController } from "./taint-eviction.ts";
 import { tokenCleanerController } from "./token-cleaner.ts";
@@ -63,6 +65,8 @@ export const CONTROLLERS_USER = "system:kube-controller-manager";
 
 export const controllerDefaults = {
   clusterCidr: "10.42.0.0/16",
+  nodeIpv4Bits: 24,
+  nodeIpv6Bits: 64,
   nodeMonitorGraceMs: 50_000,
   endedPodThreshold: 12_500,
 } as const;
@@ -80,6 +84,8 @@ export interface ControllersOptions {
   /** Signs certificates that were approved; without it nobody does. */
   readonly signing?: KeyPair | undefined;
   readonly clusterCidr?: string;
+  readonly nodeIpv4Bits?: number;
+  readonly nodeIpv6Bits?: number;
   readonly nodeMonitorGraceMs?: number;
   readonly endedPodThreshold?: number;
   /** Makes those look again whom a wall clock that jumped would keep waiting; without it only timers do. */
@@ -133,6 +139,8 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     rootCa,
     signing,
     clusterCidr = controllerDefaults.clusterCidr,
+    nodeIpv4Bits = controllerDefaults.nodeIpv4Bits,
+    nodeIpv6Bits = controllerDefaults.nodeIpv6Bits,
     nodeMonitorGraceMs = controllerDefaults.nodeMonitorGraceMs,
     endedPodThreshold = controllerDefaults.endedPodThreshold,
   } = options;
@@ -143,6 +151,8 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     statefulSetController,
     jobController(),
     cronJobController(options),
+    disruptionController(),
+    staleDisruptionController,
     ttlAfterFinished,
     endpointSliceController(),
     endpointSliceMirroringController(),
@@ -154,7 +164,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     ipAddressController,
     ...(rootCa ? [rootCaPublisher(rootCa)] : []),
     nodeLifecycleController({ clock, gracePeriodMs: nodeMonitorGraceMs }),
-    nodeIpamController(clusterCidr),
+    nodeIpamController({ clusterCidr, nodeBits: { IPv4: nodeIpv4Bits, IPv6: nodeIpv6Bits } }),
     taintEvictionController(),
     podGcController(endedPodThreshold),
     persistentVolumeBinder(),
@@ -187,7 +197,19 @@ export const controllersComponent = defineComponent({
       type: "string",
       value: "CIDR",
       default: controllerDefaults.clusterCidr,
-      help: "Pod addresses of the whole cluster",
+      help: "Pod addresses of the whole cluster: one range, or one of each family with a comma",
+    },
+    "node-cidr-mask-size-ipv4": {
+      type: "number",
+      value: "BITS",
+      default: controllerDefaults.nodeIpv4Bits,
+      help: "prefix length of a node's block of Pod addresses",
+    },
+    "node-cidr-mask-size-ipv6": {
+      type: "number",
+      value: "BITS",
+      default: controllerDefaults.nodeIpv6Bits,
+      help: "the same, of IPv6",
     },
     "node-monitor-grace-period": {
       type: "number",
@@ -228,6 +250,8 @@ export const controllersComponent = defineComponent({
           flags["cluster-signing-key-file"] ?? join(homePaths(home).pki, "ca.key"),
         ),
         clusterCidr: flags["cluster-cidr"],
+        nodeIpv4Bits: flags["node-cidr-mask-size-ipv4"],
+        nodeIpv6Bits: flags["node-cidr-mask-size-ipv6"],
         nodeMonitorGraceMs: flags["node-monitor-grace-period"] * 1000,
         endedPodThreshold: flags["terminated-pod-gc-threshold"],
       });

@@ -3,6 +3,7 @@
  *
  * No two nodes ever get the same block: one worker decides, and it remembers what it has given
  * before its cache shows it. A node that has a block keeps it; a deleted node's block is free again.
+ * Addresses of Services are never given. Where there are two ranges, a node gets a block of each.
  */
 import type { Lister } from "../machinery/client/informer.ts";
 import {
@@ -13,58 +14,71 @@ import {
   type Outcome,
   type Services,
 } from "../machinery/loop/controller.ts";
-import { parseCidr } from "../machinery/objects/ip.ts";
 import type { Node } from "../machinery/objects/kinds.ts";
+import { type AddressBlocks, createAddressBlocks } from "./address-blocks.ts";
 
-const NODE_BITS = 24;
+export interface NodeIpamOptions {
+  /** "10.42.0.0/16", or one of each family: "10.42.0.0/16,fd00:42::/48". */
+  readonly clusterCidr: string;
+  /** Prefix length of a node's block. */
+  readonly nodeBits: { readonly IPv4: number; readonly IPv6: number };
+}
 
-/** `clusterCidr` is IPv4: "10.42.0.0/16". */
-export function nodeIpamController(clusterCidr: string): Controller {
-  const blocks = blocksOf(clusterCidr);
-  /** Node uid ► the block it was given. */
-  const given = new Map<string, string>();
+export function nodeIpamController({ clusterCidr, nodeBits }: NodeIpamOptions): Controller {
+  const ranges = rangesOf(clusterCidr, nodeBits);
+  /** Node uid ► the blocks it was given. */
+  const given = new Map<string, readonly string[]>();
+  const hold = (owner: string, blocks: readonly string[]) => {
+    for (const range of ranges) range.hold(owner, blocks);
+  };
   return defineController({
     name: "node-ipam-controller",
     watches: {
       nodes: (change) => {
-        if (change.type === "deleted") given.delete(change.object.metadata.uid);
+        const { uid } = change.object.metadata;
+        if (change.old && change.old.metadata.uid !== uid) forget(change.old.metadata.uid, given, hold);
+        if (change.type === "deleted") forget(uid, given, hold);
+        else if (blocksHeld(change.object).length > 0) hold(uid, blocksHeld(change.object));
         return enqueueSelf(change);
+      },
+      servicecidrs: ({ type, key, object }) => {
+        hold(`services/${key}`, type === "deleted" ? [] : (object.spec?.cidrs ?? []));
+        return [];
       },
     },
 
     async reconcile(name, { nodes, client, events }: { readonly nodes: Lister<Node> } & Services): Promise<Outcome> {
       const node = nodes.get(name);
-      if (!node || node.spec?.podCIDR) return done;
+      if (!node || blocksHeld(node).length > 0) return done;
       const { uid, resourceVersion } = node.metadata;
-      const taken = new Set([...given.values(), ...nodes.list().flatMap(blocksHeld)]);
-      const block = given.get(uid) ?? blocks.find((one) => !taken.has(one));
-      if (!block) {
+      const blocks = given.get(uid) ?? ranges.flatMap((range) => range.free() ?? []);
+      if (blocks.length < ranges.length) {
         events.normal(node, "CIDRNotAvailable", `Node ${name} status is now: CIDRNotAvailable`);
         throw new Error(`no Pod addresses are left for node ${name} in ${clusterCidr}`);
       }
-      given.set(uid, block);
+      given.set(uid, blocks);
+      hold(uid, blocks);
       await client.patch(
         "nodes",
         { name },
-        { metadata: { uid, resourceVersion }, spec: { podCIDR: block, podCIDRs: [block] } },
+        { metadata: { uid, resourceVersion }, spec: { podCIDR: blocks[0], podCIDRs: blocks } },
       );
       return done;
     },
   });
 }
 
+function forget(uid: string, given: Map<string, unknown>, hold: (owner: string, blocks: readonly string[]) => void) {
+  given.delete(uid);
+  hold(uid, []);
+}
+
 const blocksHeld = ({ spec }: Node): readonly string[] => spec?.podCIDRs ?? (spec?.podCIDR ? [spec.podCIDR] : []);
 
-/** The node blocks of a cluster's range, in order. */
-export function blocksOf(clusterCidr: string): readonly string[] {
-  const range = parseCidr(clusterCidr);
-  if (range?.family !== "IPv4" || range.bits > NODE_BITS)
-    throw new Error(`the cluster's Pod range must be an IPv4 block of at least /${NODE_BITS}: ${clusterCidr}`);
-  const first = range.address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
-  const base = first - (first % 2 ** (32 - range.bits));
-  return Array.from({ length: 2 ** (NODE_BITS - range.bits) }, (_, i) => {
-    const address = base + i * 2 ** (32 - NODE_BITS);
-    const parts = [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256);
-    return `${parts.join(".")}/${NODE_BITS}`;
-  });
+function rangesOf(clusterCidr: string, nodeBits: NodeIpamOptions["nodeBits"]): readonly AddressBlocks[] {
+  const parts = clusterCidr.split(",").map((part) => part.trim());
+  const ranges = parts.map((part) => createAddressBlocks(part, part.includes(":") ? nodeBits.IPv6 : nodeBits.IPv4));
+  if (ranges.length > 2 || new Set(ranges.map(({ range }) => range.family)).size < ranges.length)
+    throw new Error(`the cluster's Pod range must be one block, or one of each family: ${clusterCidr}`);
+  return ranges;
 }
