@@ -32,6 +32,7 @@ import { certificateCleaningController } from "./certificate-cleaning.ts";
 import { certificateSigningController } from "./certificate-signing.ts";
 import { clusterRoleAggregationController } from "./clusterrole-aggregation.ts";
 import { cronJobController } from "./cronjob.ts";
+import { daemonSetController } from "./daemonset.ts";
 import { deploymentController } from "./deployment.ts";
 import { disruptionController } from "./disruption.ts";
 import { endpointsController } from "./endpoints.ts";
@@ -149,6 +150,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     replicaSetController(),
     replicationControllerController(),
     statefulSetController,
+    daemonSetController(),
     jobController(),
     cronJobController(options),
     disruptionController(),

@@ -21,13 +21,14 @@ import { findCondition, withCondition, withoutCondition } from "../machinery/obj
 import { kinds, type Pod, type ReplicaSet, type ReplicationController } from "../machinery/objects/kinds.ts";
 import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
 import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
-import { ApiError, isNotFound } from "../machinery/objects/status.ts";
+import { ApiError } from "../machinery/objects/status.ts";
 import type { Draft, StoredObject } from "../machinery/objects/wire.ts";
 import { wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim } from "./claim.ts";
 import { createPodCreations, type PodCreations } from "./pod-creations.ts";
 import { podsToDelete } from "./pod-deletion-order.ts";
+import { createPodDeletions, type PodDeletions } from "./pod-deletions.ts";
 import { ownerKey, podFromTemplate } from "./pod-from-template.ts";
 import { isActive, isAvailable, isReady, isTerminating, timeToAvailable } from "./pod-state.ts";
 
@@ -57,6 +58,7 @@ export const replicaSetController = (): Controller => replicaController(REPLICA_
 interface Asked {
   readonly expectations: Expectations;
   readonly creations: PodCreations;
+  readonly deletions: PodDeletions;
 }
 
 /** Most Pods created or deleted in one go. */
@@ -66,14 +68,15 @@ export function replicaController(kind: ReplicaKind): Controller {
   const { resource } = kind;
   const expectations = createExpectations();
   const creations = createPodCreations(expectations);
-  const asked: Asked = { expectations, creations };
+  const deletions = createPodDeletions(expectations);
+  const asked: Asked = { expectations, creations, deletions };
   return defineController({
     name: kind.controller,
     workers: 5,
     paced: true,
     watches: {
       [resource]: ({ key, type }: Change<StoredObject>) => {
-        if (type === "deleted") creations.forget(key);
+        if (type === "deleted") for (const one of [creations, deletions]) one.forget(key);
         return [key];
       },
       pods: (change: Change<Pod>, listers: Readonly<Record<string, Lister<StoredObject>>>) =>
@@ -87,6 +90,7 @@ export function replicaController(kind: ReplicaKind): Controller {
       if (!set) return done;
 
       await creations.settle(key, set, context);
+      await deletions.settle(key, context);
       const settled = expectations.satisfied(key, context.clock.monotonic());
       const pods = await ownPods(set, context);
       const active = pods.filter(isActive);
@@ -169,7 +173,8 @@ async function scale(
   if (missing === 0) return undefined;
   const count = Math.min(-missing, BURST);
   const chosen = podsToDelete(active, relatedPods(set, active, context), count, context.clock.now());
-  return remove(key, set, chosen, context, asked.expectations);
+  const { error } = await asked.deletions.delete(key, set, chosen, context);
+  return error === undefined ? undefined : { reason: "FailedDelete", error };
 }
 
 async function create(
@@ -190,33 +195,6 @@ async function create(
   if (error === undefined || isTerminatingNamespace(error)) return undefined;
   events.warning(set, "FailedCreate", `Error creating: ${(error as Error).message}`);
   return { reason: "FailedCreate", error };
-}
-
-async function remove(
-  key: string,
-  set: ReplicaSet,
-  pods: readonly Pod[],
-  context: Context,
-  expectations: Expectations,
-): Promise<Failure | undefined> {
-  const { client, events, clock } = context;
-  const uids = pods.map(({ metadata }) => metadata.uid);
-  expectations.expectDeletions(key, uids, clock.monotonic());
-  const results = await Promise.allSettled(
-    pods.map(async ({ metadata: { namespace, name, uid } }) => {
-      try {
-        await client.delete("pods", { namespace, name }, { preconditions: { uid } });
-        events.normal(set, "SuccessfulDelete", `Deleted pod: ${name}`);
-      } catch (error) {
-        expectations.deletionObserved(key, uid);
-        if (isNotFound(error)) return;
-        events.warning(set, "FailedDelete", `Error deleting: ${(error as Error).message}`);
-        throw error;
-      }
-    }),
-  );
-  const failed = results.find(({ status }) => status === "rejected") as PromiseRejectedResult | undefined;
-  return failed && { reason: "FailedDelete", error: failed.reason };
 }
 
 /** Active Pods of all sets with the same Deployment: where they crowd, one goes first. */

@@ -40,7 +40,6 @@ export const workloadRows: readonly ResourceRow[] = [
     categories: ["all"],
     status: true,
     columns: workloads.daemonSetColumns,
-    storedOnly: true,
   }),
   apps("Deployment", "deployments", {
     strategy: deploymentStrategy,
@@ -108,7 +107,6 @@ export const workloadRows: readonly ResourceRow[] = [
     short: ["pdb"],
     status: true,
     columns: workloads.podDisruptionBudgetColumns,
-    storedOnly: true,
   }),
   scheduling("PriorityClass", "priorityclasses", {
     strategy: priorityClassStrategy,

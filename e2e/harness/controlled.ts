@@ -56,7 +56,7 @@ export interface NodesBehaviour {
   onChange: (pods: readonly Pod[]) => void;
 }
 
-/** The one node on which all Pods run. */
+/** The one node on which all Pods run that do not name another one. */
 export const NODE = "n1";
 
 export async function startControlled(options: ControlledOptions = {}): Promise<Controlled> {
@@ -130,6 +130,11 @@ export async function startControlled(options: ControlledOptions = {}): Promise<
 
 const address = (n: number) => `10.42.${Math.floor(n / 250)}.${(n % 250) + 1}`;
 
+function requiredNode({ spec }: Pod): string | undefined {
+  const required = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  return required?.nodeSelectorTerms[0]?.matchFields?.[0]?.values?.[0];
+}
+
 const isFake = (clock: Clock): clock is FakeClock => "advance" in clock;
 
 /** Returns whether a Pod waits for its node's report. */
@@ -147,7 +152,8 @@ function runNodes(client: Client, informers: Informers, clock: Clock, behaviour:
       return;
     }
     if (!pod.spec?.nodeName) {
-      const binding = { apiVersion: "v1", kind: "Binding", metadata: ref, target: { kind: "Node", name: NODE } };
+      const target = { kind: "Node", name: requiredNode(pod) ?? NODE };
+      const binding = { apiVersion: "v1", kind: "Binding", metadata: ref, target };
       await client.createSub("pods", ref, "binding", binding);
       return;
     }
