@@ -1,4 +1,4 @@
-/** Subresources and questions: scale, binding, eviction, tokens, reviews, through the whole pipeline. */
+/** Subresources and questions: scale, binding, tokens, reviews, through the whole pipeline. Budgets: eviction.test.ts. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Pipeline, type RawResponse, startPipeline } from "../../e2e/harness/pipeline.ts";
 
@@ -108,22 +108,6 @@ describe("eviction", () => {
     await pod("evicted", {}, { nodeName: "n1" });
     expect((await evict("evicted")).status).toBe(201);
     expect((await send("GET", `${PODS}/evicted`)).value.metadata.deletionTimestamp).toBeDefined();
-  });
-
-  test("keeps to budgets", async () => {
-    const budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
-    await send("POST", budgets, {
-      metadata: { name: "b" },
-      spec: { minAvailable: 1, selector: { matchLabels: { q: "1" } } },
-    });
-    const { value } = await send("GET", `${budgets}/b`);
-    const status = { disruptionsAllowed: 1, currentHealthy: 2, desiredHealthy: 1, expectedPods: 2 };
-    await send("PUT", `${budgets}/b/status`, { ...value, status });
-    for (const name of ["q1", "q2"]) await pod(name, { labels: { q: "1" } }, { nodeName: "n1" });
-    const answers = await Promise.all([evict("q1"), evict("q2")]);
-    expect(answers.map((one) => one.status).sort()).toEqual([201, 429]);
-    const refused = answers.find((one) => one.status === 429);
-    expect(refused?.value.message).toBe("Cannot evict pod as it would violate the pod's disruption budget.");
   });
 });
 
