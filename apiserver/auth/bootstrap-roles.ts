@@ -176,8 +176,15 @@ export const bootstrapRoles: readonly BootstrapRole[] = [
       rule("patch update", "core", "pods/status"),
       rule(READ, "apps", "replicasets statefulsets"),
       rule(READ, "policy", "poddisruptionbudgets"),
-      rule(READ, "storage.k8s.io", "csinodes csidrivers csistoragecapacities storageclasses"),
+      rule(READ, "storage.k8s.io", "csinodes csidrivers csistoragecapacities storageclasses volumeattachments"),
       ...delegatedAuth,
+    ],
+  },
+  {
+    name: "system:volume-scheduler",
+    rules: [
+      rule(`patch update ${READ}`, "core", "persistentvolumeclaims persistentvolumes"),
+      rule(READ, "storage.k8s.io", "storageclasses"),
     ],
   },
   {
@@ -247,6 +254,7 @@ export const bootstrapBindings: readonly BootstrapBinding[] = [
   { role: "system:monitoring", subjects: [group("system:monitoring")] },
   { role: "system:service-account-issuer-discovery", subjects: [group("system:serviceaccounts")] },
   { role: "system:kube-scheduler", subjects: [user("system:kube-scheduler")] },
+  { role: "system:volume-scheduler", subjects: [user("system:kube-scheduler")] },
   { role: "system:kube-controller-manager", subjects: [user("system:kube-controller-manager")] },
   { role: "system:node-proxier", subjects: [user("system:kube-proxy")] },
   { role: "system:k8ts:dns", subjects: [user("system:k8ts:dns")] },
