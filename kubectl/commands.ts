@@ -31,6 +31,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     "Create a resource from a file or from stdin",
     async () => (await import("./commands/create.ts")).create,
   ),
+  run: entry(
+    "basic",
+    "Run a particular image on the cluster",
+    async () => (await import("./commands/run.ts")).runCommand,
+  ),
   get: entry("basic", "Display one or many resources", async () => (await import("./commands/get.ts")).get),
   delete: entry(
     "basic",
@@ -76,6 +81,16 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     "deploy",
     "Set a new size for a deployment, replica set, or replication controller",
     async () => (await import("./commands/scale.ts")).scale,
+  ),
+  autoscale: entry(
+    "deploy",
+    "Auto-scale a deployment, replica set, stateful set, or replication controller",
+    async () => (await import("./commands/autoscale.ts")).autoscale,
+  ),
+  replace: entry(
+    "advanced",
+    "Replace a resource by file name or stdin",
+    async () => (await import("./commands/replace.ts")).replace,
   ),
   wait: entry(
     "advanced",

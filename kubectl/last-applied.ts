@@ -3,7 +3,7 @@
 import { parseJson } from "../machinery/objects/json.ts";
 import type { KubeObject } from "../machinery/objects/wire.ts";
 import type { Json } from "./merge/values.ts";
-import { ordered } from "./output/printer.ts";
+import { ordered } from "./output/ordered.ts";
 
 export const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 

@@ -84,7 +84,8 @@ async function filesIn(directory: string, recursive: boolean): Promise<string[]>
 
 const STDIN_BYTES = 64 * 1024 * 1024;
 
-async function textOf({ stdin }: KubectlIo): Promise<string> {
+/** All of standard input. */
+export async function textOf({ stdin }: KubectlIo): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of stdin) {

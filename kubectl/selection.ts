@@ -72,6 +72,14 @@ export function queryOf({ selector, fieldSelector }: Narrowing): Record<string, 
   };
 }
 
+/** A line without any resource. */
+export const NOTHING_NAMED = `You must provide one or more resources by argument or filename.
+Example resource specifications include:
+   '-f rsrc.yaml'
+   '--filename=rsrc.json'
+   '<resource> <name>'
+   '<resource>'`;
+
 const PAGE = "500";
 
 /** Every object that is meant, as the server has it; `onError` takes what could not be read and goes on. */

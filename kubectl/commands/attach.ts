@@ -1,9 +1,9 @@
 /** kubectl attach: joins the streams of a container that runs. */
+import { attachTo } from "../attaching.ts";
 import { defineCommand } from "../command.ts";
 import { CommandError } from "../errors.ts";
-import { chooseContainer, podPath } from "../pods.ts";
-import { runSession } from "../session.ts";
-import { podOf, sessionQuery, terminalAtHand } from "./exec.ts";
+import { chooseContainer } from "../pods.ts";
+import { podOf } from "./exec.ts";
 
 export const attach = defineCommand({
   usage: "attach (POD | TYPE/NAME) -c CONTAINER [options]",
@@ -22,14 +22,6 @@ export const attach = defineCommand({
     const tell = run.flags.quiet ? () => {} : run.err;
     const pod = await podOf(cluster, more.length > 0 ? `${name}/${more[0]}` : name);
     const container = chooseContainer(pod, run.flags.container, tell);
-    if (run.flags.stdin && !container.stdin)
-      throw new CommandError(`container ${container.name} does not read standard input`);
-    if (run.flags.tty && !container.tty)
-      tell(`error: Unable to use a TTY - container ${container.name} did not allocate one\n`);
-    const tty = run.flags.tty && container.tty === true && terminalAtHand(run, tell);
-    if (run.flags.stdin) tell("If you don't see a command prompt, try pressing enter.\n");
-    const options = { stdin: run.flags.stdin, stdout: true, stderr: !tty, tty };
-    const query = sessionQuery(container.name, options);
-    await runSession(cluster, await podPath(cluster, pod, "attach", query), options, run.io);
+    await attachTo(run, cluster, pod, container, run.flags);
   },
 });

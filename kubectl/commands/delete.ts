@@ -11,7 +11,8 @@ import { CommandError, throwAll, withSource } from "../errors.ts";
 import type { FlagTable } from "../flags.ts";
 import { goDuration } from "../go-duration.ts";
 import { fileFlags, readManifests } from "../manifests.ts";
-import { listAll, namespaceFor, type ObjectRef, parseSelection } from "../selection.ts";
+import { PROPAGATION } from "../propagation.ts";
+import { listAll, NOTHING_NAMED, namespaceFor, type ObjectRef, parseSelection } from "../selection.ts";
 import { dryRunOf } from "../writing.ts";
 
 const flags = {
@@ -45,14 +46,6 @@ const flags = {
 } as const satisfies FlagTable;
 
 type DeleteRun = Run<typeof flags>;
-
-const PROPAGATION: Readonly<Record<string, string>> = {
-  background: "Background",
-  true: "Background",
-  orphan: "Orphan",
-  false: "Orphan",
-  foreground: "Foreground",
-};
 
 const FORCE_WARNING =
   "Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may continue to run on the cluster indefinitely.\n";
@@ -104,13 +97,6 @@ function graceOf({ flags: given }: DeleteRun): number {
     throw new CommandError("--force and --grace-period greater than 0 cannot be specified together");
   return grace === 0 && !force ? 1 : grace;
 }
-
-const NOTHING_NAMED = `You must provide one or more resources by argument or filename.
-Example resource specifications include:
-   '-f rsrc.yaml'
-   '--filename=rsrc.json'
-   '<resource> <name>'
-   '<resource>'`;
 
 interface DeleteRef extends ObjectRef {
   /** The file that names it. */

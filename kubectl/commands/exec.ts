@@ -1,5 +1,6 @@
 /** kubectl exec: runs a command in a container, with its streams, terminal and exit code. */
 import type { Pod } from "../../machinery/objects/kinds.ts";
+import { sessionQuery, terminalAtHand } from "../attaching.ts";
 import type { Cluster } from "../cluster.ts";
 import { defineCommand, type Run } from "../command.ts";
 import { CommandError } from "../errors.ts";
@@ -55,19 +56,4 @@ export async function podOf(cluster: Cluster, name: string): Promise<Pod> {
     throw new CommandError(`cannot exec into a container in a completed pod; current phase is ${phase}`);
   }
   return pod;
-}
-
-export function terminalAtHand({ io }: Pick<Run<FlagTable>, "io">, tell: (text: string) => void): boolean {
-  if (io.stdin.isTTY) return true;
-  tell("Unable to use a TTY - input is not a terminal or the right kind of file\n");
-  return false;
-}
-
-export function sessionQuery(
-  container: string,
-  options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly tty: boolean },
-): URLSearchParams {
-  const query = new URLSearchParams({ container });
-  for (const [name, on] of Object.entries(options)) if (on) query.append(name, "true");
-  return query;
 }

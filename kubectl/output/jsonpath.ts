@@ -6,13 +6,14 @@
 import * as paths from "../../machinery/objects/jsonpath.ts";
 import { JsonPathError } from "../../machinery/objects/jsonpath-parse.ts";
 import { CommandError } from "../errors.ts";
+import { ordered } from "./ordered.ts";
 
 export { textOf } from "../../machinery/objects/jsonpath.ts";
 
 /** Prints an object by a template. */
 export function compileTemplate(template: string): (object: unknown) => string {
   const print = told(() => paths.compileTemplate(template));
-  return (object) => told(() => print(object));
+  return (object) => told(() => print(ordered(object)));
 }
 
 /** All values that a path finds. Takes `{.a.b}`, `.a.b` and `a.b` alike. */

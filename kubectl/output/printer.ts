@@ -10,6 +10,7 @@ import { CommandError } from "../errors.ts";
 import { columns } from "./columns.ts";
 import { customHeader, customRow, parseCustomColumns, readCustomColumns } from "./custom-columns.ts";
 import { compileTemplate } from "./jsonpath.ts";
+import { ordered } from "./ordered.ts";
 
 export interface Printer {
   /** Text of one object or List. */
@@ -123,12 +124,4 @@ function withoutManagedFields(object: KubeObject): KubeObject {
   if (!clean.metadata || !("managedFields" in clean.metadata)) return clean;
   const { managedFields: _, ...metadata } = clean.metadata;
   return { ...clean, metadata };
-}
-
-/** Keys in alphabetical order, as Go writes maps. */
-export function ordered(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(ordered);
-  if (typeof value !== "object" || value === null || "rawJSON" in value) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return Object.fromEntries(entries.map(([key, one]) => [key, ordered(one)]));
 }
