@@ -3,6 +3,7 @@
  *
  * Shared by the two forms in which they are published: endpointslice.ts and endpoints.ts.
  */
+import type { IpFamily } from "../machinery/objects/ip.ts";
 import type { Endpoint, Pod, Service, ServicePort } from "../machinery/objects/kinds.ts";
 import { fromMap, matches } from "../machinery/objects/selectors.ts";
 import { isReady, isTerminal } from "./pod-state.ts";
@@ -22,20 +23,26 @@ export interface Backend {
   readonly endpoint: Endpoint;
 }
 
-export function backendsOf(service: Service, pods: readonly Pod[]): Backend[] {
+/** The Pods with an address of the family. */
+export function backendsOf(service: Service, pods: readonly Pod[], family: IpFamily): Backend[] {
   const selector = fromMap(service.spec?.selector);
   return pods
     .filter((pod) => matches(selector, pod.metadata.labels) && !isTerminal(pod))
     .flatMap((pod) => {
-      const ip = addressOf(service, pod);
+      const ip = addressOf(pod, family);
       return ip ? [{ pod, ip, ports: portsOf(service, pod), endpoint: endpointOf(service, pod, ip) }] : [];
     })
     .sort((a, b) => (a.pod.metadata.name < b.pod.metadata.name ? -1 : 1));
 }
 
-/** The Pod's address of the Service's first family. */
-function addressOf({ spec }: Service, { status }: Pod): string | undefined {
-  const ipv6 = spec?.ipFamilies?.[0] === "IPv6";
+/** The Service's families, its first one first. */
+export const familiesOf = ({ spec }: Service): readonly [IpFamily, ...IpFamily[]] => {
+  const [first = "IPv4", ...more] = (spec?.ipFamilies ?? []) as IpFamily[];
+  return [first, ...more];
+};
+
+function addressOf({ status }: Pod, family: IpFamily): string | undefined {
+  const ipv6 = family === "IPv6";
   const all = [...(status?.podIPs ?? []).map(({ ip }) => ip), status?.podIP].filter(
     (ip) => ip !== undefined && ip !== "",
   );

@@ -9,7 +9,14 @@ import { defineController, done, enqueueSelf, type Outcome, type Services } from
 import type { Endpoints, Pod, Service } from "../machinery/objects/kinds.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../machinery/objects/status.ts";
 import { canonicalJson, sameJson } from "./canonical-json.ts";
-import { type Backend, backendsOf, LAST_CHANGE, lastChange } from "./endpoints-of-service.ts";
+import {
+  type Backend,
+  backendsOf,
+  familiesOf,
+  LAST_CHANGE,
+  lastChange,
+  publishesNotReady,
+} from "./endpoints-of-service.ts";
 import { servicesOf } from "./endpointslice.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 
@@ -38,7 +45,7 @@ export const endpointsController = defineController({
     if (!service) return current ? removeOwn(current, context) : done;
     if (!service.spec?.selector || service.spec.type === "ExternalName") return done;
 
-    const backends = backendsOf(service, context.pods.list(service.metadata.namespace));
+    const backends = listed(service, context.pods.list(service.metadata.namespace));
     const subsets = subsetsOf(backends);
     const labels = labelsOf(service);
     if (current && sameJson([current.subsets ?? [], current.metadata.labels], [subsets, labels])) return done;
@@ -46,6 +53,16 @@ export const endpointsController = defineController({
     return done;
   },
 });
+
+/** Of the first family; Pods on their way out only where the Service asks for Pods in any state. Ready ones come first. */
+function listed(service: Service, pods: readonly Pod[]): readonly Backend[] {
+  const backends = backendsOf(service, pods, familiesOf(service)[0]).filter(
+    ({ endpoint }) => publishesNotReady(service) || !endpoint.conditions?.terminating,
+  );
+  if (backends.length <= MAX_ADDRESSES) return backends;
+  const isReady = ({ endpoint }: Backend) => endpoint.conditions?.ready === true;
+  return [...backends.filter(isReady), ...backends.filter((backend) => !isReady(backend))];
+}
 
 /** The Service is gone; what was published for it goes too, unless someone else published it. */
 async function removeOwn({ metadata }: Endpoints, { client }: Context): Promise<Outcome> {

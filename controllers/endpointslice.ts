@@ -2,7 +2,8 @@
  * EndpointSlice: publishes which Pods answer for a Service, in slices of at most 100.
  *
  * A change rewrites only the slices it concerns. Slices have generated names, so nothing is written
- * while the cache does not show what was written before. Services without selector are left alone.
+ * while the cache does not show what was written before. Services without selector are left alone; a Pod whose
+ * node is not known is left out until it is. Each family has slices of its own. Hints: topology-hints.ts.
  * https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/
  */
 import type { Change, Lister } from "../machinery/client/informer.ts";
@@ -14,12 +15,21 @@ import {
   enqueueSelf,
   type Outcome,
 } from "../machinery/loop/controller.ts";
+import type { IpFamily } from "../machinery/objects/ip.ts";
 import { type Endpoint, type EndpointSlice, kinds, type Pod, type Service } from "../machinery/objects/kinds.ts";
 import { ownerReferenceTo } from "../machinery/objects/owners.ts";
 import { fromMap, matches } from "../machinery/objects/selectors.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import { canonicalJson, sameJson } from "./canonical-json.ts";
-import { type Backend, backendsOf, type EndpointPort, LAST_CHANGE, lastChange } from "./endpoints-of-service.ts";
+import {
+  type Backend,
+  backendsOf,
+  type EndpointPort,
+  familiesOf,
+  LAST_CHANGE,
+  lastChange,
+} from "./endpoints-of-service.ts";
+import { createTopology } from "./endpointslice-topology.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 import { createWrittenSlices, FORGET_MS, removeSlice } from "./written-slices.ts";
 
@@ -31,13 +41,18 @@ const PER_SLICE = 100;
 
 export function endpointSliceController(): Controller {
   const written = createWrittenSlices();
+  const topology = createTopology();
   return defineController({
     name: "endpointslice-controller",
     workers: 5,
     paced: true,
     watches: {
-      services: enqueueSelf,
+      services: (change) => {
+        topology.noteService(change);
+        return enqueueSelf(change);
+      },
       pods: servicesOf,
+      nodes: (change, listers) => topology.servicesOf(change, listers),
       endpointslices: (change) => {
         const keys = serviceOfSlice(change);
         if (change.type === "deleted") for (const key of keys) written.ended(key, change.object.metadata.uid);
@@ -55,8 +70,16 @@ export function endpointSliceController(): Controller {
       const now = context.clock.monotonic();
       if (written.behind(key, existing, now)) return again(FORGET_MS);
 
-      const backends = backendsOf(service, context.pods.list(service.metadata.namespace));
-      const { create, update, remove } = changes(service, backends, existing);
+      const pods = context.pods.list(service.metadata.namespace);
+      const families = familiesOf(service);
+      const wanted = families.map((family) => {
+        const slices = existing.filter(({ addressType }) => addressType === family);
+        const backends = topology.hinted(service, family, backendsOf(service, pods, family), slices, context);
+        return changes(service, family, backends, slices);
+      });
+      const [create, update] = [wanted.flatMap((one) => one.create), wanted.flatMap((one) => one.update)];
+      const obsolete = existing.filter(({ addressType }) => !families.some((family) => family === addressType));
+      const remove = [...obsolete, ...wanted.flatMap((one) => one.remove)];
       try {
         for (const slice of update) written.put(key, await context.client.update("endpointslices", slice), now);
         for (const slice of create) written.put(key, await context.client.create("endpointslices", slice), now);
@@ -116,16 +139,21 @@ interface Changes {
 }
 
 /** What to write so that the slices show exactly the backends: endpoints stay in the slice they are in. */
-export function changes(service: Service, backends: readonly Backend[], existing: readonly EndpointSlice[]): Changes {
+export function changes(
+  service: Service,
+  family: IpFamily,
+  backends: readonly Backend[],
+  existing: readonly EndpointSlice[],
+): Changes {
   const create: Draft<EndpointSlice>[] = [];
   const update: EndpointSlice[] = [];
   const used = new Set<EndpointSlice>();
   for (const { ports, endpoints } of byPorts(backends)) {
-    const fitting = existing.filter((slice) => slice.addressType === familyOf(service) && sameJson(slice.ports, ports));
+    const fitting = existing.filter((slice) => sameJson(slice.ports ?? [], ports));
     for (const [slice, page] of fill(fitting, endpoints)) {
       if (slice) used.add(slice);
       const meta = metaOf(service, slice, backends);
-      if (!slice) create.push({ metadata: meta, addressType: familyOf(service), ports: [...ports], endpoints: page });
+      if (!slice) create.push({ metadata: meta, addressType: family, ports: [...ports], endpoints: page });
       else if (!sameJson([slice.endpoints ?? [], labelsOf(slice)], [page, labelsOf({ metadata: meta })]))
         update.push({ ...slice, metadata: { ...slice.metadata, ...meta }, endpoints: page });
     }
@@ -135,7 +163,6 @@ export function changes(service: Service, backends: readonly Backend[], existing
 
 const labelsOf = ({ metadata }: { readonly metadata: { readonly labels?: Record<string, string> } }) =>
   metadata.labels ?? {};
-const familyOf = ({ spec }: Service): "IPv4" | "IPv6" => (spec?.ipFamilies?.[0] === "IPv6" ? "IPv6" : "IPv4");
 
 /** Pods may map a named port to different numbers; each set of ports has slices of its own. */
 function byPorts(backends: readonly Backend[]) {
