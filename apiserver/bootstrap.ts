@@ -5,7 +5,15 @@
  * the roles; what they took away comes back, unless they set autoupdate to "false".
  */
 import type { Client } from "../machinery/client/client.ts";
-import type { ClusterRole, ClusterRoleBinding, Kinds, ResourceName, Service } from "../machinery/objects/kinds.ts";
+import type {
+  ClusterRole,
+  ClusterRoleBinding,
+  Kinds,
+  ResourceName,
+  Service,
+  StorageClass,
+} from "../machinery/objects/kinds.ts";
+import { LOCAL_PROVISIONER } from "../machinery/objects/local-volumes.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import {
   type BootstrapBinding,
@@ -44,6 +52,15 @@ const PRIORITY_CLASSES = [
   },
 ];
 
+/** Volumes on the nodes' own disks, for claims that name no class. Who makes them: controllers/local-path-provisioner.ts. */
+const LOCAL_CLASS: Draft<StorageClass> = {
+  metadata: { name: "local-path", annotations: { "storageclass.kubernetes.io/is-default-class": "true" } },
+  provisioner: LOCAL_PROVISIONER,
+  reclaimPolicy: "Delete",
+  volumeBindingMode: "WaitForFirstConsumer",
+  allowVolumeExpansion: true,
+};
+
 export async function bootstrap(options: BootstrapOptions): Promise<void> {
   const { client } = options;
   await Promise.all(NAMESPACES.map((name) => ensure(client, "namespaces", { metadata: { name } })));
@@ -51,6 +68,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
     ...bootstrapRoles.map((role) => ensureRole(client, role)),
     ...bootstrapBindings.map((binding) => ensureBinding(client, binding)),
     ...PRIORITY_CLASSES.map((priorityClass) => ensure(client, "priorityclasses", priorityClass)),
+    ensure(client, "storageclasses", LOCAL_CLASS),
     keepService(options),
     ensure(client, "servicecidrs", { metadata: { name: "kubernetes" }, spec: { cidrs: [options.serviceCidr] } }),
   ]);

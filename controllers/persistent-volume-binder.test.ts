@@ -198,6 +198,7 @@ describe("a claim of a class", () => {
   });
 
   it("is given the default class when there is one", async () => {
+    await cluster.client.delete("storageclasses", { name: "local-path" });
     const { storageClassName: _none, ...spec } = claimDraft("data").spec ?? {};
     await cluster.create("persistentvolumeclaims", { ...claimDraft("data"), spec });
     await cluster.settled();

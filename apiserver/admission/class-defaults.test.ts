@@ -24,6 +24,7 @@ const storageClass = (name: string, isDefault: boolean, more: object = {}) => ({
 
 describe("a claim", () => {
   test("that names no class gets the default, and one that wants none gets none", async () => {
+    await send("DELETE", `${STORAGE}/local-path`);
     const none = await send("POST", `${CORE}/persistentvolumeclaims`, claim("before"));
     expect(none.value.spec.storageClassName).toBeUndefined();
     await send("POST", STORAGE, storageClass("slow", false));
