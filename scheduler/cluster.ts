@@ -2,12 +2,14 @@
  * Cluster: all that plugins may look at: the nodes with their Pods, and other objects they name.
  *
  * Read only, and as old as the informers; a plugin that sees too little refuses and is asked again
- * when its happenings come (happenings.ts).
+ * when its hints come (framework.ts). What would need a look at every Pod or node is counted as they
+ * change: `pods` (pod-index.ts), `nodesWithImage`, `usersOf`.
  */
 import type { Lister } from "../machinery/client/informer.ts";
 import type { Informers } from "../machinery/client/shared-informers.ts";
 import type { Kinds } from "../machinery/objects/kinds.ts";
 import type { Labels } from "../machinery/objects/selectors.ts";
+import type { PodIndex } from "./pod-index.ts";
 import type { NodeInfo } from "./snapshot.ts";
 
 /** What plugins look up besides Pods and nodes. */
@@ -17,17 +19,28 @@ export const LOOKED_UP = [
   "replicationcontrollers",
   "replicasets",
   "statefulsets",
+  "poddisruptionbudgets",
   "persistentvolumeclaims",
   "persistentvolumes",
   "storageclasses",
+  "csinodes",
+  "csidrivers",
+  "csistoragecapacities",
+  "volumeattachments",
 ] as const;
 
 export type LookedUp = (typeof LOOKED_UP)[number];
 export type Listers = { readonly [K in LookedUp]: Pick<Lister<Kinds[K]>, "get" | "list"> };
 
 export interface Cluster {
+  /** In an order that takes turns between zones. */
   readonly nodes: readonly NodeInfo[];
+  node(name: string): NodeInfo | undefined;
   readonly listers: Listers;
+  readonly pods: PodIndex;
+  nodesWithImage(image: string): number;
+  /** How many placed Pods use the claim "namespace/name". */
+  usersOf(claim: string): number;
 }
 
 /** Starts informers for what is not watched yet. */
@@ -36,5 +49,7 @@ export function listersOf(informers: Informers): Listers {
 }
 
 /** A namespace that is not known has no labels. */
-export const namespaceLabels = ({ listers }: Cluster, namespace: string | undefined): Labels | undefined =>
-  listers.namespaces.get(namespace ?? "")?.metadata.labels;
+export const namespaceLabels = (
+  { listers }: Pick<Cluster, "listers">,
+  namespace: string | undefined,
+): Labels | undefined => listers.namespaces.get(namespace ?? "")?.metadata.labels;

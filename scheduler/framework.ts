@@ -1,158 +1,162 @@
 /**
- * Framework: what a scheduling plugin is, and how plugins decide together. Pure.
+ * Framework: what a scheduling plugin is. The contract alone; who asks plugins is in decide.ts and cycle.ts.
  *
- * A plugin looks at the Pod and the cluster once (`preFilter`, `preScore`) and returns a function
- * that judges one node after the other; what it worked out lives in that function alone.
- * A node passes when no filter refuses it; the first refusal counts, in the plugins' order.
- * Scores are whole numbers from 0 to 100 a plugin, weighted. Reasons are Kubernetes' words: they end up in events.
+ * A plugin looks at the Pod and the cluster once (`preFilter`, `preScore`) and returns what judges one node
+ * after the other; what it worked out for a Pod lives in that value alone. What it must remember beyond one
+ * Pod (volumes it has promised) lives in the plugin, made anew at each start (`PluginFactory`).
+ * All methods but those that return a promise decide at once, from the snapshot and the listers.
+ * Reasons are Kubernetes' words: they end up in events. Every point may be left out.
+ *
+ *   preEnqueue ► (queueSort) ► preFilter ► filter ► postFilter, where no node fits
+ *     ► preScore ► score, normalize ► reserve ► permit ► preBind ► bind ► postBind
  * https://kubernetes.io/docs/concepts/scheduling-eviction/scheduling-framework/
  */
-import type { Cluster } from "./cluster.ts";
-import type { Happening } from "./happenings.ts";
+import type { Client } from "../machinery/client/client.ts";
+import type { Pod } from "../machinery/objects/kinds.ts";
+import type { Clock } from "../machinery/process/clock.ts";
+import type { Logger } from "../machinery/process/logging.ts";
+import type { Cluster, Listers } from "./cluster.ts";
+import type { Decision } from "./decide.ts";
+import type { Happened, Happening } from "./happenings.ts";
 import type { PodInfo } from "./pod-info.ts";
 import type { NodeInfo } from "./snapshot.ts";
 
-/** Why the Pod cannot run on a node; none: it can. */
-export type Reasons = readonly string[];
-export type NodeCheck = (node: NodeInfo) => Reasons;
-export type NodeScore = (node: NodeInfo) => number;
-
-/** The Pod cannot run anywhere, whatever the node. */
-export interface Nowhere {
-  readonly nowhere: string;
+/** Why the Pod cannot run on a node, or anywhere. Make it once and share it: equal verdicts are counted by identity. */
+export interface Refused {
+  readonly reasons: readonly string[];
+  /** No Pod that leaves the node can change it, so preemption need not look there. */
+  readonly final: boolean;
 }
 
-export interface FilterPlugin {
-  readonly name: string;
-  /** What may change its mind about a Pod that it refused. */
-  readonly helpedBy: readonly Happening[];
-  /** Undefined: nothing in this Pod concerns it. */
-  preFilter(pod: PodInfo, cluster: Cluster): NodeCheck | Nowhere | undefined;
+export const refused = (...reasons: readonly string[]): Refused => ({ reasons, final: false });
+export const refusedForGood = (...reasons: readonly string[]): Refused => ({ reasons, final: true });
+
+export type NodeCheck = (node: NodeInfo) => Refused | undefined;
+
+/** How one Pod is judged on nodes. */
+export interface NodeFilter {
+  readonly check: NodeCheck;
+  /** The Pod can only be on nodes of these names: no other is asked. */
+  readonly only?: ReadonlySet<string>;
+  /**
+   * In thought, another Pod came to the node or left it (preemption, nominated Pods), and `node` shows it so
+   * already. Needed where `check` goes by more than the node it is given. Both are undone in pairs.
+   */
+  add?(other: PodInfo, node: NodeInfo): void;
+  remove?(other: PodInfo, node: NodeInfo): void;
 }
 
-export interface ScorePlugin {
-  readonly name: string;
-  readonly weight: number;
-  /** `fitting` are the nodes to be scored: any number each, higher is better. Undefined: all are alike. */
-  preScore(pod: PodInfo, cluster: Cluster, fitting: readonly NodeInfo[]): NodeScore | undefined;
-  /** Brings raw scores to 0..100; absent where scores are that already. */
-  normalize?(scores: readonly number[]): readonly number[];
+/** How one Pod likes nodes: any number each, higher is better, unless `normalize` turns them round. */
+export interface NodeScorer {
+  score(node: NodeInfo): number;
+  /** Brings raw scores to 0..100, in place; absent where they are that already. */
+  normalize?(scores: Float64Array): void;
 }
 
-export interface Plugins {
-  readonly filters: readonly FilterPlugin[];
-  readonly scorers: readonly ScorePlugin[];
+/** What a plugin keeps for a Pod between the decision and its binding. */
+export interface Reservation {
+  /**
+   * What must stand in the API before the binding; may wait. A refusal makes the Pod unschedulable until a hint
+   * of the plugin comes; what is thrown is an error, after which the Pod comes again by itself.
+   */
+  preBind?(signal: AbortSignal): Promise<Refused | undefined>;
+  /** Undoes the reservation: the Pod will not run there. Must not throw; `preBind` may have come to any point. */
+  release(): void;
+  /** The Pod is bound. */
+  postBind?(): void;
 }
 
-export interface Refusal {
+/** Refused, or to be waited for until somebody allows or rejects it (`WaitingPods`), at most so long. */
+export type Permit = Refused | { readonly waitMs: number };
+
+/** What the attempt that failed may lead to. */
+export interface PostFilterResult {
+  /** The node on which room is made for the Pod; "" takes back an earlier nomination, undefined leaves it. */
+  readonly nominated?: string;
+  /** Added to the message of the failure. */
+  readonly message?: string;
+  /** What has to be written for it, beside the loop. Whatever it throws is logged. */
+  carryOut?(cause: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface FailedAttempt {
+  readonly pod: PodInfo;
+  readonly cluster: Cluster;
+  readonly decision: Decision;
+  /** The filters that concern this Pod, with the state of their preFilter. */
+  readonly filters: readonly NamedFilter[];
+}
+
+export interface NamedFilter {
   readonly plugin: string;
-  readonly reasons: Reasons;
+  readonly filter: NodeFilter;
 }
 
-export interface Verdict {
-  readonly node: string;
-  /** Absent: the Pod fits. */
-  readonly refused?: Refusal;
-  readonly score?: number;
+/** What may change a plugin's mind about a Pod that it refused: any such happening, or those that `helps`. */
+export type Hint =
+  | Happening
+  | { readonly on: Happening; helps(pod: PodInfo, what: Happened, cluster: Cluster): boolean };
+
+export interface Plugin {
+  /** Kubernetes' name: "NodeResourcesFit". */
+  readonly name: string;
+  /** When a Pod that this plugin refused is worth another try. */
+  readonly hints?: readonly Hint[];
+  /** A Pod that is refused here does not come into the queue until it changes or a hint comes. */
+  preEnqueue?(pod: Pod): Refused | undefined;
+  /** Whether `a` is tried before `b`; one plugin of a profile says so. */
+  queueSort?(a: Waiting, b: Waiting): boolean;
+  /** Undefined: nothing in this Pod concerns it. A refusal holds for all nodes. */
+  preFilter?(pod: PodInfo, cluster: Cluster): NodeFilter | Refused | undefined;
+  /** The first that nominates a node ends it. */
+  postFilter?(failed: FailedAttempt): PostFilterResult | undefined;
+  /** `fitting` are the nodes to be scored. Undefined: all are alike. */
+  preScore?(pod: PodInfo, cluster: Cluster, fitting: readonly NodeInfo[]): NodeScorer | undefined;
+  /** The Pod is to run on the node and counts there already. Undefined: nothing to keep. */
+  reserve?(pod: PodInfo, node: NodeInfo, cluster: Cluster): Reservation | Refused | undefined;
+  permit?(pod: PodInfo, node: NodeInfo): Permit | undefined;
+  /** Binds the Pod, or leaves it to the next plugin (undefined, at once). What it throws says that it did not bind. */
+  bind?(pod: PodInfo, node: string, cause: string): Promise<void> | undefined;
 }
 
-export interface Decision {
-  /** Absent: no node fits. */
-  readonly node?: string;
-  /** How many nodes there are. */
-  readonly nodes: number;
-  /** Empty where the Pod was refused before any node was asked. */
-  readonly verdicts: readonly Verdict[];
-  readonly nowhere?: Refusal;
-  /** What may help, where no node fits. */
-  readonly helpedBy: readonly Happening[];
+/** A Pod in the queue, for `queueSort`. */
+export interface Waiting {
+  readonly pod: Pod;
+  /** Grows with each Pod that becomes active. */
+  readonly order: number;
 }
 
-/** A node is what any Pod may hope for. */
-const NO_NODES: readonly Happening[] = ["node-added"];
-
-export function decide(pod: PodInfo, cluster: Cluster, plugins: Plugins, random: () => number): Decision {
-  const nodes = cluster.nodes.length;
-  if (nodes === 0) return { nodes, verdicts: [], helpedBy: NO_NODES };
-  const checks: { readonly plugin: FilterPlugin; readonly check: NodeCheck }[] = [];
-  for (const plugin of plugins.filters) {
-    const state = plugin.preFilter(pod, cluster);
-    if (!state) continue;
-    if ("nowhere" in state) {
-      const nowhere = { plugin: plugin.name, reasons: [state.nowhere] };
-      return { nodes, verdicts: [], nowhere, helpedBy: plugin.helpedBy };
-    }
-    checks.push({ plugin, check: state });
-  }
-
-  const verdicts: Verdict[] = [];
-  const fitting: NodeInfo[] = [];
-  const helpedBy = new Set<Happening>();
-  for (const node of cluster.nodes) {
-    const refused = firstRefusal(node, checks, helpedBy);
-    if (refused) verdicts.push({ node: node.node.metadata.name, refused });
-    else fitting.push(node);
-  }
-  if (fitting.length === 0) return { nodes, verdicts, helpedBy: [...helpedBy] };
-
-  const scores = totalScores(pod, cluster, fitting, plugins.scorers);
-  for (const [index, { node }] of fitting.entries())
-    verdicts.push({ node: node.metadata.name, score: scores[index] ?? 0 });
-  return { node: pick(fitting, scores, random).node.metadata.name, nodes, verdicts, helpedBy: [] };
+/** What plugins are made with, at each start of the scheduler. */
+export interface Handle {
+  /** As the scheduler; use `client.because({ revision: cause, controller })` where there is a cause. */
+  readonly client: Client;
+  readonly listers: Listers;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly waiting: WaitingPods;
+  readonly nominations: Nominations;
+  /** The scheduler's events. */
+  event(about: Pod, type: "Normal" | "Warning", reason: string, message: string, cause: string): void;
+  /** Something that the API does not show has happened: Pods that wait for it are tried again. */
+  happened(what: Happened): void;
 }
 
-/** "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable." */
-export function failureMessage({ nodes, nowhere, verdicts }: Decision): string {
-  if (nodes === 0) return "no nodes available to schedule pods";
-  const counts = new Map<string, number>();
-  for (const { refused } of verdicts)
-    for (const reason of refused?.reasons ?? []) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  const reasons = nowhere?.reasons ?? [...counts].map(([reason, count]) => `${count} ${reason}`).sort();
-  return `0/${nodes} nodes are available: ${reasons.join(", ")}.`;
+/** Pods that a permit holds back, by uid. */
+export interface WaitingPods {
+  has(uid: string): boolean;
+  all(): readonly PodInfo[];
+  allow(uid: string, plugin: string): void;
+  reject(uid: string, plugin: string, message: string): void;
 }
 
-function firstRefusal(
-  node: NodeInfo,
-  checks: readonly { readonly plugin: FilterPlugin; readonly check: NodeCheck }[],
-  helpedBy: Set<Happening>,
-): Refusal | undefined {
-  for (const { plugin, check } of checks) {
-    const reasons = check(node);
-    if (reasons.length === 0) continue;
-    for (const happening of plugin.helpedBy) helpedBy.add(happening);
-    return { plugin: plugin.name, reasons };
-  }
-  return undefined;
+/** Pods without a node for which room was made on one. */
+export interface Nominations {
+  /** Those for whom there is room on the node. */
+  on(node: string): readonly PodInfo[];
+  of(uid: string): string | undefined;
 }
 
-function totalScores(
-  pod: PodInfo,
-  cluster: Cluster,
-  fitting: readonly NodeInfo[],
-  scorers: readonly ScorePlugin[],
-): readonly number[] {
-  const totals = fitting.map(() => 0);
-  if (fitting.length <= 1) return totals;
-  for (const plugin of scorers) {
-    const score = plugin.preScore(pod, cluster, fitting);
-    if (!score) continue;
-    const raw = fitting.map(score);
-    for (const [index, value] of (plugin.normalize?.(raw) ?? raw).entries())
-      totals[index] = (totals[index] ?? 0) + plugin.weight * Math.floor(value);
-  }
-  return totals;
-}
-
-/** One of the best, so that equal nodes share the load. */
-function pick(fitting: readonly NodeInfo[], scores: readonly number[], random: () => number): NodeInfo {
-  const best = scores.reduce((most, score) => Math.max(most, score));
-  const candidates = fitting.filter((_, index) => scores[index] === best);
-  return candidates[Math.floor(random() * candidates.length)] as NodeInfo;
-}
-
-/** The largest becomes 100, or 0 where `reverse` makes the smallest the best. */
-export function proportional(scores: readonly number[], reverse = false): readonly number[] {
-  const most = Math.max(...scores);
-  if (most === 0) return scores.map(() => (reverse ? 100 : 0));
-  return scores.map((score) => (reverse ? 100 - (100 * score) / most : (100 * score) / most));
-}
+/** Makes a plugin for one start of the scheduler, with its arguments from the configuration. */
+export type PluginFactory = (args: PluginArgs, handle: Handle) => Plugin;
+export type PluginArgs = Readonly<Record<string, unknown>>;

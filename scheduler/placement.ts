@@ -4,89 +4,79 @@
  * A binding of which no answer came may have happened, or may yet: the Pod is read again until the
  * server answers, and keeps its room on the node until then. The API server refuses a second binding,
  * so no Pod is bound twice. A Pod is not tried again while its condition is being written, or an old
- * "Unschedulable" could arrive after a binding.
+ * "Unschedulable" could arrive after a binding. What becomes of the Pod in the queue is said in attempt.ts.
  */
 import type { Client } from "../machinery/client/client.ts";
 import type { Lister } from "../machinery/client/informer.ts";
 import { createBackoff } from "../machinery/loop/backoff.ts";
-import type { Events } from "../machinery/loop/events-recorder.ts";
 import type { Pod, PodCondition } from "../machinery/objects/kinds.ts";
 import { isConflict, isNotFound } from "../machinery/objects/status.ts";
 import { type Clock, wireTime } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
-import type { Happening } from "./happenings.ts";
-import type { SchedulingQueue } from "./queue.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Handle } from "./framework.ts";
+import type { PodInfo } from "./pod-info.ts";
+import { DEFAULT_SCHEDULER, type Profile } from "./profile.ts";
 
 export interface PlacementOptions {
   readonly client: Client;
-  readonly events: Events;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  readonly schedulerName: string;
-  readonly queue: SchedulingQueue;
-  readonly snapshot: Snapshot;
+  readonly event: Handle["event"];
   readonly pods: Pick<Lister<Pod>, "get">;
 }
 
+/** "free": it may be tried again; "elsewhere": on another node; "known": the informer knows better or soon will. */
+export type BindingOutcome = "bound" | "free" | "known" | { readonly elsewhere: Pod };
+
 /** None of these throws. */
 export interface Placement {
-  /** Binds a Pod that counts on the node already. False when it comes again instead. */
-  bind(pod: Pod, cause: string, node: string): Promise<boolean>;
-  /** No node fits. */
-  refuse(pod: Pod, cause: string, message: string, helpedBy: readonly Happening[]): Promise<void>;
-  /** It could not be judged: it comes again. */
-  fail(pod: Pod, cause: string, message: string): Promise<void>;
+  bind(info: PodInfo, cause: string, node: string, profile: Profile): Promise<BindingOutcome>;
+  /** Says why not, in an event and on the Pod. `nominated`: where room is made for it, "" nowhere any more. */
+  explain(pod: Pod, cause: string, why: Explanation): Promise<void>;
+}
+
+export interface Explanation {
+  readonly reason: "Unschedulable" | "SchedulerError";
+  readonly message: string;
+  readonly nominated?: string | undefined;
 }
 
 const REREAD_MS = { first: 100, last: 5_000 };
 
 export function createPlacement(options: PlacementOptions): Placement {
-  const { client, events, clock, log, signal, schedulerName, queue, snapshot, pods } = options;
-  const because = (revision: string) => client.because({ revision, controller: schedulerName });
-  const recorder = (revision: string) => events.recorder(schedulerName, { revision, controller: schedulerName });
+  const { client, event, clock, log, signal, pods } = options;
 
-  async function bind(pod: Pod, cause: string, node: string): Promise<boolean> {
-    const { name, namespace } = pod.metadata;
+  async function bind(info: PodInfo, cause: string, node: string, { binding }: Profile): Promise<BindingOutcome> {
+    const { pod } = info;
     try {
-      await because(cause).createSub("pods", { name, namespace }, "binding", bindingOf(pod, node));
-    } catch (error) {
-      const outcome = await settle(pod, cause, node);
-      if (outcome === "bound") bound(pod, cause, node);
-      if (outcome !== "free") return outcome === "bound";
-      if (!isConflict(error)) {
-        log.warn("binding failed", { object: objectOf(pod), node, error });
-        recorder(cause).warning(pod, "FailedScheduling", `binding rejected: ${(error as Error).message}`);
+      let bound: Promise<void> | undefined;
+      for (const plugin of binding) {
+        bound = plugin.bind?.(info, node, cause);
+        if (bound) break;
       }
-      queue.retry(pod.metadata.uid);
-      return false;
+      if (!bound) throw new Error("no plugin binds this Pod");
+      await bound;
+    } catch (error) {
+      const outcome = await settle(pod, node);
+      if (outcome === "free" && !isConflict(error)) {
+        log.warn("binding failed", { object: objectOf(pod), node, error });
+        event(pod, "Warning", "FailedScheduling", `binding rejected: ${(error as Error).message}`, cause);
+      }
+      if (outcome !== "bound") return outcome;
     }
-    bound(pod, cause, node);
-    return true;
+    event(pod, "Normal", "Scheduled", `Successfully assigned ${info.key} to ${node}`, cause);
+    return "bound";
   }
 
-  function bound(pod: Pod, cause: string, node: string): void {
-    const { name, namespace } = pod.metadata;
-    recorder(cause).normal(pod, "Scheduled", `Successfully assigned ${namespace}/${name} to ${node}`);
-  }
-
-  /**
-   * What became of a binding that failed: it happened, or the Pod is free for another try; "known" where
-   * the informer knows better or soon will. Sets right what was assumed.
-   */
-  async function settle(pod: Pod, cause: string, node: string): Promise<"bound" | "free" | "known"> {
+  /** What became of a binding that failed. */
+  async function settle(pod: Pod, node: string): Promise<BindingOutcome> {
     const found = await reread(pod);
     if (!found) return "known";
     const { nodeName } = found.spec ?? {};
     if (nodeName === node) return "bound";
     if (isShown(pod)) return "known";
-    if (nodeName) {
-      snapshot.setPod(found, nodeName);
-      return "known";
-    }
-    if (snapshot.removePod(pod.metadata.uid)) queue.wake(["pod-gone"], cause);
-    return "free";
+    return nodeName ? { elsewhere: found } : "free";
   }
 
   /** The Pod as the server has it now; undefined when it is gone or the signal has aborted. */
@@ -111,42 +101,28 @@ export function createPlacement(options: PlacementOptions): Placement {
     return known?.metadata.uid !== metadata.uid || Boolean(known.spec?.nodeName);
   }
 
-  async function refuse(pod: Pod, cause: string, message: string, helpedBy: readonly Happening[]): Promise<void> {
-    await explain(pod, cause, "Unschedulable", message);
-    queue.refused(pod.metadata.uid, helpedBy);
-  }
-
-  async function fail(pod: Pod, cause: string, message: string): Promise<void> {
-    await explain(pod, cause, "SchedulerError", message);
-    queue.retry(pod.metadata.uid);
-  }
-
-  /** Says why in an event and on the Pod; the condition is not written again where it stands already. */
-  async function explain(pod: Pod, cause: string, reason: string, message: string): Promise<void> {
+  /** The condition is not written again where it stands already. */
+  async function explain(pod: Pod, cause: string, { reason, message, nominated }: Explanation): Promise<void> {
     const { name, namespace, uid } = pod.metadata;
-    recorder(cause).warning(pod, "FailedScheduling", message);
+    event(pod, "Warning", "FailedScheduling", message, cause);
     const condition = notScheduled(pod, reason, message, clock.now());
-    if (!condition) return;
+    const nominates = nominated !== undefined && nominated !== (pod.status?.nominatedNodeName ?? "");
+    if (!condition && !nominates) return;
+    const status = {
+      ...(condition ? { conditions: [condition] } : {}),
+      ...(nominates ? { nominatedNodeName: nominated || null } : {}),
+    };
     try {
-      const patch = { metadata: { uid }, status: { conditions: [condition] } };
-      await because(cause).patch("pods", { name, namespace }, patch, { type: "strategic", subresource: "status" });
+      const patch = { metadata: { uid }, status };
+      const because = client.because({ revision: cause, controller: pod.spec?.schedulerName ?? DEFAULT_SCHEDULER });
+      await because.patch("pods", { name, namespace }, patch, { type: "strategic", subresource: "status" });
     } catch (error) {
       if (isNotFound(error) || isConflict(error) || signal.aborted) return;
       log.warn("condition could not be written", { object: objectOf(pod), error });
     }
   }
 
-  return { bind, refuse, fail };
-}
-
-function bindingOf({ metadata }: Pod, node: string) {
-  const { name, namespace, uid } = metadata;
-  return {
-    apiVersion: "v1",
-    kind: "Binding",
-    metadata: { name, namespace, uid },
-    target: { apiVersion: "v1", kind: "Node", name: node },
-  };
+  return { bind, explain };
 }
 
 /** The PodScheduled condition to write, or undefined when it stands already. */

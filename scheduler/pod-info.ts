@@ -8,6 +8,7 @@
 import type { Container, Pod } from "../machinery/objects/kinds.ts";
 import { milliValue, unitValue } from "../machinery/objects/quantity.ts";
 import { type PodTerms, podTerms } from "./pod-terms.ts";
+import { sameStrings } from "./same.ts";
 
 /** Resource name ► amount: CPU in millicores, everything else in units. */
 export type Resources = ReadonlyMap<string, number>;
@@ -26,6 +27,9 @@ export interface PodInfo {
   readonly scoredCpu: number;
   readonly scoredMemory: number;
   readonly hostPorts: readonly HostPort[];
+  /** "namespace/name" of the claims that its volumes name. */
+  readonly claims: readonly string[];
+  readonly priority: number;
   /** Undefined: it says nothing about other Pods. */
   readonly terms: PodTerms | undefined;
 }
@@ -39,7 +43,6 @@ const NO_FLOOR: Resources = new Map();
 
 export function podInfo(pod: Pod): PodInfo {
   const { spec } = pod;
-  const sidecars = (spec?.initContainers ?? []).filter(isSidecar);
   const scored = podRequests(pod, FLOOR);
   return {
     pod,
@@ -47,17 +50,45 @@ export function podInfo(pod: Pod): PodInfo {
     requests: podRequests(pod),
     scoredCpu: scored.get("cpu") ?? 0,
     scoredMemory: scored.get("memory") ?? 0,
-    hostPorts: [...(spec?.containers ?? []), ...sidecars].flatMap(({ ports }) =>
-      (ports ?? []).flatMap(({ hostPort, hostIP, protocol }) =>
-        hostPort ? [{ address: hostIP || "0.0.0.0", protocol: protocol ?? "TCP", port: hostPort }] : [],
-      ),
-    ),
+    hostPorts: hostPortsOf(pod),
+    claims: claimsOf(pod),
+    priority: spec?.priority ?? 0,
     terms: podTerms(pod),
   };
 }
 
+/** Of containers and sidecars: init containers are over before they could be in the way. */
+export function hostPortsOf({ spec }: Pod): readonly HostPort[] {
+  const ports: HostPort[] = [];
+  const note = ({ ports: own }: Container) => {
+    for (const { hostPort, hostIP, protocol } of own ?? [])
+      if (hostPort) ports.push({ address: hostIP || "0.0.0.0", protocol: protocol ?? "TCP", port: hostPort });
+  };
+  for (const container of spec?.containers ?? []) note(container);
+  for (const container of spec?.initContainers ?? []) if (isSidecar(container)) note(container);
+  return ports;
+}
+
+function claimsOf({ metadata, spec }: Pod): readonly string[] {
+  const claims: string[] = [];
+  for (const { name, persistentVolumeClaim, ephemeral } of spec?.volumes ?? []) {
+    if (persistentVolumeClaim) claims.push(`${metadata.namespace}/${persistentVolumeClaim.claimName}`);
+    else if (ephemeral) claims.push(`${metadata.namespace}/${metadata.name}-${name}`);
+  }
+  return claims;
+}
+
+/** Whether two versions of a Pod are the same to the scheduler: their status may differ, and what nobody selects by. */
+export function asksTheSame(before: Pod, after: Pod): boolean {
+  return (
+    before.metadata.generation === after.metadata.generation &&
+    before.metadata.deletionTimestamp === after.metadata.deletionTimestamp &&
+    sameStrings(before.metadata.labels, after.metadata.labels)
+  );
+}
+
 /** `floor`: what a container counts for that does not ask. */
-export function podRequests({ spec }: Pod, floor: Resources = NO_FLOOR): Resources {
+export function podRequests({ spec }: Pod, floor: Resources = NO_FLOOR): ReadonlyMap<string, number> {
   const requestsOf = ({ resources }: Container) => new Map([...floor, ...resourceList(resources?.requests)]);
   const total = new Map<string, number>();
   for (const container of spec?.containers ?? []) add(total, requestsOf(container));
@@ -78,7 +109,7 @@ export function podRequests({ spec }: Pod, floor: Resources = NO_FLOOR): Resourc
 }
 
 /** A node's allocatable or a container's requests as numbers. */
-export function resourceList(list: Readonly<Record<string, string>> | undefined): Resources {
+export function resourceList(list: Readonly<Record<string, string>> | undefined): Map<string, number> {
   return new Map(Object.entries(list ?? {}).map(([name, value]) => [name, amount(name, value)]));
 }
 

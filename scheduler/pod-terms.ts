@@ -23,6 +23,10 @@ type WireWeighted = NonNullable<
 >[number];
 
 export interface PodTerm {
+  /** The same for terms that ask for the same Pods in the same topology. */
+  readonly id: string;
+  /** The same for terms that ask for the same Pods. */
+  readonly who: string;
   readonly topologyKey: string;
   readonly selector: Selector;
   readonly namespaces: ReadonlySet<string>;
@@ -72,13 +76,18 @@ function podTerm(term: WireTerm, { metadata }: Pod): PodTerm {
   const { namespace = "", labels = {} } = metadata;
   const { topologyKey, namespaceSelector, namespaces = [], matchLabelKeys, mismatchLabelKeys } = term;
   const own = namespaces.length === 0 && !namespaceSelector;
+  const selector = also(fromLabelSelector(term.labelSelector), [
+    ...likePod(labels, matchLabelKeys, "in"),
+    ...likePod(labels, mismatchLabelKeys, "notin"),
+  ]);
+  const there = own ? [namespace] : namespaces;
+  const who = JSON.stringify([selector, there, namespaceSelector]);
   return {
+    id: `${topologyKey} ${who}`,
+    who,
     topologyKey,
-    selector: also(fromLabelSelector(term.labelSelector), [
-      ...likePod(labels, matchLabelKeys, "in"),
-      ...likePod(labels, mismatchLabelKeys, "notin"),
-    ]),
-    namespaces: new Set(own ? [namespace] : namespaces),
+    selector,
+    namespaces: new Set(there),
     namespaceSelector: fromLabelSelector(namespaceSelector),
   };
 }

@@ -1,22 +1,26 @@
 /**
  * Queue: which Pod is scheduled next, and when one that did not fit is tried again.
  *
- * Active Pods go by priority, then in the order in which they became active, so that old Pods that
- * never fit cannot keep new ones waiting. A Pod that was refused waits until something happens
- * that may help it, five minutes at most, and then for the rest of its back-off (1 s doubling to 10 s).
- * A Pod that was taken stays here, not to be taken again, until it is refused, retried or removed.
+ * Active Pods go in the order of the profile's queueSort. A Pod that was refused waits until something happens
+ * of which a plugin that refused it says that it may help (hints), five minutes at most, and then for the rest
+ * of its back-off (1 s doubling to 10 s), which is cut short where nothing else is to do. A Pod that a plugin
+ * keeps out (gated) is not tried at all. A Pod that was taken stays here, not to be taken again, until it is
+ * refused, retried or removed; what happens meanwhile is looked at when its try is over.
  * https://github.com/kubernetes/community/blob/master/contributors/devel/sig-scheduling/scheduler_queues.md
  */
-import { isDeepStrictEqual } from "node:util";
 import type { Pod } from "../machinery/objects/kinds.ts";
 import type { Clock } from "../machinery/process/clock.ts";
-import type { Happening } from "./happenings.ts";
+import type { Hint, Refused, Waiting } from "./framework.ts";
+import type { Happened, Happening } from "./happenings.ts";
 import { createHeap } from "./heap.ts";
+import { asksTheSame, type PodInfo, podInfo } from "./pod-info.ts";
+import { createRecent } from "./recent.ts";
 
 export interface Queued {
-  readonly pod: Pod;
+  readonly info: PodInfo;
   /** Revision of the change that made the Pod worth a try: its own, or what happened since. */
   readonly cause: string;
+  readonly attempts: number;
 }
 
 /** By the name of the queue they wait in. */
@@ -24,6 +28,7 @@ export interface PendingPods {
   readonly active: number;
   readonly backoff: number;
   readonly unschedulable: number;
+  readonly gated: number;
 }
 
 export interface SchedulingQueue {
@@ -31,89 +36,132 @@ export interface SchedulingQueue {
   put(pod: Pod): void;
   /** Gone, or seen with a node. */
   remove(uid: string): void;
+  get(uid: string): PodInfo | undefined;
   /** The next Pod; undefined when none is to be tried now. */
   take(): Queued | undefined;
   /** Resolves when `take` has one, for one caller at a time. Rejects with the signal's reason when it aborts. */
   ready(signal: AbortSignal): Promise<void>;
-  /** The Pod that was taken fits nowhere until one of these happens. */
-  refused(uid: string, helpedBy: readonly Happening[]): void;
+  /** The Pod that was taken fits nowhere, as these plugins say; again when one of their hints comes. */
+  refused(uid: string, refusedBy: Iterable<string>): void;
   /** The Pod that was taken could not be placed for reasons of ours: again after its back-off. */
   retry(uid: string): void;
-  wake(happened: readonly Happening[], cause: string): void;
+  wake(happened: readonly Happened[], cause: string): void;
   /** Pods that wait for anything. */
   readonly length: number;
   pending(): PendingPods;
 }
 
+export interface QueueRules {
+  before(a: Waiting, b: Waiting): boolean;
+  /** Who keeps the Pod out. */
+  gate(pod: Pod): { readonly plugin: string; readonly refused: Refused } | undefined;
+  hints(pod: Pod, plugin: string): readonly Hint[];
+  helps(hint: Exclude<Hint, string>, pod: PodInfo, what: Happened): boolean;
+  readonly backoffMs?: { readonly first: number; readonly last: number };
+}
+
 const BACKOFF_MS = { first: 1_000, last: 10_000 };
 const UNSCHEDULABLE_MS = 5 * 60_000;
+/** Without a plugin that could say what helps, a node may. */
+const ANY_NODE: readonly Hint[] = ["node-added"];
+
+type Place = "active" | "backoff" | "failed" | "unschedulable" | "gated" | "taken";
 
 interface Entry {
-  pod: Pod;
+  info: PodInfo;
+  readonly pod: Pod;
   cause: string;
   attempts: number;
   /** Of becoming active: smaller is earlier. */
   order: number;
-  place: "active" | "backoff" | "unschedulable" | "taken";
+  place: Place;
   failedAt: number;
-  helpedBy: readonly Happening[];
-  /** What happened while it was being tried, with its revision: the try may not have seen it. */
-  readonly missed: Map<Happening | "changed", string>;
+  helpedBy: ReadonlyMap<Happening, readonly Hint[]>;
+  /** Of what has happened, where its try began. */
+  since: number;
+  /** It asks for something else since its try began. */
+  changed: string | undefined;
 }
 
-export function createSchedulingQueue(clock: Clock): SchedulingQueue {
+const NO_HELP: Entry["helpedBy"] = new Map();
+
+export function createSchedulingQueue(clock: Clock, rules: QueueRules): SchedulingQueue {
+  const { first, last } = rules.backoffMs ?? BACKOFF_MS;
+  const backoffEnd = ({ failedAt, attempts }: Entry) => failedAt + Math.min(first * 2 ** (attempts - 1), last);
+  const sooner = (a: Entry, b: Entry) => backoffEnd(a) < backoffEnd(b);
   const entries = new Map<string, Entry>();
-  const active = createHeap<Entry>(isBefore);
-  const backoff = createHeap<Entry>((a, b) => backoffEnd(a) < backoffEnd(b));
+  const active = createHeap<Entry>((a, b) => rules.before(a, b));
+  const backoff = createHeap<Entry>(sooner);
+  /** Their back-off is not cut short: the fault was not theirs, and may last. */
+  const failed = createHeap<Entry>(sooner);
   /** In order of `failedAt`. */
   const unschedulable = new Set<Entry>();
+  const gated = new Set<Entry>();
   const byHelp = new Map<Happening, Set<Entry>>();
   const taken = new Set<Entry>();
+  const recent = createRecent();
   let order = 0;
   let nudge = () => {};
 
-  const leave: Readonly<Record<Entry["place"], (entry: Entry) => void>> = {
-    active: (entry) => active.remove(entry),
-    backoff: (entry) => backoff.remove(entry),
-    taken: (entry) => void taken.delete(entry),
-    unschedulable(entry) {
-      unschedulable.delete(entry);
-      for (const happening of entry.helpedBy) byHelp.get(happening)?.delete(entry);
-    },
-  };
-  const enter: typeof leave = {
-    active: (entry) => active.push(entry),
-    backoff: (entry) => backoff.push(entry),
-    taken: (entry) => void taken.add(entry),
-    unschedulable(entry) {
-      unschedulable.add(entry);
-      for (const happening of entry.helpedBy) waitingFor(happening).add(entry);
-    },
-  };
+  const heaps = { active, backoff, failed } as const;
+  const sets = { unschedulable, gated, taken } as const;
 
-  function move(entry: Entry, place: Entry["place"]): void {
-    leave[entry.place](entry);
+  function leave(entry: Entry): void {
+    const { place } = entry;
+    if (place === "active" || place === "backoff" || place === "failed") heaps[place].remove(entry);
+    else sets[place].delete(entry);
+    for (const happening of entry.helpedBy.keys()) byHelp.get(happening)?.delete(entry);
+    entry.helpedBy = NO_HELP;
+    if (taken.size === 0) recent.clear();
+  }
+
+  function enter(entry: Entry, place: Place): void {
     entry.place = place;
     if (place === "active") entry.order = order++;
-    enter[place](entry);
+    if (place === "active" || place === "backoff" || place === "failed") heaps[place].push(entry);
+    else sets[place].add(entry);
     nudge();
   }
 
-  function waitingFor(happening: Happening): Set<Entry> {
-    const found = byHelp.get(happening) ?? new Set();
-    byHelp.set(happening, found);
-    return found;
+  function move(entry: Entry, place: Place): void {
+    leave(entry);
+    enter(entry, place);
   }
 
-  /** An unschedulable Pod is worth another try, when its back-off is over. */
+  /** Waits, unschedulable or gated, for what the plugins say. */
+  function park(entry: Entry, place: "unschedulable" | "gated", plugins: Iterable<string>): void {
+    move(entry, place);
+    const helpedBy = new Map<Happening, Hint[]>();
+    const note = (hint: Hint) => {
+      const on = typeof hint === "string" ? hint : hint.on;
+      helpedBy.set(on, [...(helpedBy.get(on) ?? []), hint]);
+    };
+    for (const plugin of plugins) for (const hint of rules.hints(entry.pod, plugin)) note(hint);
+    if (helpedBy.size === 0 && place === "unschedulable") for (const hint of ANY_NODE) note(hint);
+    entry.helpedBy = helpedBy;
+    for (const happening of helpedBy.keys()) {
+      const waiting = byHelp.get(happening);
+      if (waiting) waiting.add(entry);
+      else byHelp.set(happening, new Set([entry]));
+    }
+  }
+
+  const isHelped = (entry: Entry, what: Happened): boolean =>
+    (entry.helpedBy.get(what.what) ?? []).some(
+      (hint) => typeof hint === "string" || rules.helps(hint, entry.info, what),
+    );
+
+  /** A waiting Pod is worth another try, when its back-off is over. */
   function revive(entry: Entry, cause: string): void {
     entry.cause = cause;
-    move(entry, backoffEnd(entry) <= clock.monotonic() ? "active" : "backoff");
+    admit(entry, entry.attempts === 0 || backoffEnd(entry) <= clock.monotonic() ? "active" : "backoff");
   }
 
-  function happen(entry: Entry, what: Happening | "changed", cause: string): void {
-    if (entry.place === "taken") entry.missed.set(what, cause);
-    else if (entry.place === "unschedulable") revive(entry, cause);
+  /** Where no plugin keeps it out. */
+  function admit(entry: Entry, place: "active" | "backoff"): void {
+    const gate = rules.gate(entry.pod);
+    if (gate) park(entry, "gated", [gate.plugin]);
+    else move(entry, place);
   }
 
   /** The entry of a Pod whose try has ended. */
@@ -128,18 +176,21 @@ export function createSchedulingQueue(clock: Clock): SchedulingQueue {
   /** Back-offs that have ended, and Pods that have waited long enough. */
   function promote(): void {
     const now = clock.monotonic();
-    for (let entry = backoff.first; entry && backoffEnd(entry) <= now; entry = backoff.first) move(entry, "active");
+    for (const heap of [backoff, failed])
+      for (let entry = heap.first; entry && backoffEnd(entry) <= now; entry = heap.first) move(entry, "active");
     for (const entry of unschedulable) {
       if (entry.failedAt + UNSCHEDULABLE_MS > now) break;
-      move(entry, "active");
+      admit(entry, "active");
     }
   }
 
   /** When `promote` will have something to do. */
   function nextDue(): number {
     const [oldest] = unschedulable;
-    const ends = backoff.first ? backoffEnd(backoff.first) : Number.POSITIVE_INFINITY;
-    return Math.min(ends, oldest ? oldest.failedAt + UNSCHEDULABLE_MS : Number.POSITIVE_INFINITY);
+    return Math.min(
+      failed.first ? backoffEnd(failed.first) : Number.POSITIVE_INFINITY,
+      oldest ? oldest.failedAt + UNSCHEDULABLE_MS : Number.POSITIVE_INFINITY,
+    );
   }
 
   /** Resolves at the next move of an entry, or when one is due. */
@@ -157,88 +208,91 @@ export function createSchedulingQueue(clock: Clock): SchedulingQueue {
     timer?.cancel();
   }
 
+  function putAgain(entry: Entry, pod: Pod): void {
+    const { resourceVersion } = pod.metadata;
+    const same = asksTheSame(entry.pod, pod);
+    (entry as { pod: Pod }).pod = pod;
+    if (same) {
+      (entry.info as { pod: Pod }).pod = pod;
+      return;
+    }
+    entry.info = podInfo(pod);
+    if (entry.place === "taken") entry.changed = resourceVersion;
+    else if (entry.place === "unschedulable" || entry.place === "gated") revive(entry, resourceVersion);
+    else if (rules.gate(pod)) admit(entry, "active");
+  }
+
   return {
     put(pod) {
       const { uid, resourceVersion } = pod.metadata;
       const found = entries.get(uid);
-      if (found) {
-        const asksOtherwise = !asksTheSame(found.pod, pod);
-        found.pod = pod;
-        if (asksOtherwise) happen(found, "changed", resourceVersion);
-        return;
-      }
+      if (found) return putAgain(found, pod);
       const entry: Entry = {
+        info: podInfo(pod),
         pod,
         cause: resourceVersion,
         attempts: 0,
         order: 0,
         place: "active",
         failedAt: 0,
-        helpedBy: [],
-        missed: new Map(),
+        helpedBy: NO_HELP,
+        since: 0,
+        changed: undefined,
       };
       entries.set(uid, entry);
-      move(entry, "active");
+      admit(entry, "active");
     },
     remove(uid) {
       const entry = entries.get(uid);
       if (!entry) return;
       entries.delete(uid);
-      leave[entry.place](entry);
+      leave(entry);
     },
+    get: (uid) => entries.get(uid)?.info,
     take() {
       promote();
-      const entry = active.first;
+      const entry = active.first ?? backoff.first;
       if (!entry) return undefined;
-      entry.missed.clear();
+      entry.since = recent.position;
+      entry.changed = undefined;
       move(entry, "taken");
-      return { pod: entry.pod, cause: entry.cause };
+      return { info: entry.info, cause: entry.cause, attempts: entry.attempts };
     },
     async ready(signal) {
       for (;;) {
         signal.throwIfAborted();
         promote();
-        if (active.size > 0) return;
+        if (active.size + backoff.size > 0) return;
         await change(signal);
       }
     },
-    refused(uid, helpedBy) {
+    refused(uid, refusedBy) {
       const entry = tried(uid);
       if (!entry) return;
-      entry.helpedBy = helpedBy;
-      move(entry, "unschedulable");
-      const missed = ["changed" as const, ...helpedBy].find((what) => entry.missed.has(what));
-      if (missed) revive(entry, entry.missed.get(missed) as string);
+      const missed = recent.after(entry.since);
+      park(entry, "unschedulable", refusedBy);
+      const helping = missed.find(({ what }) => what === undefined || isHelped(entry, what));
+      const cause = entry.changed ?? helping?.cause;
+      if (cause !== undefined) revive(entry, cause);
     },
     retry(uid) {
       const entry = tried(uid);
-      if (entry) move(entry, "backoff");
+      if (entry) move(entry, "failed");
     },
     wake(happened, cause) {
       for (const what of happened) {
-        for (const entry of byHelp.get(what) ?? []) happen(entry, what, cause);
-        for (const entry of taken) happen(entry, what, cause);
+        if (taken.size > 0) recent.add(what, cause);
+        for (const entry of [...(byHelp.get(what.what) ?? [])]) if (isHelped(entry, what)) revive(entry, cause);
       }
     },
     get length() {
       return entries.size - taken.size;
     },
-    pending: () => ({ active: active.size, backoff: backoff.size, unschedulable: unschedulable.size }),
+    pending: () => ({
+      active: active.size,
+      backoff: backoff.size + failed.size,
+      unschedulable: unschedulable.size,
+      gated: gated.size,
+    }),
   };
-}
-
-function isBefore(a: Entry, b: Entry): boolean {
-  const [first, second] = [a.pod.spec?.priority ?? 0, b.pod.spec?.priority ?? 0];
-  return first === second ? a.order < b.order : first > second;
-}
-
-const backoffEnd = ({ failedAt, attempts }: Entry) =>
-  failedAt + Math.min(BACKOFF_MS.first * 2 ** (attempts - 1), BACKOFF_MS.last);
-
-/** Its status may change, and what nobody selects by. */
-function asksTheSame(before: Pod, after: Pod): boolean {
-  return (
-    before.metadata.generation === after.metadata.generation &&
-    isDeepStrictEqual(before.metadata.labels, after.metadata.labels)
-  );
 }

@@ -3,14 +3,21 @@
  *
  * A node "a" of zone "z" is written node("a", { zone: "z" }).
  */
+import { createClient } from "../machinery/client/create-client.ts";
 import { createObjectCache } from "../machinery/client/object-cache.ts";
 import { apiVersionOf, kinds, type Node, type Pod, type PodSpec } from "../machinery/objects/kinds.ts";
 import type { StoredObject } from "../machinery/objects/wire.ts";
+import { fakeClock } from "../machinery/process/fake-clock.ts";
+import { silent } from "../machinery/process/logging.ts";
 import { type Cluster, type Listers, LOOKED_UP, type LookedUp } from "./cluster.ts";
-import { type Decision, decide } from "./framework.ts";
-import { defaultPlugins } from "./plugins/plugins.ts";
+import { type Decision, decide, type Verdict, verdictsOf } from "./decide.ts";
+import type { Handle } from "./framework.ts";
+import type { Happening } from "./happenings.ts";
+import { createNominations } from "./nominations.ts";
+import { defaultProfile } from "./plugins/plugins.ts";
 import { podInfo } from "./pod-info.ts";
 import { createSnapshot } from "./snapshot.ts";
+import { createWaitingPods } from "./waiting-pods.ts";
 
 const meta = (name: string) => ({ name, uid: name, resourceVersion: "1", creationTimestamp: "" });
 
@@ -86,9 +93,6 @@ interface Sample {
 export type Others = { readonly [K in LookedUp]?: readonly Sample[] };
 
 export function cluster(nodes: readonly Node[], placed: readonly Placed[] = [], others: Others = {}): Cluster {
-  const snapshot = createSnapshot();
-  for (const [one, where] of placed) snapshot.setPod(one, where);
-  for (const one of nodes) snapshot.setNode(one);
   const listers = Object.fromEntries(
     LOOKED_UP.map((resource) => {
       const { kind, namespaced, ...group } = kinds[resource];
@@ -100,8 +104,42 @@ export function cluster(nodes: readonly Node[], placed: readonly Placed[] = [], 
       return [resource, cache];
     }),
   ) as unknown as Listers;
-  return { nodes: snapshot.nodes(), listers };
+  const snapshot = createSnapshot(listers);
+  for (const [one, where] of placed) snapshot.setPod(one, where);
+  for (const one of nodes) snapshot.setNode(one);
+  return snapshot.cluster;
+}
+
+/** The default plugins over a cluster, without anything that writes. */
+export function sampleHandle(where: Cluster): Handle {
+  const nowhere = (): never => {
+    throw new Error("nothing is written here");
+  };
+  return {
+    client: createClient({ shared: true, request: nowhere, watch: nowhere, stream: nowhere, close: async () => {} }),
+    listers: where.listers,
+    clock: fakeClock(),
+    log: silent,
+    signal: new AbortController().signal,
+    waiting: createWaitingPods(fakeClock()),
+    nominations: createNominations(),
+    event: () => {},
+    happened: () => {},
+  };
+}
+
+export interface Scheduled extends Omit<Decision, "node"> {
+  readonly node?: string;
+  readonly verdicts: readonly Verdict[];
+  /** What the plugins that refused it wait for. */
+  readonly helpedBy: readonly Happening[];
 }
 
 /** What the default plugins decide; among equals the first. */
-export const schedule = (what: Pod, where: Cluster): Decision => decide(podInfo(what), where, defaultPlugins, () => 0);
+export function schedule(what: Pod, where: Cluster): Scheduled {
+  const profile = defaultProfile(sampleHandle(where));
+  const { node: chosen, ...decision } = decide(podInfo(what), where, profile, { random: () => 0 });
+  const hints = [...decision.refusedBy].flatMap((plugin) => profile.hints.get(plugin) ?? []);
+  const helpedBy = [...new Set(hints.map((hint) => (typeof hint === "string" ? hint : hint.on)))].sort();
+  return { ...decision, ...(chosen ? { node: chosen.name } : {}), verdicts: verdictsOf(decision), helpedBy };
+}

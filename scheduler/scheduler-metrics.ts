@@ -14,13 +14,13 @@ export interface SchedulerMetrics {
   /** How long the decision took alone. */
   decided(seconds: number): void;
   /** An attempt with everything that it wrote. */
-  attempted(result: AttemptResult, seconds: number): void;
+  attempted(result: AttemptResult, seconds: number, profile: string): void;
 }
 
 /** From a millisecond to sixteen seconds. */
 const SECONDS = Array.from({ length: 15 }, (_, power) => 0.001 * 2 ** power);
 
-export function createSchedulerMetrics(metrics: Metrics, profile: string): SchedulerMetrics {
+export function createSchedulerMetrics(metrics: Metrics): SchedulerMetrics {
   let queue: { pending(): PendingPods } | undefined;
   const pending = metrics.gauge("scheduler_pending_pods", "Number of pending pods, by the queue type.", ["queue"]);
   const attempts = metrics.counter(
@@ -50,7 +50,7 @@ export function createSchedulerMetrics(metrics: Metrics, profile: string): Sched
       queue = current;
     },
     decided: (seconds) => algorithm.observe(seconds),
-    attempted(result, seconds) {
+    attempted(result, seconds, profile) {
       attempts.of(result, profile).value++;
       latency.of(result, profile).observe(seconds);
     },

@@ -15,6 +15,8 @@ import { defineComponent } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import type { Metrics } from "../machinery/process/metrics.ts";
+import { defaultProfile } from "./plugins/plugins.ts";
+import { DEFAULT_SCHEDULER } from "./profile.ts";
 import { createSchedulerMetrics, type SchedulerMetrics } from "./scheduler-metrics.ts";
 import { runScheduling } from "./scheduling-loop.ts";
 
@@ -32,13 +34,12 @@ export interface SchedulerOptions {
 }
 
 export const SCHEDULER_USER = "system:kube-scheduler";
-const DEFAULT_SCHEDULER = "default-scheduler";
 
 /** Resolves when the signal aborts. */
 export async function runScheduler(options: SchedulerOptions): Promise<void> {
   const { client, clock, log, signal, leadership, identity, schedulerName = DEFAULT_SCHEDULER } = options;
   const lease = schedulerName === DEFAULT_SCHEDULER ? "kube-scheduler" : schedulerName;
-  const metrics = options.metrics && createSchedulerMetrics(options.metrics, schedulerName);
+  const metrics = options.metrics && createSchedulerMetrics(options.metrics);
   await keepLeading({ client, clock, log, signal, leadership, identity, lease }, (leading) =>
     lead(options, leading, metrics),
   );
@@ -51,7 +52,16 @@ async function lead(
 ) {
   const informers = createInformers({ client, clock, log, signal });
   const events = createEvents({ client, clock, log, signal });
-  await runScheduling({ client, informers, events, clock, log, signal, schedulerName, metrics });
+  await runScheduling({
+    client,
+    informers,
+    events,
+    clock,
+    log,
+    signal,
+    metrics,
+    profiles: (handle) => [defaultProfile(handle, schedulerName)],
+  });
 }
 
 export const schedulerComponent = defineComponent({

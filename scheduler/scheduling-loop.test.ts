@@ -6,7 +6,9 @@ import type { Kinds } from "../machinery/objects/kinds.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import { systemClock } from "../machinery/process/clock.ts";
 import { silent } from "../machinery/process/logging.ts";
-import type { FilterPlugin } from "./framework.ts";
+import type { Plugin } from "./framework.ts";
+import { PLUGINS } from "./plugins/plugins.ts";
+import { createProfile } from "./profile.ts";
 import { runScheduling } from "./scheduling-loop.ts";
 
 const running: Scheduled[] = [];
@@ -145,9 +147,8 @@ test("a Pod that a plugin fails on is told so, and does not keep others waiting"
   const stop = new AbortController();
   const client = scheduled.pipeline.client("system:kube-scheduler", []);
   const context = { client, clock: systemClock, log: silent, signal: stop.signal };
-  const broken: FilterPlugin = {
+  const broken: Plugin = {
     name: "Broken",
-    helpedBy: [],
     preFilter({ pod }) {
       if (pod.metadata.name === "bad") throw new Error("cannot say");
       return undefined;
@@ -157,8 +158,16 @@ test("a Pod that a plugin fails on is told so, and does not keep others waiting"
     ...context,
     informers: createInformers(context),
     events: createEvents(context),
-    schedulerName: "default-scheduler",
-    plugins: { filters: [broken], scorers: [] },
+    profiles(handle) {
+      const [sort, bind] = [PLUGINS["PrioritySort"], PLUGINS["DefaultBinder"]].map((one) => one?.make({}, handle));
+      return [
+        createProfile("default-scheduler", [
+          { plugin: sort as Plugin },
+          { plugin: broken },
+          { plugin: bind as Plugin },
+        ]),
+      ];
+    },
   });
   await scheduled.client.create("pods", podDraft("bad"));
   await scheduled.client.create("pods", podDraft("good"));

@@ -1,29 +1,30 @@
 /**
- * Scheduling loop: takes Pods from the queue one by one and decides; what follows goes on beside it.
+ * Scheduling loop: takes Pods from the queue one by one and tries them; what follows goes on beside it.
  *
  * A decided Pod counts on its node at once. A Pod stays in the queue, taken, until the informer shows
  * it with a node or gone: an older copy that arrives late must not bring it back. No Pod may stop the
- * loop: what a plugin throws is told of that Pod. What is written is in placement.ts.
+ * loop: what a plugin throws is told of that Pod. One try is in attempt.ts, what changes do is in changes.ts.
  */
 import type { Client } from "../machinery/client/client.ts";
-import type { Change } from "../machinery/client/informer.ts";
 import type { Informers } from "../machinery/client/shared-informers.ts";
 import { breather } from "../machinery/loop/breathe.ts";
 import type { Events } from "../machinery/loop/events-recorder.ts";
-import type { Node, Pod } from "../machinery/objects/kinds.ts";
-import type { StoredObject } from "../machinery/objects/wire.ts";
+import type { Pod } from "../machinery/objects/kinds.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import { limits } from "../machinery/process/limits.ts";
 import type { Logger } from "../machinery/process/logging.ts";
-import { LOOKED_UP, type LookedUp, listersOf } from "./cluster.ts";
-import { type Decision, decide, failureMessage, type Plugins } from "./framework.ts";
-import { type Happening, nodeHappenings, podHappenings } from "./happenings.ts";
+import { type Attempt, createAttempting } from "./attempt.ts";
+import { followChanges } from "./changes.ts";
+import { listersOf } from "./cluster.ts";
+import type { Handle } from "./framework.ts";
+import { createNominations } from "./nominations.ts";
 import { createPlacement } from "./placement.ts";
-import { defaultPlugins } from "./plugins/plugins.ts";
-import { podInfo } from "./pod-info.ts";
-import { createSchedulingQueue, type Queued } from "./queue.ts";
-import type { AttemptResult, SchedulerMetrics } from "./scheduler-metrics.ts";
+import { DEFAULT_SCHEDULER, type Profile } from "./profile.ts";
+import { createSchedulingQueue, type Queued, type QueueRules } from "./queue.ts";
+import type { SchedulerMetrics } from "./scheduler-metrics.ts";
+import { createSlots } from "./slots.ts";
 import { createSnapshot } from "./snapshot.ts";
+import { createWaitingPods } from "./waiting-pods.ts";
 
 export interface SchedulingOptions {
   readonly client: Client;
@@ -32,123 +33,116 @@ export interface SchedulingOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  readonly schedulerName: string;
-  readonly plugins?: Plugins;
+  /** The profiles of this scheduler, with plugins of their own. */
+  readonly profiles: (handle: Handle) => readonly Profile[];
+  readonly backoffMs?: QueueRules["backoffMs"];
   readonly metrics?: SchedulerMetrics | undefined;
+  /** Hears of each decision; must not keep what it is given for long, or much of it. */
+  readonly onAttempt?: ((attempt: Attempt) => void) | undefined;
 }
 
 /** Resolves when the signal has aborted and nothing is being written any more. */
 export async function runScheduling(options: SchedulingOptions): Promise<void> {
-  const { informers, clock, log, signal, schedulerName, plugins = defaultPlugins, metrics } = options;
-  const queue = createSchedulingQueue(clock);
-  metrics?.watch(queue);
-  const snapshot = createSnapshot();
-  const pods = informers.of("pods");
-  const nodes = informers.of("nodes");
+  const { client, informers, events, clock, log, signal, metrics, onAttempt } = options;
   const listers = listersOf(informers);
-  const placement = createPlacement({ ...options, queue, snapshot, pods });
-  const writing = new Set<Promise<void>>();
+  const snapshot = createSnapshot(listers);
+  const nominations = createNominations();
+  const waiting = createWaitingPods(clock);
+  const slots = createSlots(limits.schedulerWrites);
+  const event: Handle["event"] = (about, type, reason, message, cause) => {
+    const component = about.spec?.schedulerName ?? DEFAULT_SCHEDULER;
+    const recorder = events.recorder(component, { revision: cause, controller: component });
+    recorder[type === "Normal" ? "normal" : "warning"](about, reason, message);
+  };
+  const handle: Handle = {
+    client,
+    listers,
+    clock,
+    log,
+    signal,
+    waiting,
+    nominations,
+    event,
+    happened: (what) => queue.wake([what], what.object?.metadata.resourceVersion ?? ""),
+  };
+  const profiles = new Map(options.profiles(handle).map((profile) => [profile.schedulerName, profile]));
+  const profileOf = ({ spec }: Pod) => profiles.get(spec?.schedulerName ?? DEFAULT_SCHEDULER);
+  const queue = createSchedulingQueue(clock, {
+    ...rulesOf([...profiles.values()], profileOf),
+    helps: (hint, pod, what) => hint.helps(pod, what, snapshot.cluster),
+    ...(options.backoffMs ? { backoffMs: options.backoffMs } : {}),
+  });
+  metrics?.watch(queue);
+  const pods = informers.of("pods");
+  const placement = createPlacement({ client, clock, log, signal, event, pods });
+  const attempt = createAttempting({
+    queue,
+    snapshot,
+    placement,
+    nominations,
+    waiting,
+    clock,
+    log,
+    signal,
+    writing: slots.run,
+    onAttempt,
+    onDecided: metrics?.decided,
+  });
+  const running = new Set<Promise<void>>();
   const breathe = breather(clock);
-
-  const stop = [
-    nodes.subscribe(onNode),
-    pods.subscribe(onPod),
-    ...LOOKED_UP.map((resource) => informers.of(resource).subscribe((change) => onOther(resource, change))),
-  ];
+  const stop = followChanges({
+    informers,
+    queue,
+    snapshot,
+    nominations,
+    waiting,
+    isOurs: (pod) => profileOf(pod) !== undefined,
+  });
   try {
     await informers.synced(signal);
     while (!signal.aborted) {
       const next = queue.take();
-      if (next) write(scheduleOne(next));
+      if (next) run(next);
       else await queue.ready(signal);
-      if (writing.size >= limits.schedulerWrites) await Promise.race(writing);
+      if (slots.full) await slots.free();
+      if (running.size >= limits.schedulerReserved) await Promise.race(running);
       await breathe();
     }
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
-    for (const unsubscribe of stop) unsubscribe();
-    await Promise.all(writing);
+    stop();
+    await Promise.all(running);
   }
 
-  async function scheduleOne({ pod, cause }: Queued): Promise<void> {
+  function run(queued: Queued): void {
+    const profile = profileOf(queued.info.pod);
+    if (!profile) throw new Error(`no profile for ${queued.info.key}, which was in the queue`);
     const started = clock.monotonic();
-    const result = await place({ pod, cause }, started);
-    metrics?.attempted(result, (clock.monotonic() - started) / 1000);
-  }
-
-  async function place({ pod, cause }: Queued, started: number): Promise<AttemptResult> {
-    let decision: Decision;
-    try {
-      const cluster = { nodes: snapshot.nodes(), listers };
-      decision = decide(podInfo(pod), cluster, plugins, () => clock.random());
-    } catch (error) {
-      const { namespace, name } = pod.metadata;
-      log.error("a Pod could not be judged", { object: `pods/${namespace}/${name}`, error });
-      await placement.fail(pod, cause, (error as Error).message);
-      return "error";
-    }
-    metrics?.decided((clock.monotonic() - started) / 1000);
-    if (decision.node === undefined) {
-      await placement.refuse(pod, cause, failureMessage(decision), decision.helpedBy);
-      return "unschedulable";
-    }
-    snapshot.setPod(pod, decision.node);
-    return (await placement.bind(pod, cause, decision.node)) ? "scheduled" : "error";
-  }
-
-  function write(work: Promise<void>): void {
-    const tracked = work
+    const tracked = attempt(queued, profile)
+      .then((result) => metrics?.attempted(result, (clock.monotonic() - started) / 1000, profile.schedulerName))
       .catch((error: unknown) => log.error("a decision was not carried out", { error }))
-      .finally(() => writing.delete(tracked));
-    writing.add(tracked);
-  }
-
-  function onNode({ type, object, old }: Change<Node>): void {
-    const { name, resourceVersion } = object.metadata;
-    if (type === "deleted") {
-      snapshot.removeNode(name);
-      queue.wake(["node-gone"], resourceVersion);
-    } else {
-      snapshot.setNode(object);
-      queue.wake(nodeHappenings(old, object), resourceVersion);
-    }
-  }
-
-  function onPod({ type, object, old }: Change<Pod>): void {
-    const { uid, resourceVersion } = object.metadata;
-    const nodeName = object.spec?.nodeName;
-    if (type === "deleted" || isTerminal(object)) {
-      queue.remove(uid);
-      if (snapshot.removePod(uid)) queue.wake(["pod-gone"], resourceVersion);
-    } else if (nodeName) {
-      queue.remove(uid);
-      snapshot.setPod(object, nodeName);
-      queue.wake(podHappenings(old, object), resourceVersion);
-    } else if (isOurs(object, schedulerName)) queue.put(object);
-    else queue.remove(uid);
-  }
-
-  function onOther(resource: LookedUp, { object }: Change<StoredObject>): void {
-    queue.wake(HELPS[resource] ?? [], object.metadata.resourceVersion);
+      .finally(() => running.delete(tracked));
+    running.add(tracked);
   }
 }
 
-/** What a change of an object may help; Services and controllers only make one node better than another. */
-const HELPS: Readonly<Partial<Record<LookedUp, readonly Happening[]>>> = {
-  namespaces: ["namespaces"],
-  persistentvolumeclaims: ["volumes"],
-  persistentvolumes: ["volumes"],
-  storageclasses: ["volumes"],
-};
-
-const isTerminal = ({ status }: Pod) => status?.phase === "Succeeded" || status?.phase === "Failed";
-
-/** Ours to place now: our name on it, no gates, not on its way out. */
-function isOurs({ spec, metadata }: Pod, schedulerName: string): boolean {
-  return (
-    (spec?.schedulerName ?? "default-scheduler") === schedulerName &&
-    !spec?.schedulingGates?.length &&
-    !metadata.deletionTimestamp
-  );
+/** All profiles sort alike: Pods of all stand in one queue. */
+function rulesOf(
+  profiles: readonly Profile[],
+  profileOf: (pod: Pod) => Profile | undefined,
+): Pick<QueueRules, "before" | "gate" | "hints"> {
+  const [first] = profiles;
+  if (!first) throw new TypeError("a scheduler needs a profile");
+  return {
+    before: (a, b) => first.sorting.queueSort?.(a, b) ?? a.order < b.order,
+    gate(pod) {
+      for (const plugin of profileOf(pod)?.enqueueing ?? []) {
+        const no = plugin.preEnqueue?.(pod);
+        if (no) return { plugin: plugin.name, refused: no };
+      }
+      return undefined;
+    },
+    hints: (pod, plugin) => profileOf(pod)?.hints.get(plugin) ?? [],
+  };
 }

@@ -1,17 +1,20 @@
 import { expect, test } from "vitest";
-import { asking, node, pod } from "./sample-cluster.ts";
+import { asking, cluster, node, pod } from "./sample-cluster.ts";
 import { createSnapshot } from "./snapshot.ts";
+
+const { listers } = cluster([]);
 
 function usage(snapshot: ReturnType<typeof createSnapshot>) {
   return Object.fromEntries(
-    snapshot
-      .nodes()
-      .map((info) => [info.node.metadata.name, [[...info.pods.keys()].sort(), info.requested.get("cpu") ?? 0]]),
+    snapshot.cluster.nodes.map((info) => [
+      info.node.metadata.name,
+      [[...info.pods.keys()].sort(), info.requested.get("cpu") ?? 0],
+    ]),
   );
 }
 
 test("Pods seen before their node count once it is there", () => {
-  const snapshot = createSnapshot();
+  const snapshot = createSnapshot(listers);
   snapshot.setPod(pod("p", asking("1")), "a");
   expect(usage(snapshot)).toEqual({});
   snapshot.setNode(node("a"));
@@ -19,7 +22,7 @@ test("Pods seen before their node count once it is there", () => {
 });
 
 test("a node that goes and comes back has its Pods again, without those that went meanwhile", () => {
-  const snapshot = createSnapshot();
+  const snapshot = createSnapshot(listers);
   snapshot.setNode(node("a"));
   snapshot.setPod(pod("p", asking("1")), "a");
   snapshot.setPod(pod("q", asking("500m")), "a");
@@ -30,7 +33,7 @@ test("a node that goes and comes back has its Pods again, without those that wen
 });
 
 test("a Pod counts once, where it was put last", () => {
-  const snapshot = createSnapshot();
+  const snapshot = createSnapshot(listers);
   for (const name of ["a", "b"]) snapshot.setNode(node(name));
   snapshot.setPod(pod("p", asking("1")), "a");
   snapshot.setPod(pod("p", asking("1")), "a");
@@ -39,11 +42,11 @@ test("a Pod counts once, where it was put last", () => {
 });
 
 test("a changed node keeps its Pods, and a Pod that is not there cannot go", () => {
-  const snapshot = createSnapshot();
+  const snapshot = createSnapshot(listers);
   snapshot.setNode(node("a"));
   snapshot.setPod(pod("p", asking("1")), "a");
   snapshot.setNode(node("a", { allocatable: { cpu: "8" } }));
   expect(snapshot.removePod("q")).toBe(false);
   expect(usage(snapshot)).toEqual({ a: [["p"], 1000] });
-  expect(snapshot.nodes()[0]?.allocatable.get("cpu")).toBe(8000);
+  expect(snapshot.cluster.nodes[0]?.allocatable.get("cpu")).toBe(8000);
 });

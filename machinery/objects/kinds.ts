@@ -50,6 +50,7 @@ export type ControllerRevision = Stored<models.V1ControllerRevision>;
 export type Job = Stored<models.V1Job>;
 export type JobCondition = Wire<models.V1JobCondition>;
 export type CronJob = Stored<models.V1CronJob>;
+export type HorizontalPodAutoscaler = Stored<models.V2HorizontalPodAutoscaler>;
 export type PodDisruptionBudget = Stored<models.V1PodDisruptionBudget>;
 export type Lease = Stored<models.V1Lease>;
 export type PriorityClass = Stored<models.V1PriorityClass>;
@@ -59,6 +60,10 @@ export type ClusterRole = Stored<models.V1ClusterRole>;
 export type ClusterRoleBinding = Stored<models.V1ClusterRoleBinding>;
 export type PolicyRule = Wire<models.V1PolicyRule>;
 export type StorageClass = Stored<models.V1StorageClass>;
+export type CSINode = Stored<models.V1CSINode>;
+export type CSIDriver = Stored<models.V1CSIDriver>;
+export type CSIStorageCapacity = Stored<models.V1CSIStorageCapacity>;
+export type VolumeAttachment = Stored<models.V1VolumeAttachment>;
 export type CertificateSigningRequest = Stored<models.V1CertificateSigningRequest>;
 
 /** Plural name of a resource ► its type. Where two groups share a plural, the core one has the short name. */
@@ -83,6 +88,7 @@ export interface Kinds {
   controllerrevisions: ControllerRevision;
   jobs: Job;
   cronjobs: CronJob;
+  horizontalpodautoscalers: HorizontalPodAutoscaler;
   poddisruptionbudgets: PodDisruptionBudget;
   leases: Lease;
   endpointslices: EndpointSlice;
@@ -92,6 +98,10 @@ export interface Kinds {
   clusterroles: ClusterRole;
   clusterrolebindings: ClusterRoleBinding;
   storageclasses: StorageClass;
+  csinodes: CSINode;
+  csidrivers: CSIDriver;
+  csistoragecapacities: CSIStorageCapacity;
+  volumeattachments: VolumeAttachment;
   servicecidrs: ServiceCIDR;
   ipaddresses: IPAddress;
   certificatesigningrequests: CertificateSigningRequest;
@@ -129,6 +139,7 @@ export const kinds: Readonly<Record<ResourceName, KindInfo>> = {
   controllerrevisions: row("apps", "ControllerRevision"),
   jobs: row("batch", "Job"),
   cronjobs: row("batch", "CronJob"),
+  horizontalpodautoscalers: { ...row("autoscaling", "HorizontalPodAutoscaler"), version: "v2" },
   poddisruptionbudgets: row("policy", "PodDisruptionBudget"),
   leases: row("coordination.k8s.io", "Lease"),
   endpointslices: row("discovery.k8s.io", "EndpointSlice"),
@@ -138,6 +149,10 @@ export const kinds: Readonly<Record<ResourceName, KindInfo>> = {
   clusterroles: row("rbac.authorization.k8s.io", "ClusterRole", false),
   clusterrolebindings: row("rbac.authorization.k8s.io", "ClusterRoleBinding", false),
   storageclasses: row("storage.k8s.io", "StorageClass", false),
+  csinodes: row("storage.k8s.io", "CSINode", false),
+  csidrivers: row("storage.k8s.io", "CSIDriver", false),
+  csistoragecapacities: row("storage.k8s.io", "CSIStorageCapacity"),
+  volumeattachments: row("storage.k8s.io", "VolumeAttachment", false),
   servicecidrs: row("networking.k8s.io", "ServiceCIDR", false),
   ipaddresses: row("networking.k8s.io", "IPAddress", false),
   certificatesigningrequests: row("certificates.k8s.io", "CertificateSigningRequest", false),

@@ -93,5 +93,26 @@ export const referenceTo = ({ metadata }: PersistentVolumeClaim) => ({
   resourceVersion: metadata.resourceVersion,
 });
 
+/** The volume as it says that it serves the claim; the same object where it says so already. */
+export function claimedBy(volume: PersistentVolume, claim: PersistentVolumeClaim): PersistentVolume {
+  const kept = isKeptFor(volume, claim);
+  if (kept && volume.spec?.claimRef?.uid === claim.metadata.uid) return volume;
+  const chosen = kept ? {} : { [annotations.boundByController]: "yes" };
+  return {
+    ...volume,
+    metadata: annotated(volume.metadata, chosen),
+    spec: { ...volume.spec, claimRef: referenceTo(claim) },
+  };
+}
+
+/** What is there already stays as it is. */
+export function annotated<M extends { annotations?: Record<string, string> }>(
+  metadata: M,
+  more: Readonly<Record<string, string>>,
+): M {
+  if (Object.keys(more).length === 0) return metadata;
+  return { ...metadata, annotations: { ...more, ...metadata.annotations } };
+}
+
 /** The name of the volume that is made for a claim: the same at each attempt, so that there is never a second one. */
 export const provisionedName = ({ metadata }: Pick<PersistentVolumeClaim, "metadata">): string => `pvc-${metadata.uid}`;

@@ -4,28 +4,28 @@
  * An image that few nodes have counts for less, so that Pods do not all go where the first one went.
  */
 import type { Pod } from "../../machinery/objects/kinds.ts";
-import type { ScorePlugin } from "../framework.ts";
+import type { Plugin } from "../framework.ts";
 
 const MB = 1024 * 1024;
 /** Less is not worth a preference; more, for each container, makes no difference. */
 const BYTES = { least: 23 * MB, mostEach: 1000 * MB };
 
-export const imageLocality: ScorePlugin = {
+export const imageLocality: Plugin = {
   name: "ImageLocality",
-  weight: 1,
-  preScore({ pod }, { nodes }) {
+  preScore({ pod }, { nodes, nodesWithImage }) {
     const images = imagesOf(pod);
-    const spread = new Map(
-      images.map((image) => [image, nodes.filter((node) => node.images.has(image)).length / nodes.length]),
-    );
-    if (![...spread.values()].some((share) => share > 0)) return undefined;
+    const known = images.flatMap((image) => {
+      const having = nodesWithImage(image);
+      return having > 0 ? [{ image, share: having / nodes.length }] : [];
+    });
+    if (known.length === 0) return undefined;
     const most = BYTES.mostEach * images.length;
-    return (node) => {
-      const bytes = images.reduce(
-        (sum, image) => sum + Math.floor((node.images.get(image) ?? 0) * (spread.get(image) ?? 0)),
-        0,
-      );
-      return (100 * (Math.min(Math.max(bytes, BYTES.least), most) - BYTES.least)) / (most - BYTES.least);
+    return {
+      score(node) {
+        let bytes = 0;
+        for (const { image, share } of known) bytes += Math.floor((node.images.get(image) ?? 0) * share);
+        return (100 * (Math.min(Math.max(bytes, BYTES.least), most) - BYTES.least)) / (most - BYTES.least);
+      },
     };
   },
 };

@@ -1,36 +1,70 @@
 /** NodeAffinity: nodeSelector and required node affinity filter, preferred node affinity scores. */
 import type { Node, Pod } from "../../machinery/objects/kinds.ts";
 import { matchesNodeSelector, matchesNodeTerm } from "../../machinery/objects/node-selector.ts";
-import { type FilterPlugin, proportional, type ScorePlugin } from "../framework.ts";
+import { proportional } from "../decide.ts";
+import { type Hint, type Plugin, refusedForGood } from "../framework.ts";
 
-const REASONS = ["node(s) didn't match Pod's node affinity/selector"];
+const ELSEWHERE = refusedForGood("node(s) didn't match Pod's node affinity/selector");
 
-export const nodeAffinity: FilterPlugin = {
-  name: "NodeAffinity",
-  helpedBy: ["node-added", "node-labels"],
-  preFilter({ pod }) {
-    const wanted = wantsNode(pod);
-    return wanted && (({ node }) => (wanted(node) ? [] : REASONS));
-  },
+/** What the configuration asks of the nodes of every Pod of the profile. */
+export interface NodeAffinityArgs {
+  readonly addedAffinity?: NonNullable<NonNullable<Pod["spec"]>["affinity"]>["nodeAffinity"];
+}
+
+export const nodeAffinity = ({ addedAffinity }: NodeAffinityArgs): Plugin => {
+  const added = addedAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const addedPreferred = addedAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+  return {
+    name: "NodeAffinity",
+    hints: [helping("node-added"), helping("node-labels")],
+    preFilter({ pod }) {
+      const wanted = wantsNode(pod);
+      if (!wanted && !added) return undefined;
+      const only = namedNodes(pod);
+      return {
+        check: ({ node }) =>
+          (wanted?.(node) ?? true) && (!added || matchesNodeSelector(added, node)) ? undefined : ELSEWHERE,
+        ...(only ? { only } : {}),
+      };
+    },
+    preScore({ pod }) {
+      const own = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+      const preferred = [...own, ...addedPreferred];
+      if (preferred.length === 0) return undefined;
+      return {
+        score: ({ node }) =>
+          preferred.reduce((sum, { preference, weight }) => sum + (matchesNodeTerm(preference, node) ? weight : 0), 0),
+        normalize: proportional,
+      };
+    },
+  };
 };
 
-export const preferredNodeAffinity: ScorePlugin = {
-  name: "NodeAffinity",
-  weight: 2,
-  preScore({ pod }) {
-    const preferred = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution;
-    if (!preferred?.length) return undefined;
-    return ({ node }) =>
-      preferred.reduce((sum, { preference, weight }) => sum + (matchesNodeTerm(preference, node) ? weight : 0), 0);
-  },
-  normalize: proportional,
-};
+/** Only a node that the Pod wants helps it. */
+const helping = (on: "node-added" | "node-labels"): Hint => ({
+  on,
+  helps: ({ pod }, { object }) => !object || (wantsNode(pod)?.(object as Node) ?? true),
+});
+
+/** The nodes that a Pod can only be on because each alternative names one, as those of DaemonSets do. */
+function namedNodes({ spec }: Pod): ReadonlySet<string> | undefined {
+  const terms = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  if (!terms?.length) return undefined;
+  const names = new Set<string>();
+  for (const { matchFields } of terms) {
+    const named = matchFields?.filter(({ key, operator }) => key === "metadata.name" && operator === "In") ?? [];
+    if (named.length === 0) return undefined;
+    const [first, ...rest] = named.map(({ values }) => new Set(values));
+    for (const name of first ?? []) if (rest.every((set) => set.has(name))) names.add(name);
+  }
+  return names;
+}
 
 /** What a Pod requires of its node's labels and name; undefined: nothing. */
 export function wantsNode({ spec }: Pod): ((node: Node) => boolean) | undefined {
-  const selector = Object.entries(spec?.nodeSelector ?? {});
   const required = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  if (selector.length === 0 && !required) return undefined;
+  if (!spec?.nodeSelector && !required) return undefined;
+  const selector = Object.entries(spec?.nodeSelector ?? {});
   return (node) =>
     selector.every(([key, value]) => node.metadata.labels?.[key] === value) &&
     (!required || matchesNodeSelector(required, node));

@@ -1,24 +1,27 @@
 /** NodeName and NodeUnschedulable: the node that a Pod names, and nodes that take no new Pods. */
-import type { FilterPlugin } from "../framework.ts";
+import { type Plugin, refusedForGood } from "../framework.ts";
 import { tolerates } from "./taint-toleration.ts";
 
-export const nodeName: FilterPlugin = {
+const OTHER_NODE = refusedForGood("node(s) didn't match the requested node name");
+
+export const nodeName: Plugin = {
   name: "NodeName",
-  helpedBy: ["node-added"],
+  hints: ["node-added"],
   preFilter({ pod }) {
     const wanted = pod.spec?.nodeName;
     if (!wanted) return undefined;
-    return ({ node }) => (node.metadata.name === wanted ? [] : ["node(s) didn't match the requested node name"]);
+    return { check: ({ name }) => (name === wanted ? undefined : OTHER_NODE) };
   },
 };
 
-const UNSCHEDULABLE = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };
+const CORDONED = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };
+const UNSCHEDULABLE = refusedForGood("node(s) were unschedulable");
 
-export const nodeUnschedulable: FilterPlugin = {
+export const nodeUnschedulable: Plugin = {
   name: "NodeUnschedulable",
-  helpedBy: ["node-added", "node-taints"],
+  hints: ["node-added", "node-taints"],
   preFilter({ pod }) {
-    if (tolerates(pod.spec?.tolerations, UNSCHEDULABLE)) return undefined;
-    return ({ node }) => (node.spec?.unschedulable ? ["node(s) were unschedulable"] : []);
+    if (tolerates(pod.spec?.tolerations, CORDONED)) return undefined;
+    return { check: ({ node }) => (node.spec?.unschedulable ? UNSCHEDULABLE : undefined) };
   },
 };

@@ -1,47 +1,140 @@
-/** NodeResourcesFit: room for the Pod's requests; emptier nodes score higher (LeastAllocated). */
-import type { FilterPlugin, ScorePlugin } from "../framework.ts";
+/**
+ * NodeResourcesFit: room for the Pod's requests, and which nodes to fill first.
+ *
+ * LeastAllocated likes empty nodes, MostAllocated full ones, RequestedToCapacityRatio goes by a line of points.
+ * https://kubernetes.io/docs/concepts/scheduling-eviction/resource-bin-packing/
+ */
+import type { Node } from "../../machinery/objects/kinds.ts";
+import { type Plugin, type Refused, refused, refusedForGood } from "../framework.ts";
+import type { PodInfo } from "../pod-info.ts";
 import type { NodeInfo } from "../snapshot.ts";
 
+export interface FitArgs {
+  readonly ignoredResources?: readonly string[];
+  readonly ignoredResourceGroups?: readonly string[];
+  readonly scoringStrategy?: {
+    readonly type?: Strategy;
+    readonly resources?: readonly WeightedResource[];
+    readonly requestedToCapacityRatio?: { readonly shape?: readonly Point[] };
+  };
+}
+
+export interface WeightedResource {
+  readonly name: string;
+  readonly weight?: number;
+}
+
+/** Utilization in percent ► score from 0 to 10. */
+interface Point {
+  readonly utilization: number;
+  readonly score: number;
+}
+
+export const CPU_AND_MEMORY: readonly WeightedResource[] = [{ name: "cpu" }, { name: "memory" }];
 const ALWAYS_COUNTED = "pods";
 
-export const nodeResourcesFit: FilterPlugin = {
-  name: "NodeResourcesFit",
-  helpedBy: ["node-added", "node-room", "pod-gone"],
-  preFilter({ requests }) {
-    return (node) => {
-      const reasons: string[] = [];
-      if (node.pods.size + 1 > (node.allocatable.get(ALWAYS_COUNTED) ?? 0)) reasons.push("Too many pods");
-      for (const [name, wanted] of requests) {
-        if (wanted > 0 && wanted > free(node, name)) reasons.push(`Insufficient ${name}`);
+export const nodeResourcesFit = (args: FitArgs): Plugin => {
+  const { type = "LeastAllocated", resources = CPU_AND_MEMORY, requestedToCapacityRatio } = args.scoringStrategy ?? {};
+  const likes = STRATEGIES[type](requestedToCapacityRatio?.shape ?? []);
+  return {
+    name: "NodeResourcesFit",
+    hints: [
+      { on: "node-added", helps: (pod, { object }) => !object || mayHold(pod, object as Node) },
+      "node-room",
+      "pod-gone",
+      "pod-smaller",
+    ],
+    preFilter: (pod) => fitting(pod, args),
+    preScore: (pod) => ({ score: (node) => scoreOf(node, pod, resources, likes) }),
+  };
+};
+
+function fitting({ requests }: PodInfo, { ignoredResources = [], ignoredResourceGroups = [] }: FitArgs) {
+  const ignored = (name: string) =>
+    ignoredResources.includes(name) || ignoredResourceGroups.includes(name.split("/")[0] as string);
+  const wanted = [...requests].filter(([name, amount]) => amount > 0 && !ignored(name));
+  const answers = new Map<string, Refused>();
+  const answer = (reasons: readonly string[], final: boolean): Refused => {
+    const id = `${final} ${reasons.join()}`;
+    const known = answers.get(id) ?? (final ? refusedForGood : refused)(...reasons);
+    answers.set(id, known);
+    return known;
+  };
+  return {
+    check(node: NodeInfo): Refused | undefined {
+      const { allocatable, requested } = node;
+      let reasons: string[] | undefined;
+      let never = false;
+      if (node.pods.size + 1 > (allocatable.get(ALWAYS_COUNTED) ?? 0)) reasons = ["Too many pods"];
+      for (const [name, amount] of wanted) {
+        const all = allocatable.get(name) ?? 0;
+        if (amount <= all - (requested.get(name) ?? 0)) continue;
+        reasons ??= [];
+        reasons.push(`Insufficient ${name}`);
+        never ||= amount > all;
       }
-      return reasons;
-    };
-  },
+      return reasons && answer(reasons, never);
+    },
+  };
+}
+
+function mayHold({ requests }: PodInfo, { status }: Node): boolean {
+  for (const [name, amount] of requests) if (amount > 0 && !status?.allocatable?.[name]) return false;
+  return true;
+}
+
+type Strategy = "LeastAllocated" | "MostAllocated" | "RequestedToCapacityRatio";
+interface Liking {
+  (requested: number, allocatable: number): number;
+  /** A resource that scores 0 draws the others down. */
+  readonly countsNothing: boolean;
+}
+
+const STRATEGIES: Readonly<Record<Strategy, (shape: readonly Point[]) => Liking>> = {
+  LeastAllocated: () =>
+    liking(true, (requested, all) => (requested > all ? 0 : Math.floor(((all - requested) * 100) / all))),
+  MostAllocated: () => liking(true, (requested, all) => Math.floor((Math.min(requested, all) * 100) / all)),
+  RequestedToCapacityRatio: (shape) =>
+    liking(false, (requested, all) => along(shape, requested > all ? 100 : Math.floor((requested * 100) / all))),
 };
 
-/** A container that asks for nothing counts with a floor, so that such Pods are spread too. */
-export const leastAllocated: ScorePlugin = {
-  name: "NodeResourcesFit",
-  weight: 1,
-  preScore: (pod) => (node) => {
-    const cpu = share(node.scoredCpu + pod.scoredCpu, node.allocatable.get("cpu"));
-    const memory = share(node.scoredMemory + pod.scoredMemory, node.allocatable.get("memory"));
-    return (100 * (1 - cpu + (1 - memory))) / 2;
-  },
+const liking = (countsNothing: boolean, likes: (requested: number, allocatable: number) => number): Liking =>
+  Object.assign(likes, { countsNothing });
+
+/** The height of the line through the points, from 0 to 100. */
+function along(shape: readonly Point[], at: number): number {
+  const next = shape.findIndex(({ utilization }) => at <= utilization);
+  if (next < 0) return (shape.at(-1)?.score ?? 0) * 10;
+  const to = shape[next] as Point;
+  const from = shape[next - 1];
+  if (!from) return to.score * 10;
+  const rise = (to.score - from.score) * 10;
+  return from.score * 10 + Math.trunc((rise * (at - from.utilization)) / (to.utilization - from.utilization));
+}
+
+function scoreOf(node: NodeInfo, pod: PodInfo, resources: readonly WeightedResource[], likes: Liking): number {
+  let [sum, weights] = [0, 0];
+  for (const { name, weight = 1 } of resources) {
+    const all = node.allocatable.get(name) ?? 0;
+    if (all === 0) continue;
+    const requested = SCORED[name]?.(node, pod) ?? asked(node, pod, name);
+    if (requested === undefined) continue;
+    const score = likes(requested, all);
+    if (score === 0 && !likes.countsNothing) continue;
+    sum += score * weight;
+    weights += weight;
+  }
+  return weights === 0 ? 0 : Math.floor(sum / weights + (likes.countsNothing ? 0 : 0.5));
+}
+
+/** Containers that ask for no CPU or memory count with a floor, so that such Pods are spread too. */
+const SCORED: Readonly<Record<string, (node: NodeInfo, pod: PodInfo) => number>> = {
+  cpu: (node, pod) => node.scoredCpu + pod.scoredCpu,
+  memory: (node, pod) => node.scoredMemory + pod.scoredMemory,
 };
 
-/** Prefers nodes whose CPU and memory fill up alike; a Pod that asks for neither changes nothing. */
-export const balancedAllocation: ScorePlugin = {
-  name: "NodeResourcesBalancedAllocation",
-  weight: 1,
-  preScore({ requests }) {
-    if (!requests.get("cpu") && !requests.get("memory")) return undefined;
-    const filled = (node: NodeInfo, name: string) =>
-      share((node.requested.get(name) ?? 0) + (requests.get(name) ?? 0), node.allocatable.get(name));
-    return (node) => 100 * (1 - Math.abs(filled(node, "cpu") - filled(node, "memory")) / 2);
-  },
-};
-
-const free = (node: NodeInfo, name: string) => (node.allocatable.get(name) ?? 0) - (node.requested.get(name) ?? 0);
-
-const share = (used: number, all = 0) => (all === 0 ? 1 : Math.min(used / all, 1));
+/** Other resources matter to Pods that ask for them. */
+function asked(node: NodeInfo, pod: PodInfo, name: string): number | undefined {
+  const own = pod.requests.get(name);
+  return own ? own + (node.requested.get(name) ?? 0) : undefined;
+}

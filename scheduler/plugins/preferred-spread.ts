@@ -5,78 +5,108 @@
  * and controller, so that losing a node loses few of them. A topology of few domains weighs less.
  * https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/#internal-default-constraints
  */
-import type { Pod } from "../../machinery/objects/kinds.ts";
+import type { Pod, PodSpec } from "../../machinery/objects/kinds.ts";
 import { isEverything } from "../../machinery/objects/selectors.ts";
 import type { Cluster } from "../cluster.ts";
-import type { NodeScore, ScorePlugin } from "../framework.ts";
+import type { NodeScorer } from "../framework.ts";
 import type { NodeInfo } from "../snapshot.ts";
 import { selectorOfGroup } from "./pod-group.ts";
-import { constraintsOf, countSelected, type SpreadConstraint, spreadConstraint } from "./spread-constraints.ts";
+import { constraintsOf, keysOf, type SpreadConstraint, spreadConstraint } from "./spread-constraints.ts";
 import { domainOf, HOSTNAME, ZONE } from "./topology.ts";
+
+type Constraint = NonNullable<PodSpec["topologySpreadConstraints"]>[number];
+
+export interface SpreadArgs {
+  /** "List": only those that follow. */
+  readonly defaultingType?: "System" | "List";
+  readonly defaultConstraints?: readonly Pick<Constraint, "maxSkew" | "topologyKey" | "whenUnsatisfiable">[];
+}
+
+const SYSTEM_DEFAULTS = [
+  { topologyKey: HOSTNAME, maxSkew: 3, whenUnsatisfiable: "ScheduleAnyway" },
+  { topologyKey: ZONE, maxSkew: 5, whenUnsatisfiable: "ScheduleAnyway" },
+] as const;
 
 /** The score of a node that lacks a topology key of the Pod's own constraints. */
 const IGNORED = Number.POSITIVE_INFINITY;
 
-export const preferredSpread: ScorePlugin = {
-  name: "PodTopologySpread",
-  weight: 2,
-  preScore({ pod }, cluster, fitting) {
+type Liking = (pod: Pod, cluster: Cluster, fitting: readonly NodeInfo[]) => NodeScorer | undefined;
+
+export const likingFew = ({ defaultingType = "System", defaultConstraints = [] }: SpreadArgs): Liking => {
+  const system = defaultingType === "System";
+  const defaults = (system ? SYSTEM_DEFAULTS : defaultConstraints).filter(
+    ({ whenUnsatisfiable }) => whenUnsatisfiable === "ScheduleAnyway",
+  );
+  return (pod, cluster, fitting) => {
     const own = (pod.spec?.topologySpreadConstraints ?? []).length > 0;
-    const constraints = own ? constraintsOf(pod, "ScheduleAnyway") : defaultConstraints(pod, cluster);
+    const keys = own ? keysOf(pod, "ScheduleAnyway") : defaults.map(({ topologyKey }) => topologyKey);
+    const complete = own || !system ? keys : [];
+    const constraints = own
+      ? constraintsOf(pod, "ScheduleAnyway", complete)
+      : groupConstraints(pod, cluster, defaults, complete);
     if (constraints.length === 0) return undefined;
-    const isComplete = ({ node }: NodeInfo) =>
-      !own || constraints.every(({ topologyKey }) => domainOf(node, topologyKey) !== undefined);
-    const scored = fitting.filter(isComplete);
-    const counting = { all: cluster.nodes.filter(isComplete), scored, namespace: pod.metadata.namespace };
-    const scores = constraints.map((constraint) => scoreOf(constraint, counting));
-    const ignored = new Set(fitting.filter((node) => !isComplete(node)));
-    return (node) => (ignored.has(node) ? IGNORED : Math.round(scores.reduce((sum, score) => sum + score(node), 0)));
-  },
-  normalize(scores) {
-    const counted = scores.filter((score) => score !== IGNORED);
-    const [least, most] = [Math.min(...counted), Math.max(...counted)];
-    return scores.map((score) => {
-      if (score === IGNORED) return 0;
-      return most === 0 ? 100 : (100 * (most + least - score)) / most;
-    });
-  },
+    const lacks = ({ node }: NodeInfo) => complete.some((key) => domainOf(node, key) === undefined);
+    const scored = complete.length === 0 ? fitting : fitting.filter((node) => !lacks(node));
+    const scores = constraints.map((constraint) => crowding(constraint, cluster, scored));
+    return {
+      score(node) {
+        if (complete.length > 0 && lacks(node)) return IGNORED;
+        let sum = 0;
+        for (const score of scores) sum += score(node);
+        return Math.round(sum);
+      },
+      normalize: turned,
+    };
+  };
 };
 
-const DEFAULTS = [
-  { topologyKey: HOSTNAME, maxSkew: 3 },
-  { topologyKey: ZONE, maxSkew: 5 },
-];
-
-function defaultConstraints(pod: Pod, cluster: Cluster): readonly SpreadConstraint[] {
+function groupConstraints(
+  pod: Pod,
+  cluster: Cluster,
+  defaults: NonNullable<SpreadArgs["defaultConstraints"]>,
+  complete: readonly string[],
+): readonly SpreadConstraint[] {
+  if (defaults.length === 0) return [];
   const selector = selectorOfGroup(pod, cluster);
-  return isEverything(selector) ? [] : DEFAULTS.map((constraint) => spreadConstraint(pod, constraint, selector));
-}
-
-interface Counting {
-  readonly all: readonly NodeInfo[];
-  readonly scored: readonly NodeInfo[];
-  readonly namespace: string | undefined;
+  if (isEverything(selector)) return [];
+  return defaults.map((constraint) => spreadConstraint(pod, { ...constraint, selector }, complete));
 }
 
 /** How crowded a node's domain is; a node outside the topology is not crowded. */
-function scoreOf(constraint: SpreadConstraint, { all, scored, namespace }: Counting): NodeScore {
-  const { topologyKey, selector, maxSkew } = constraint;
-  const weigh = (count: number, domains: number) => count * Math.log(domains + 2) + maxSkew - 1;
+function crowding(
+  { topologyKey, maxSkew, kind }: SpreadConstraint,
+  { pods }: Cluster,
+  scored: readonly NodeInfo[],
+): (node: NodeInfo) => number {
+  const tally = pods.tally(kind);
   if (topologyKey === HOSTNAME) {
-    return (info) =>
-      domainOf(info.node, topologyKey) === undefined
-        ? 0
-        : weigh(countSelected(info, selector, namespace), scored.length);
+    const weight = Math.log(scored.length + 2);
+    return (info) => (domainOf(info.node, topologyKey) === undefined ? 0 : tally.on(info) * weight + maxSkew - 1);
   }
-  const counts = new Map(scored.map(({ node }) => [domainOf(node, topologyKey), 0]));
-  for (const info of all) {
-    const domain = domainOf(info.node, topologyKey);
-    const count = counts.get(domain);
-    if (count !== undefined && constraint.includes(info.node))
-      counts.set(domain, count + countSelected(info, selector, namespace));
+  const domains = new Set<string>();
+  for (const { node } of scored) {
+    const domain = domainOf(node, topologyKey);
+    if (domain !== undefined) domains.add(domain);
   }
+  const weight = Math.log(domains.size + 2);
+  const { counts } = tally.by(topologyKey);
   return ({ node }) => {
     const domain = domainOf(node, topologyKey);
-    return domain === undefined ? 0 : weigh(counts.get(domain) ?? 0, counts.size);
+    return domain === undefined ? 0 : (counts.get(domain) ?? 0) * weight + maxSkew - 1;
   };
+}
+
+/** The most crowded becomes 0; where nobody is anywhere all are 100. */
+function turned(scores: Float64Array): void {
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const score of scores) {
+    if (score === IGNORED) continue;
+    if (score < least) least = score;
+    if (score > most) most = score;
+  }
+  for (let n = 0; n < scores.length; n++) {
+    const score = scores[n] as number;
+    if (score === IGNORED) scores[n] = 0;
+    else scores[n] = most === 0 ? 100 : (100 * (most + least - score)) / most;
+  }
 }

@@ -1,32 +1,39 @@
 /** TaintToleration: taints that a Pod does not tolerate keep it away, or make a node less liked. */
 import type { Node, Pod, Taint, Toleration } from "../../machinery/objects/kinds.ts";
-import { type FilterPlugin, proportional, type ScorePlugin } from "../framework.ts";
+import { proportional } from "../decide.ts";
+import { type Hint, type Plugin, refusedForGood } from "../framework.ts";
 
-export const taintToleration: FilterPlugin = {
+const UNTOLERATED = refusedForGood("node(s) had untolerated taint(s)");
+
+export const taintToleration: Plugin = {
   name: "TaintToleration",
-  helpedBy: ["node-added", "node-taints"],
-  preFilter:
-    ({ pod }) =>
-    ({ node }) =>
-      toleratesNode(pod, node) ? [] : ["node(s) had untolerated taint(s)"],
+  hints: [helping("node-added"), helping("node-taints")],
+  preFilter: ({ pod }) => ({ check: ({ node }) => (toleratesNode(pod, node) ? undefined : UNTOLERATED) }),
+  preScore({ pod }, _, fitting) {
+    if (!fitting.some(({ node }) => node.spec?.taints?.some(isSoft))) return undefined;
+    return {
+      score({ node }) {
+        let number = 0;
+        for (const taint of node.spec?.taints ?? [])
+          if (isSoft(taint) && !tolerates(pod.spec?.tolerations, taint)) number++;
+        return number;
+      },
+      normalize: (scores) => proportional(scores, true),
+    };
+  },
 };
 
-export const preferNoSchedule: ScorePlugin = {
-  name: "TaintToleration",
-  weight: 3,
-  preScore:
-    ({ pod }) =>
-    ({ node }) => {
-      const taints = (node.spec?.taints ?? []).filter(({ effect }) => effect === "PreferNoSchedule");
-      return taints.filter((taint) => !tolerates(pod.spec?.tolerations, taint)).length;
-    },
-  normalize: (scores) => proportional(scores, true),
-};
+const isSoft = ({ effect }: Taint) => effect === "PreferNoSchedule";
+
+function helping(on: "node-added" | "node-taints"): Hint {
+  return { on, helps: ({ pod }, { object }) => !object || toleratesNode(pod, object as Node) };
+}
 
 /** Whether no taint of the node keeps the Pod away. */
 export function toleratesNode({ spec }: Pod, node: Node): boolean {
-  const taints = (node.spec?.taints ?? []).filter(({ effect }) => effect === "NoSchedule" || effect === "NoExecute");
-  return taints.every((taint) => tolerates(spec?.tolerations, taint));
+  const taints = node.spec?.taints;
+  if (!taints) return true;
+  return taints.every((taint) => isSoft(taint) || tolerates(spec?.tolerations, taint));
 }
 
 /** https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/ */

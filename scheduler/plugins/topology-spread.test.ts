@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { PodSpec } from "../../machinery/objects/kinds.ts";
-import { failureMessage } from "../framework.ts";
+import { failureMessage } from "../failure-message.ts";
 import { cluster, node, type Placed, type PodSample, pod, schedule } from "../sample-cluster.ts";
 
 type Constraint = NonNullable<PodSpec["topologySpreadConstraints"]>[number];

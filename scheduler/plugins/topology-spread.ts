@@ -5,52 +5,101 @@
  * and how a constraint reads in spread-constraints.ts. Pods that are being deleted do not count.
  * https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
  */
-import { matches } from "../../machinery/objects/selectors.ts";
+import type { Pod } from "../../machinery/objects/kinds.ts";
 import type { Cluster } from "../cluster.ts";
-import type { FilterPlugin } from "../framework.ts";
-import { constraintsOf, countSelected, type SpreadConstraint } from "./spread-constraints.ts";
+import { type NodeFilter, type Plugin, refused, refusedForGood } from "../framework.ts";
+import type { PodInfo } from "../pod-info.ts";
+import type { NodeInfo } from "../snapshot.ts";
+import type { Topology } from "../tally.ts";
+import { likingFew, type SpreadArgs } from "./preferred-spread.ts";
+import { constraintsOf, keysOf, type SpreadConstraint } from "./spread-constraints.ts";
 import { domainOf } from "./topology.ts";
 
-const MISSING_LABEL = ["node(s) didn't match pod topology spread constraints (missing required label)"];
-const TOO_MANY = ["node(s) didn't match pod topology spread constraints"];
+const MISSING_LABEL = refusedForGood("node(s) didn't match pod topology spread constraints (missing required label)");
+const TOO_MANY = refused("node(s) didn't match pod topology spread constraints");
 
-export const topologySpread: FilterPlugin = {
-  name: "PodTopologySpread",
-  helpedBy: ["node-added", "node-gone", "node-labels", "node-taints", "pod-placed", "pod-gone", "pod-changed"],
-  preFilter({ pod }, cluster) {
-    const constraints = constraintsOf(pod, "DoNotSchedule");
-    if (constraints.length === 0) return undefined;
-    const limits = constraints.map((constraint) => {
-      const counts = countByDomain(constraint, constraints, pod.metadata.namespace, cluster);
-      const enough = counts.size >= constraint.minDomains;
-      const fewest = enough ? Math.min(...counts.values()) : 0;
-      const itself = matches(constraint.selector, pod.metadata.labels) ? 1 : 0;
-      return { topologyKey: constraint.topologyKey, counts, most: constraint.maxSkew + fewest - itself };
-    });
-    return ({ node }) => {
-      for (const { topologyKey, counts, most } of limits) {
-        const domain = domainOf(node, topologyKey);
-        if (domain === undefined) return MISSING_LABEL;
-        if ((counts.get(domain) ?? 0) > most) return TOO_MANY;
-      }
-      return [];
-    };
-  },
+export const topologySpread = (args: SpreadArgs): Plugin => {
+  const liking = likingFew(args);
+  return {
+    name: "PodTopologySpread",
+    hints: [
+      "node-added",
+      "node-gone",
+      "node-labels",
+      "node-taints",
+      { on: "pod-placed", helps: mayCount },
+      { on: "pod-gone", helps: mayCount },
+      "pod-changed",
+    ],
+    preFilter({ pod }, cluster) {
+      const constraints = constraintsOf(pod, "DoNotSchedule", keysOf(pod, "DoNotSchedule"));
+      return constraints.length === 0
+        ? undefined
+        : within(constraints.map((constraint) => limitOf(constraint, cluster)));
+    },
+    preScore: ({ pod }, cluster, fitting) => liking(pod, cluster, fitting),
+  };
 };
 
-/** Domain ► selected Pods there. Only nodes with all topology keys, and where the Pod might go, make domains. */
-function countByDomain(
-  constraint: SpreadConstraint,
-  all: readonly SpreadConstraint[],
-  namespace: string | undefined,
-  { nodes }: Cluster,
-): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const info of nodes) {
-    const complete = all.every(({ topologyKey }) => domainOf(info.node, topologyKey) !== undefined);
-    if (!complete || !constraint.includes(info.node)) continue;
-    const domain = domainOf(info.node, constraint.topologyKey) as string;
-    counts.set(domain, (counts.get(domain) ?? 0) + countSelected(info, constraint.selector, namespace));
-  }
-  return counts;
+/** A Pod of another namespace is none to be counted. */
+const mayCount = (
+  { pod }: PodInfo,
+  { object }: { readonly object?: { readonly metadata: Pod["metadata"] } },
+): boolean => !object || object.metadata.namespace === pod.metadata.namespace;
+
+interface Limit {
+  readonly constraint: SpreadConstraint;
+  readonly topology: Topology;
+  /** In thought, so many more in a domain. */
+  readonly shifts: Map<string, number>;
+  /** The most Pods that the domain may have already. */
+  most: number;
+}
+
+function limitOf(constraint: SpreadConstraint, cluster: Cluster): Limit {
+  const topology = cluster.pods.tally(constraint.kind).by(constraint.topologyKey);
+  const limit: Limit = { constraint, topology, shifts: new Map(), most: 0 };
+  settle(limit);
+  return limit;
+}
+
+function settle(limit: Limit): void {
+  const { constraint, topology, shifts } = limit;
+  const { maxSkew, minDomains, counted } = constraint;
+  let fewest = 0;
+  if (topology.counts.size >= minDomains) fewest = shifts.size === 0 ? topology.fewest() : fewestOf(topology, shifts);
+  limit.most = maxSkew + fewest - (counted ? 1 : 0);
+}
+
+function fewestOf({ counts }: Topology, shifts: ReadonlyMap<string, number>): number {
+  let fewest = Number.POSITIVE_INFINITY;
+  for (const [domain, number] of counts) fewest = Math.min(fewest, number + (shifts.get(domain) ?? 0));
+  return Number.isFinite(fewest) ? fewest : 0;
+}
+
+function within(limits: readonly Limit[]): NodeFilter {
+  const moved = ({ pod }: PodInfo, { node }: NodeInfo, by: 1 | -1) => {
+    for (const limit of limits) {
+      const { topologyKey, kind } = limit.constraint;
+      const domain = domainOf(node, topologyKey);
+      if (domain === undefined || !kind.includes(pod, undefined) || kind.counts?.(node) === false) continue;
+      const now = (limit.shifts.get(domain) ?? 0) + by;
+      if (now === 0) limit.shifts.delete(domain);
+      else limit.shifts.set(domain, now);
+      settle(limit);
+    }
+  };
+  return {
+    check({ node }) {
+      for (const { constraint, topology, shifts, most } of limits) {
+        const domain = domainOf(node, constraint.topologyKey);
+        if (domain === undefined) return MISSING_LABEL;
+        const number = (topology.counts.get(domain) ?? 0) + (shifts.size === 0 ? 0 : (shifts.get(domain) ?? 0));
+        if (number > most) return TOO_MANY;
+      }
+      return undefined;
+    },
+    add: (other, node) => moved(other, node, 1),
+    remove: (other, node) => moved(other, node, -1),
+  };
 }

@@ -1,10 +1,10 @@
 /** VolumeZone: a bound volume that is labelled with a zone or region is used only by nodes there. */
 import type { Node } from "../../machinery/objects/kinds.ts";
-import type { FilterPlugin } from "../framework.ts";
+import { type Plugin, refusedForGood } from "../framework.ts";
 import { boundVolumes, claimsOf } from "./pod-claims.ts";
 import { domainOf, ZONE } from "./topology.ts";
 
-const ELSEWHERE = ["node(s) had no available volume zone"];
+const ELSEWHERE = refusedForGood("node(s) had no available volume zone");
 
 /** Label, and what it was called before. */
 const LABELS = [
@@ -12,9 +12,9 @@ const LABELS = [
   ["topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"],
 ] as const;
 
-export const volumeZone: FilterPlugin = {
+export const volumeZone: Plugin = {
   name: "VolumeZone",
-  helpedBy: ["volumes", "node-added", "node-labels"],
+  hints: ["persistentvolumeclaims", "persistentvolumes", "storageclasses", "node-added", "node-labels"],
   preFilter({ pod }, cluster) {
     const claims = claimsOf(pod, cluster);
     const wanted = boundVolumes(claims, cluster).flatMap((volume) =>
@@ -24,10 +24,12 @@ export const volumeZone: FilterPlugin = {
       }),
     );
     if (wanted.length === 0) return undefined;
-    return ({ node }) => {
-      // A cluster of one zone may leave its nodes without labels.
-      if (LABELS.every((names) => labelOf(node, names) === undefined)) return [];
-      return wanted.every(({ names, values }) => values.has(labelOf(node, names) ?? "")) ? [] : ELSEWHERE;
+    return {
+      check({ node }) {
+        // A cluster of one zone may leave its nodes without labels.
+        if (LABELS.every((names) => labelOf(node, names) === undefined)) return undefined;
+        return wanted.every(({ names, values }) => values.has(labelOf(node, names) ?? "")) ? undefined : ELSEWHERE;
+      },
     };
   },
 };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from "../../machinery/objects/kinds.ts";
-import { failureMessage } from "../framework.ts";
+import { failureMessage } from "../failure-message.ts";
 import { cluster, node, type Placed, pod, schedule } from "../sample-cluster.ts";
 
 type ClaimSpec = NonNullable<PersistentVolumeClaim["spec"]>;
@@ -104,7 +104,7 @@ describe("a Pod runs nowhere", () => {
   ])("%s", (_, claims, reason) => {
     const decision = decide(claims);
     expect(failureMessage(decision)).toBe(`0/2 nodes are available: ${reason}.`);
-    expect(decision.helpedBy).toContain("volumes");
+    expect(decision.helpedBy).toContain("persistentvolumeclaims");
   });
 
   test("where its volume cannot be reached", () => {

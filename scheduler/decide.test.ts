@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { Node, Pod } from "../machinery/objects/kinds.ts";
-import { decide, failureMessage } from "./framework.ts";
+import { decide } from "./decide.ts";
+import { failureMessage } from "./failure-message.ts";
+import { prioritySort } from "./plugins/priority-sort.ts";
 import { podInfo, podRequests } from "./pod-info.ts";
+import { createProfile } from "./profile.ts";
 import { asking, cluster, node, type Placed, type PodSample, pod, schedule } from "./sample-cluster.ts";
 
 const term = (key: string, operator: string, values?: string[]) => ({
@@ -137,17 +140,16 @@ describe("a Pod that fits goes", () => {
 
 describe("what may help a Pod that was refused", () => {
   test.each<readonly [string, Pod, readonly Node[], readonly string[]]>([
-    ["a node, where there is none", pod("p"), [], ["node-added"]],
-    ["room", pod("p", asking("3")), [node("a")], ["node-added", "node-room", "pod-gone"]],
+    ["room", pod("p", asking("3")), [node("a")], ["node-added", "node-room", "pod-gone", "pod-smaller"]],
     [
       "each plugin's own, where nodes differ",
       pod("p", asking("3")),
       [node("a"), node("b", { spec: { unschedulable: true } })],
-      ["node-added", "node-room", "node-taints", "pod-gone"],
+      ["node-added", "node-room", "node-taints", "pod-gone", "pod-smaller"],
     ],
     ["nothing, where it asks for devices", pod("p", devices({ resourceClaimName: "gpu" })), [node("a")], []],
   ])("%s", (_, what, nodes, helpedBy) => {
-    expect([...schedule(what, cluster(nodes)).helpedBy].sort()).toEqual(helpedBy);
+    expect(schedule(what, cluster(nodes)).helpedBy).toEqual(helpedBy);
   });
 });
 
@@ -164,8 +166,10 @@ test.each([
 
 test("equal nodes are chosen by chance", () => {
   const where = cluster([node("a"), node("b"), node("c")]);
-  const none = { filters: [], scorers: [] };
-  const chosen = [0, 0.34, 0.99].map((chance) => decide(podInfo(pod("p")), where, none, () => chance).node);
+  const none = createProfile("none", [{ plugin: prioritySort }]);
+  const chosen = [0, 0.34, 0.99].map(
+    (chance) => decide(podInfo(pod("p")), where, none, { random: () => chance }).node?.name,
+  );
   expect(chosen).toEqual(["a", "b", "c"]);
 });
 

@@ -1,0 +1,290 @@
+/**
+ * Decide: where one Pod goes, by the plugins of its profile. Pure, and at once.
+ *
+ * A node passes when no filter refuses it; the first refusal counts, in the plugins' order. Of many nodes only
+ * as many are looked for as make a good choice, going on where the last search ended, so that all have their turn.
+ * Pods for which room is made on a node (nominated) count there, for Pods that are no more important.
+ * What follows from a decision: cycle.ts. Its words: failure-message.ts.
+ */
+import type { Cluster } from "./cluster.ts";
+import type { NamedFilter, Nominations, Refused } from "./framework.ts";
+import type { PodInfo } from "./pod-info.ts";
+import type { Profile, Scoring } from "./profile.ts";
+import { copyOf, type NodeInfo, putPod } from "./snapshot.ts";
+
+/** A plugin's no to a node, or to all of them. One value for all nodes with the same. */
+export interface Refusal extends Refused {
+  readonly plugin: string;
+}
+
+/** What one plugin says of the nodes that fit, in their order: from 0 to 100, before its weight. */
+export interface PluginScores {
+  readonly plugin: string;
+  readonly weight: number;
+  readonly scores: Float64Array;
+}
+
+export interface Decision {
+  /** Absent: no node fits. */
+  readonly node?: NodeInfo;
+  /** How many nodes there are. */
+  readonly nodes: number;
+  /** The nodes that were asked, beginning where the search began. */
+  readonly asked: readonly NodeInfo[];
+  /** For each of them why not; undefined: it fits. */
+  readonly refusals: readonly (Refusal | undefined)[];
+  /** Refused before any node was asked. */
+  readonly nowhere?: Refusal;
+  /** Why the others of all nodes need not be asked. */
+  readonly others?: Refusal;
+  readonly fitting: readonly NodeInfo[];
+  /** Empty where only one node fits. */
+  readonly scores: readonly PluginScores[];
+  /** Names of plugins whose hints may help, where no node fits. */
+  readonly refusedBy: ReadonlySet<string>;
+  /** The filters that concern the Pod. */
+  readonly filters: readonly NamedFilter[];
+}
+
+export interface Search {
+  random(): number;
+  /** Where among the nodes to begin. */
+  readonly start?: number;
+  /** Ask this node alone. */
+  readonly only?: string;
+  /** Look at every node, for whoever wants to know of all. */
+  readonly all?: boolean;
+  readonly nominations?: Nominations & { readonly size: number };
+}
+
+export function decide(pod: PodInfo, cluster: Cluster, profile: Profile, search: Search): Decision {
+  const nodes = cluster.nodes.length;
+  const nothing = {
+    nodes,
+    asked: [],
+    refusals: [],
+    fitting: [],
+    scores: [],
+    filters: [],
+    refusedBy: new Set<string>(),
+  };
+  if (nodes === 0) return nothing;
+  const prepared = prepare(pod, cluster, profile);
+  if ("reasons" in prepared) return { ...nothing, nowhere: prepared, refusedBy: new Set([prepared.plugin]) };
+
+  const { filters, only, limiting } = prepared;
+  const others: Refusal | undefined = only && absent(limiting);
+  const candidates = candidatesOf(cluster, only, search.only);
+  const wanted = search.all ? nodes : enough(candidates.length, profile.percentageOfNodesToScore);
+  const found = findFitting(pod, candidates, filters, search, wanted);
+  const common = { ...found, nodes, filters, ...(others && candidates.length < nodes ? { others } : {}) };
+  if (found.fitting.length === 0) {
+    const refusedBy = new Set(limiting);
+    for (const refusal of new Set(found.refusals)) if (refusal) refusedBy.add(refusal.plugin);
+    return { ...common, scores: [], refusedBy };
+  }
+  const scores = scoresOf(pod, cluster, found.fitting, profile.scoring);
+  return { ...common, node: pick(found.fitting, scores, search), scores, refusedBy: nothing.refusedBy };
+}
+
+function candidatesOf(cluster: Cluster, only: ReadonlySet<string> | undefined, one: string | undefined) {
+  const named = (names: Iterable<string>) => [...names].flatMap((name) => cluster.node(name) ?? []);
+  if (one !== undefined) return only?.has(one) === false ? [] : named([one]);
+  return only ? named(only) : cluster.nodes;
+}
+
+interface Prepared {
+  readonly filters: readonly NamedFilter[];
+  readonly only: ReadonlySet<string> | undefined;
+  /** The plugins that said `only`. */
+  readonly limiting: readonly string[];
+}
+
+function prepare(pod: PodInfo, cluster: Cluster, { filtering }: Profile): Prepared | Refusal {
+  const filters: NamedFilter[] = [];
+  const limiting: string[] = [];
+  let only: ReadonlySet<string> | undefined;
+  for (const plugin of filtering) {
+    const filter = plugin.preFilter?.(pod, cluster);
+    if (!filter) continue;
+    if ("reasons" in filter) return { plugin: plugin.name, ...filter };
+    filters.push({ plugin: plugin.name, filter });
+    if (!filter.only) continue;
+    limiting.push(plugin.name);
+    only = only ? only.intersection(filter.only) : filter.only;
+    if (only.size === 0) return { plugin: plugin.name, reasons: [contradiction(limiting)], final: true };
+  }
+  return { filters, only, limiting };
+}
+
+const contradiction = (plugins: readonly string[]): string =>
+  plugins.length === 1
+    ? `node(s) didn't satisfy plugin ${plugins[0]}`
+    : `node(s) didn't satisfy plugin(s) [${[...plugins].sort().join(" ")}] simultaneously`;
+
+const absent = (plugins: readonly string[]): Refusal => ({
+  plugin: plugins[0] ?? "",
+  reasons: [`node(s) didn't satisfy plugin(s) [${[...plugins].sort().join(" ")}]`],
+  final: true,
+});
+
+const FEWEST = 100;
+
+/** As Kubernetes: of many nodes a share, the smaller the more there are. */
+export function enough(nodes: number, percentage: number): number {
+  if (nodes < FEWEST || percentage >= 100) return nodes;
+  const share = percentage > 0 ? percentage : Math.max(50 - Math.floor(nodes / 125), 5);
+  return Math.max(Math.floor((nodes * share) / 100), FEWEST);
+}
+
+type Found = Pick<Decision, "asked" | "refusals" | "fitting">;
+
+function findFitting(
+  pod: PodInfo,
+  nodes: readonly NodeInfo[],
+  filters: readonly NamedFilter[],
+  { start = 0, nominations }: Search,
+  wanted: number,
+): Found {
+  const asked: NodeInfo[] = [];
+  const refusals: (Refusal | undefined)[] = [];
+  const fitting: NodeInfo[] = [];
+  const name = createNaming();
+  for (let n = 0; n < nodes.length && fitting.length < wanted; n++) {
+    const node = nodes[(start + n) % nodes.length] as NodeInfo;
+    const nominated = nominations?.size ? nominations.on(node.name) : NOBODY;
+    const refusal =
+      nominated.length === 0 ? firstRefusal(node, filters, name) : refusalWith(pod, node, nominated, filters, name);
+    asked.push(node);
+    refusals.push(refusal);
+    if (!refusal) fitting.push(node);
+  }
+  return { asked, refusals, fitting };
+}
+
+const NOBODY: readonly PodInfo[] = [];
+
+type Naming = (plugin: string, no: Refused) => Refusal;
+
+/** One Refusal for each Refused that a plugin shares between nodes. */
+function createNaming(): Naming {
+  const named = new Map<Refused, Refusal>();
+  return (plugin, no) => {
+    const known = named.get(no);
+    if (known?.plugin === plugin) return known;
+    const refusal = { plugin, reasons: no.reasons, final: no.final };
+    named.set(no, refusal);
+    return refusal;
+  };
+}
+
+function firstRefusal(node: NodeInfo, filters: readonly NamedFilter[], name: Naming): Refusal | undefined {
+  for (const { plugin, filter } of filters) {
+    const no = filter.check(node);
+    if (no) return name(plugin, no);
+  }
+  return undefined;
+}
+
+/** The Pod must fit with the Pods that are to come, and without them: they may be late, and it may need them near. */
+function refusalWith(
+  pod: PodInfo,
+  node: NodeInfo,
+  nominated: readonly PodInfo[],
+  filters: readonly NamedFilter[],
+  name: Naming,
+): Refusal | undefined {
+  const { uid } = pod.pod.metadata;
+  const coming = nominated.filter((other) => other.priority >= pod.priority && other.pod.metadata.uid !== uid);
+  if (coming.length > 0) {
+    const later = copyOf(node);
+    for (const other of coming) {
+      putPod(later, other);
+      for (const { filter } of filters) filter.add?.(other, later);
+    }
+    const refusal = firstRefusal(later, filters, name);
+    for (const other of coming) for (const { filter } of filters) filter.remove?.(other, later);
+    if (refusal) return refusal;
+  }
+  return firstRefusal(node, filters, name);
+}
+
+/** Whether the Pod fits on a node that is as given, Pods that are to come to it counted. */
+export function fits(
+  pod: PodInfo,
+  node: NodeInfo,
+  filters: readonly NamedFilter[],
+  nominations: Nominations,
+): Refusal | undefined {
+  const nominated = nominations.on(node.name);
+  return nominated.length === 0
+    ? firstRefusal(node, filters, createNaming())
+    : refusalWith(pod, node, nominated, filters, createNaming());
+}
+
+function scoresOf(
+  pod: PodInfo,
+  cluster: Cluster,
+  fitting: readonly NodeInfo[],
+  scoring: readonly Scoring[],
+): readonly PluginScores[] {
+  if (fitting.length <= 1) return [];
+  const all: PluginScores[] = [];
+  for (const { plugin, weight } of scoring) {
+    const scorer = plugin.preScore?.(pod, cluster, fitting);
+    if (!scorer) continue;
+    const scores = new Float64Array(fitting.length);
+    for (let n = 0; n < fitting.length; n++) scores[n] = scorer.score(fitting[n] as NodeInfo);
+    scorer.normalize?.(scores);
+    for (let n = 0; n < scores.length; n++) scores[n] = Math.floor(scores[n] as number);
+    all.push({ plugin: plugin.name, weight, scores });
+  }
+  return all;
+}
+
+/** One of the best, so that equal nodes share the load. */
+function pick(fitting: readonly NodeInfo[], all: readonly PluginScores[], { random }: Search): NodeInfo {
+  const totals = new Float64Array(fitting.length);
+  for (const { weight, scores } of all)
+    for (let n = 0; n < totals.length; n++) totals[n] = (totals[n] as number) + weight * (scores[n] as number);
+  let [most, equals] = [Number.NEGATIVE_INFINITY, 0];
+  for (const total of totals) {
+    if (total > most) [most, equals] = [total, 1];
+    else if (total === most) equals++;
+  }
+  let chosen = Math.floor(random() * equals);
+  return fitting[totals.findIndex((total) => total === most && chosen-- === 0)] as NodeInfo;
+}
+
+/** One node's verdict, for people. */
+export interface Verdict {
+  readonly node: string;
+  /** Absent: the Pod fits. */
+  readonly refused?: Refusal;
+  /** What each plugin made of it, and all together; absent where there was no choice. */
+  readonly scores?: Readonly<Record<string, number>>;
+  readonly total?: number;
+}
+
+/** Of the nodes that were asked. */
+export function verdictsOf({ asked, refusals, scores }: Decision): readonly Verdict[] {
+  let at = 0;
+  return asked.map(({ name: node }, n) => {
+    const refusal = refusals[n];
+    if (refusal) return { node, refused: refusal };
+    const place = at++;
+    if (scores.length === 0) return { node };
+    const total = scores.reduce((sum, one) => sum + one.weight * (one.scores[place] ?? 0), 0);
+    return { node, total, scores: Object.fromEntries(scores.map((one) => [one.plugin, one.scores[place] ?? 0])) };
+  });
+}
+
+/** The largest becomes 100, or 0 where `reverse` makes the smallest the best. */
+export function proportional(scores: Float64Array, reverse = false): void {
+  let most = 0;
+  for (const score of scores) if (score > most) most = score;
+  for (let n = 0; n < scores.length; n++) {
+    const share = most === 0 ? 0 : (100 * (scores[n] as number)) / most;
+    scores[n] = reverse ? 100 - share : share;
+  }
+}
