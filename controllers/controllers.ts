@@ -124,7 +124,7 @@ async function lead(
   const controllers = createControllers(options);
   const loop = runLoop({ controllers, client, informers, events, clock, log, signal, metrics });
   await informers.synced(signal).catch(() => undefined); // the signal stops the loop too
-  const collector = runGarbageCollector({ client, informers, clock, log, signal });
+  const collector = runGarbageCollector({ client, informers, events, clock, log, signal });
   if (!signal.aborted) options.onLeading?.(running(loop, collector));
   await Promise.all([loop.stopped, collector.stopped]);
 }

@@ -32,6 +32,73 @@ const names = async () => (await cluster.list("configmaps", namespace)).map(({ m
 const remove = (name: string, propagation: "Background" | "Foreground" | "Orphan") =>
   cluster.client.delete("configmaps", { namespace, name }, { propagation });
 
+const elsewhere = (name: string, owners: OwnerReference[]) =>
+  cluster.create("configmaps", { metadata: { namespace: "kube-public", name, ownerReferences: owners } });
+
+describe("an owner in another namespace", () => {
+  const isGone = async () =>
+    (await cluster.client.find("configmaps", { namespace: "kube-public", name: "stray" })) === undefined;
+
+  it("is none: its dependent goes and says why, whoever was seen first", async () => {
+    const owner = await create("owner");
+    await cluster.settled();
+    await elsewhere("stray", ownedBy(owner));
+    await expect.poll(isGone, { timeout: 3_000 }).toBe(true);
+    const { uid } = owner.metadata;
+    await expect
+      .poll(() => cluster.events("stray"))
+      .toEqual([
+        `Warning OwnerRefInvalidNamespace ownerRef [v1/ConfigMap, namespace: kube-public, name: owner, uid: ${uid}] does not exist in namespace "kube-public"`,
+      ]);
+    expect(await names()).toEqual(["owner"]);
+  });
+
+  it("is none after a restart either", async () => {
+    await cluster.stop();
+    await elsewhere("stray", ownedBy(await create("owner")));
+    await cluster.restart();
+    await expect.poll(isGone, { timeout: 3_000 }).toBe(true);
+    expect(await names()).toEqual(["owner"]);
+  });
+
+  it("does not take those along that name an owner of their own namespace", async () => {
+    const owner = await create("owner");
+    const own = await cluster.create("configmaps", { metadata: { namespace: "kube-public", name: "own" } });
+    await elsewhere("stray", ownedBy(owner, own));
+    await cluster.settled();
+    await cluster.settled();
+    expect(await isGone()).toBe(false);
+    await remove("owner", "Background");
+    await cluster.settled();
+    expect(await isGone()).toBe(false);
+  });
+
+  it("keeps what has no namespace, which nobody can look up", async () => {
+    const owner = await create("owner");
+    await cluster.create("clusterroles", { metadata: { name: "role", ownerReferences: ownedBy(owner) }, rules: [] });
+    await expect.poll(() => cluster.events("role")).toHaveLength(1);
+    await cluster.settled();
+    expect(await cluster.client.find("clusterroles", { name: "role" })).toBeDefined();
+  });
+});
+
+it("an owner that is named wrongly is none, though its uid is right", async () => {
+  const owner = await create("owner");
+  await cluster.settled();
+  await create("misled", [{ apiVersion: "v1", kind: "ConfigMap", name: "other", uid: owner.metadata.uid }]);
+  await create("right", [{ apiVersion: "v1", kind: "ConfigMap", name: "owner", uid: owner.metadata.uid }]);
+  await eventually(async () => expect(await names()).toEqual(["owner", "right"]));
+});
+
+it("an absent owner is noticed although something without a namespace names it first", async () => {
+  const reference = { apiVersion: "v1", kind: "ConfigMap", name: "never", uid: "00000000-0000-4000-8000-000000000001" };
+  await cluster.create("clusterroles", { metadata: { name: "role", ownerReferences: [reference] }, rules: [] });
+  await cluster.settled();
+  await create("child", [reference]);
+  await eventually(async () => expect(await names()).toEqual([]));
+  expect(await cluster.client.find("clusterroles", { name: "role" })).toBeDefined();
+});
+
 describe("dependents", () => {
   it("go after their owner in the background, over generations", async () => {
     const owner = await create("owner");

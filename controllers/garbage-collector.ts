@@ -11,7 +11,10 @@ import type { Client } from "../machinery/client/client.ts";
 import { deleteBody } from "../machinery/client/create-client.ts";
 import type { Informers } from "../machinery/client/shared-informers.ts";
 import { breather } from "../machinery/loop/breathe.ts";
+import type { EventRecorder } from "../machinery/loop/controller.ts";
+import type { Events } from "../machinery/loop/events-recorder.ts";
 import { createWorkQueue, type QueueItem } from "../machinery/loop/work-queue.ts";
+import { apiVersionOf } from "../machinery/objects/kinds.ts";
 import { isConflict, isNotFound } from "../machinery/objects/status.ts";
 import type { OwnerReference, StoredObject } from "../machinery/objects/wire.ts";
 import type { Clock } from "../machinery/process/clock.ts";
@@ -32,6 +35,7 @@ import {
 export interface GarbageCollectorOptions {
   readonly client: Client;
   readonly informers: Informers;
+  readonly events: Events;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -44,6 +48,8 @@ export interface GarbageCollector {
 }
 
 const NAME = "generic-garbage-collector";
+/** As Events call it. */
+const REPORTER = "garbage-collector-controller";
 const WORKERS = 10;
 /** Until an owner that is there is looked at again, when no watch has shown it yet. */
 const UNSEEN_MS = 1_000;
@@ -59,8 +65,11 @@ export function runGarbageCollector(options: GarbageCollectorOptions): GarbageCo
     enqueue(looks, change.object.metadata.resourceVersion);
   });
   const enqueue = (looks: readonly Look[], revision?: string) => {
-    for (const { work, uid } of looks)
+    for (const { work, uid, elsewhere } of looks) {
       if (!queue.add(`${work} ${uid}`, { revision })) log.error("the queue is full, an object was dropped", { uid });
+      if (elsewhere)
+        report(graph.node(uid), elsewhere, options.events.recorder(REPORTER, { revision, controller: NAME }));
+    }
   };
 
   const worker = async () => {
@@ -87,6 +96,19 @@ export function runGarbageCollector(options: GarbageCollectorOptions): GarbageCo
     if (!signal.aborted) log.error("the garbage collector ended", { error });
   });
   return { idle: () => queue.length + queue.active + queue.retrying === 0, stopped };
+}
+
+/** An owner in another namespace is none: where nothing of that name is in the object's own, the object goes. */
+function report(node: GraphNode | undefined, owner: OwnerReference, events: EventRecorder): void {
+  if (!node?.place) return;
+  const { resource, name, namespace = "" } = node.place;
+  const metadata = { name, uid: node.uid, resourceVersion: "", creationTimestamp: "", ...(namespace && { namespace }) };
+  const { apiVersion, kind } = owner;
+  events.warning(
+    { apiVersion: apiVersionOf(resource), kind: resource.kind, metadata },
+    "OwnerRefInvalidNamespace",
+    `ownerRef [${apiVersion}/${kind}, namespace: ${namespace}, name: ${owner.name}, uid: ${owner.uid}] does not exist in namespace ${JSON.stringify(namespace)}`,
+  );
 }
 
 interface Context {

@@ -3,6 +3,7 @@
  *
  * It only says where to look: whether an owner is really gone, the garbage collector asks the server.
  * An owner that is named but not seen yet stands in the graph as a guess until it is seen or looked up.
+ * Who names an owner by its uid, but another kind, name or namespace than it has, is looked at: it has no such owner.
  */
 import type { OwnerReference, StoredMeta } from "../machinery/objects/wire.ts";
 import type { DiscoveredResource } from "./discovery.ts";
@@ -34,6 +35,8 @@ export const ORPHAN = "orphan";
 export interface Look {
   readonly work: "delete" | "orphan";
   readonly uid: string;
+  /** The owner in another namespace that it names. */
+  readonly elsewhere?: OwnerReference;
 }
 
 export interface OwnerGraph {
@@ -61,7 +64,7 @@ export function createOwnerGraph(): OwnerGraph {
       const owner = known ?? newNode(reference.uid, { reference, namespace: node.place?.namespace });
       nodes.set(reference.uid, owner);
       owner.dependents.add(node);
-      return known ? [] : [{ work: "delete", uid: owner.uid } as const];
+      return known ? misnamed(node, reference, known) : [{ work: "delete", uid: owner.uid } as const];
     });
 
   const detach = (node: GraphNode, references: readonly OwnerReference[]): Look[] =>
@@ -76,12 +79,18 @@ export function createOwnerGraph(): OwnerGraph {
     const { uid, ownerReferences: owners = [], finalizers = [], deletionTimestamp } = metadata;
     const node = nodes.get(uid) ?? newNode(uid);
     nodes.set(uid, node);
+    const isNews = node.place === undefined;
     node.place = place;
     const before = node.owners;
     node.owners = owners;
     const looks = attach(node, without(owners, before));
     looks.push(...detach(node, without(before, owners)));
     looks.push(...unblocked(before, owners).map(({ uid: owner }) => ({ work: "delete", uid: owner }) as const));
+
+    if (isNews)
+      for (const dependent of node.dependents)
+        for (const reference of dependent.owners)
+          if (reference.uid === uid) looks.push(...misnamed(dependent, reference, node));
 
     const wasForeground = node.foreground;
     const wasDeleting = node.deleting;
@@ -124,6 +133,30 @@ export function createOwnerGraph(): OwnerGraph {
 
 function newNode(uid: string, guess?: GraphNode["guess"]): GraphNode {
   return { uid, place: undefined, guess, owners: [], dependents: new Set(), foreground: false, deleting: false };
+}
+
+/** A look at the dependent where the owner is not what it names. */
+function misnamed({ uid, place }: GraphNode, reference: OwnerReference, owner: GraphNode): Look[] {
+  if (!place) return [];
+  if (!owner.place) {
+    const { guess } = owner;
+    const same = guess?.namespace === place.namespace && isSameName(reference, guess?.reference);
+    return same ? [] : [{ work: "delete", uid }];
+  }
+  const { resource, namespace, name } = owner.place;
+  const elsewhere = resource.namespaced && namespace !== place.namespace;
+  const other = { kind: resource.kind, name, apiVersion: resource.group === "" ? "v1" : `${resource.group}/` };
+  if (!elsewhere && isSameName(reference, other)) return [];
+  return [{ work: "delete", uid, ...(elsewhere ? { elsewhere: reference } : {}) }];
+}
+
+type Named = Pick<OwnerReference, "apiVersion" | "kind" | "name">;
+
+/** In whatever version: one object is served in several. */
+function isSameName(one: Named, other: Named | undefined): boolean {
+  const group = ({ apiVersion }: Named) =>
+    apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
+  return one.kind === other?.kind && one.name === other.name && group(one) === group(other);
 }
 
 const looksAt = (nodes: Iterable<GraphNode>): Look[] => [...nodes].map(({ uid }) => ({ work: "delete", uid }));

@@ -158,7 +158,7 @@ function draft(eventName: string, occurrence: Occurrence, correlated: Correlated
       name,
       uid,
       apiVersion: about.apiVersion,
-      resourceVersion,
+      ...(resourceVersion ? { resourceVersion } : {}),
       ...(fieldPath ? { fieldPath } : {}),
     },
     reason,
