@@ -72,8 +72,14 @@ export function createEvents(options: EventsOptions): Events {
       return;
     }
     queue.push(occurrence);
-    writing ??= drain().finally(() => {
+    if (!writing) work();
+  };
+
+  /** What comes in after the last look into the queue and before `writing` is cleared is not left behind. */
+  const work = () => {
+    writing = drain().finally(() => {
       writing = undefined;
+      if (queue.length > 0 && !signal.aborted) work();
     });
   };
 
