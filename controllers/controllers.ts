@@ -40,6 +40,7 @@ import { endpointSliceController } from "./endpointslice.ts";
 import { endpointSliceMirroringController } from "./endpointslice-mirroring.ts";
 import { ephemeralVolumeController } from "./ephemeral-volume.ts";
 import { type GarbageCollector, runGarbageCollector } from "./garbage-collector.ts";
+import { horizontalPodAutoscalerController } from "./horizontal-pod-autoscaler.ts";
 import { jobController } from "./job.ts";
 import { localPathProvisioner } from "./local-path-provisioner.ts";
 import { localPathRemoval } from "./local-path-removal.ts";
@@ -153,6 +154,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     daemonSetController(),
     jobController(),
     cronJobController(options),
+    horizontalPodAutoscalerController(clock),
     disruptionController(),
     staleDisruptionController,
     ttlAfterFinished,

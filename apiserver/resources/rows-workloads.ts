@@ -91,7 +91,6 @@ export const workloadRows: readonly ResourceRow[] = [
     categories: ["all"],
     status: true,
     columns: autoscalerColumns,
-    storedOnly: true,
   }),
   olderAutoscaling("HorizontalPodAutoscaler", "horizontalpodautoscalers", {
     strategy: olderAutoscalerStrategy,

@@ -168,7 +168,13 @@ function runNodes(client: Client, informers: Informers, clock: Clock, behaviour:
     const conditions = [{ type: "Ready", status: ready, lastTransitionTime: now }];
     await client.updateStatus("pods", {
       ...pod,
-      status: { phase: end ?? "Running", podIP, podIPs: [{ ip: podIP }], conditions },
+      status: {
+        phase: end ?? "Running",
+        startTime: pod.status?.startTime ?? now,
+        podIP,
+        podIPs: [{ ip: podIP }],
+        conditions,
+      },
     });
   };
   pods.subscribe(({ type, object }) => {
