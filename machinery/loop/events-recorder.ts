@@ -2,31 +2,28 @@
  * Events recorder: writes Events about objects, in the background, for whole components.
  *
  * Repeats raise the count of the Event that is there; many similar ones become one; an object that
- * floods is cut off. What waits is limited, and what is lost is logged with its number. Recording
- * never throws and never delays the caller.
+ * floods is cut off. Recording never throws and never delays the caller: event-writer.ts. The newer form, whose repeats
+ * are a series, is event-series.ts.
  * https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
  */
-import type { Cause, Client } from "../client/client.ts";
-import { ApiError, isNotFound } from "../objects/status.ts";
-import { type Clock, wireTime } from "../process/clock.ts";
-import { limits } from "../process/limits.ts";
-import type { Logger } from "../process/logging.ts";
-import { createBackoff } from "./backoff.ts";
+import type { Cause } from "../client/client.ts";
+import { isNotFound } from "../objects/status.ts";
+import { wireTime } from "../process/clock.ts";
 import type { EventRecorder, Subject } from "./controller.ts";
 import { type Correlated, createCorrelator } from "./event-correlator.ts";
+import { createEventSeries, type EventReporter } from "./event-series.ts";
+import { createEventWriter, type EventWriterOptions } from "./event-writer.ts";
 
 export interface Events {
   /** A recorder that signs with the component's name and writes with the cause given. */
   recorder(component: string, cause?: Cause): EventRecorder;
+  /** The newer form: `controller` is "default-scheduler", `instance` that with its host. */
+  reporter(controller: string, instance: string): EventReporter;
   /** Resolves when nothing waits any more, or the signal aborts. */
   flushed(): Promise<void>;
 }
 
-export interface EventsOptions {
-  readonly client: Client;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly signal: AbortSignal;
+export interface EventsOptions extends EventWriterOptions {
   /** The node, for events of a node's agent. */
   readonly host?: string;
 }
@@ -43,104 +40,56 @@ export interface Occurrence {
   readonly cause: Cause | undefined;
 }
 
-const ATTEMPTS = 12;
-const RETRY_MS = 250;
-const RETRY_MAX_MS = 10_000;
-
 export function createEvents(options: EventsOptions): Events {
-  const { clock, log, signal } = options;
+  const { clock, signal } = options;
   const correlate = createCorrelator();
-  const queue: Occurrence[] = [];
+  const writer = createEventWriter(options);
   const stamp = createStamps();
-  let lost = 0;
-  let writing: Promise<void> | undefined;
-
-  const drain = async () => {
-    for (let next = queue.shift(); next && !signal.aborted; next = queue.shift()) {
-      await write(next, correlate, stamp, options);
-      if (lost > 0) {
-        log.warn("events were lost, too many were waiting", { lost });
-        lost = 0;
-      }
-    }
-  };
-
-  const record = (occurrence: Occurrence) => {
-    if (signal.aborted) return;
-    if (queue.length >= limits.recorderEvents) {
-      lost++;
-      return;
-    }
-    queue.push(occurrence);
-    if (!writing) work();
-  };
-
-  /** What comes in after the last look into the queue and before `writing` is cleared is not left behind. */
-  const work = () => {
-    writing = drain().finally(() => {
-      writing = undefined;
-      if (queue.length > 0 && !signal.aborted) work();
-    });
-  };
+  const series = createEventSeries({ ...options, writer, stamp });
 
   return {
     recorder(component, cause) {
-      const as = (type: Occurrence["type"]) => (about: Subject, reason: string, message: string, fieldPath?: string) =>
-        record({ about, type, reason, message, component, fieldPath, at: clock.now(), cause });
+      const as =
+        (type: Occurrence["type"]) => (about: Subject, reason: string, message: string, fieldPath?: string) => {
+          const occurrence = { about, type, reason, message, component, fieldPath, at: clock.now(), cause };
+          if (!signal.aborted)
+            writer.put({ object: about.metadata.name, reason, send: sending(occurrence, correlate, stamp, options) });
+        };
       return { normal: as("Normal"), warning: as("Warning") };
     },
-    async flushed() {
-      while (writing) await writing;
-    },
+    reporter: (controller, instance) => (report) => series({ ...report, controller, instance }),
+    flushed: () => writer.flushed(),
   };
 }
 
-/** Creates the Event or counts it on the one that is there. Failures are logged, not thrown: an Event is a hint. */
-async function write(
+/** Creates the Event or counts it on the one that is there. What it is, is decided when its turn comes. */
+function sending(
   occurrence: Occurrence,
   correlate: ReturnType<typeof createCorrelator>,
   stamp: (at: number) => string,
-  { client, clock, log, signal, host }: EventsOptions,
-): Promise<void> {
-  const result = correlate(occurrence, clock.monotonic());
-  if (!result) return;
+  { client, clock, host }: EventsOptions,
+): () => Promise<void> {
   const caused = occurrence.cause ? client.because(occurrence.cause) : client;
-  const backoff = createBackoff(clock, RETRY_MS, RETRY_MAX_MS);
-  for (let attempt = 1; ; attempt++) {
-    try {
-      if (result.known) {
-        const patch = { count: result.count, lastTimestamp: wireTime(occurrence.at), message: result.message };
+  let decided: { readonly result: Correlated | undefined } | undefined;
+  return async () => {
+    decided ??= { result: correlate(occurrence, clock.monotonic()) };
+    const { result } = decided;
+    if (!result) return;
+    if (result.known) {
+      const patch = { count: result.count, lastTimestamp: wireTime(occurrence.at), message: result.message };
+      try {
         await caused.patch("events", result.known, patch, { type: "strategic" });
-      } else {
-        const name = `${occurrence.about.metadata.name}.${stamp(occurrence.at)}`;
-        const event = draft(name, occurrence, result, host);
-        await caused.create("events", event);
-        result.written({ namespace: event.metadata.namespace, name: event.metadata.name });
-      }
-      return;
-    } catch (error) {
-      if (signal.aborted) return;
-      if (result.known && isNotFound(error)) {
-        result.expired();
-        continue;
-      }
-      const retryable = error instanceof ApiError && error.retryable;
-      if (!retryable || attempt >= ATTEMPTS) {
-        const { about, reason } = occurrence;
-        log.info("an event could not be written", {
-          object: about.metadata.name,
-          reason,
-          error: (error as Error).message,
-        });
         return;
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+        result.expired();
       }
-      const waited = await clock.sleep(backoff.next(), signal).then(
-        () => true,
-        () => false,
-      );
-      if (!waited) return;
     }
-  }
+    const name = `${occurrence.about.metadata.name}.${stamp(occurrence.at)}`;
+    const event = draft(name, occurrence, result, host);
+    await caused.create("events", event);
+    result.written({ namespace: event.metadata.namespace, name: event.metadata.name });
+  };
 }
 
 /** Event names end in their time; two events of the same moment still get different ones. */
