@@ -1,0 +1,92 @@
+/**
+ * Server: the real API server over the ledger's store, which dies and comes back over the same data.
+ *
+ * A dead server is abandoned like any process: what it was doing in the store has happened, or never will.
+ */
+import { generateKeyPairSync } from "node:crypto";
+import { createApiserver } from "../../apiserver/create-apiserver.ts";
+import type { Schema } from "../../apiserver/schema/contract.ts";
+import { loadSchema } from "../../apiserver/schema/load.ts";
+import type { Store } from "../../apiserver/store/contract.ts";
+import type { Handler } from "../../machinery/client/transport/contract.ts";
+import { silent } from "../../machinery/process/logging.ts";
+import { random } from "./random.ts";
+import type { ProcessClock, VirtualTime } from "./virtual-time.ts";
+
+/** What all simulations of a process share; costly to make. */
+export interface Prepared {
+  readonly schema: Schema;
+  readonly tokenKey: string;
+}
+
+export async function prepare(): Promise<Prepared> {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return { schema: await loadSchema(), tokenKey: privateKey.export({ type: "pkcs8", format: "pem" }).toString() };
+}
+
+export interface SimulatedServer {
+  /** Undefined while it is down. */
+  handler(): Handler | undefined;
+  /** Aborts when the server of now dies. */
+  gone(): AbortSignal;
+  /** Resolves when it serves. */
+  start(): Promise<void>;
+  crash(): void;
+}
+
+const never = new Promise<never>(() => undefined);
+
+export function createServer(seed: number, time: VirtualTime, store: Store, prepared: Prepared): SimulatedServer {
+  let lives = 0;
+  let current: { readonly handler: Handler; readonly clock: ProcessClock; readonly gone: AbortController } | undefined;
+  const none = new AbortController();
+  none.abort();
+  return {
+    handler: () => current?.handler,
+    gone: () => current?.gone.signal ?? none.signal,
+    async start() {
+      const clock = time.clock(random(seed, "server", ++lives));
+      const gone = new AbortController();
+      const apiserver = createApiserver({
+        ...prepared,
+        store: mortal(store, gone.signal),
+        advertiseAddress: "192.0.2.1",
+        clock,
+        log: silent,
+      });
+      const mine = { handler: apiserver.handler, clock, gone };
+      current = mine;
+      await apiserver.start();
+    },
+    crash() {
+      current?.clock.kill();
+      current?.gone.abort();
+      current = undefined;
+    },
+  };
+}
+
+/** The store as one life of the server sees it: silent after its death. */
+function mortal(store: Store, gone: AbortSignal): Store {
+  const alive = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (gone.aborted) return never;
+    const answer = await work();
+    return gone.aborted ? never : answer;
+  };
+  return {
+    get: (key) => alive(() => store.get(key)),
+    list: (request) => alive(() => store.list(request)),
+    commit: (conditions, operations, options) => alive(() => store.commit(conditions, operations, options)),
+    async *watch(request) {
+      for await (const batch of store.watch({ ...request, signal: AbortSignal.any([request.signal, gone]) })) {
+        if (gone.aborted) await never;
+        yield batch;
+      }
+      if (gone.aborted) await never;
+    },
+    history: (key) => alive(() => store.history(key)),
+    revision: () => alive(() => store.revision()),
+    compact: (revision) => alive(() => store.compact(revision)),
+    close: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * Virtual time: one order in which everything in a simulated cluster happens.
+ *
+ * Each process has a clock of its own that may be killed, stopped for a while or set wrong; all of them
+ * wait in one heap. Between two timers, whatever is ready runs to its next wait. Nothing real is waited
+ * for, so the same seed brings the same order.
+ */
+import { type Clock, sleepOn, type Timer } from "../../machinery/process/clock.ts";
+import type { Random } from "./random.ts";
+
+export interface ProcessClock extends Clock {
+  /** No timer of it fires any more. */
+  kill(): void;
+  /** Its timers wait for as long, as those of a process that the kernel does not run. */
+  pause(ms: number): void;
+  readonly pausedMs: number;
+  /** Sets its wall clock forward or back. */
+  jump(ms: number): void;
+}
+
+export interface VirtualTime {
+  /** Milliseconds since the simulation began. */
+  elapsed(): number;
+  clock(random: Random): ProcessClock;
+  /** Lets everything happen until the time is reached, or `until` says that it is enough. */
+  run(ms: number, until?: () => boolean): Promise<void>;
+}
+
+/** Timers that may fire without time moving on. */
+const INSTANT_TIMERS = 100_000;
+const START = Date.UTC(2026, 0, 1);
+
+interface Waiting {
+  at: number;
+  readonly order: number;
+  readonly fn: () => void;
+  readonly owner: Owner;
+  cancelled: boolean;
+}
+
+interface Owner {
+  dead: boolean;
+  pausedUntil: number;
+}
+
+export function createVirtualTime(): VirtualTime {
+  let elapsed = 0;
+  let order = 0;
+  let instant = 0;
+  const heap = createHeap();
+
+  const clock = (random: Random): ProcessClock => {
+    const owner: Owner = { dead: false, pausedUntil: 0 };
+    let skew = 0;
+    const bytes = (length: number) => Uint8Array.from({ length }, () => random.between(0, 255));
+    const one: ProcessClock = {
+      now: () => START + elapsed + skew,
+      monotonic: () => elapsed,
+      after(ms, fn): Timer {
+        const entry: Waiting = { at: elapsed + Math.max(ms, 0), order: order++, fn, owner, cancelled: false };
+        if (!owner.dead) heap.push(entry);
+        return {
+          cancel() {
+            entry.cancelled = true;
+          },
+        };
+      },
+      sleep: (ms, signal) => sleepOn(one, ms, signal),
+      random: () => random.next(),
+      uuid() {
+        const hex = Buffer.from(bytes(16)).toString("hex");
+        return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
+      },
+      bytes,
+      kill() {
+        owner.dead = true;
+      },
+      pause(ms) {
+        owner.pausedUntil = Math.max(owner.pausedUntil, elapsed + ms);
+      },
+      get pausedMs() {
+        return Math.max(owner.pausedUntil - elapsed, 0);
+      },
+      jump(ms) {
+        skew += ms;
+      },
+    };
+    return one;
+  };
+
+  return {
+    elapsed: () => elapsed,
+    clock,
+    async run(ms, until = () => false) {
+      const end = elapsed + ms;
+      await turn();
+      for (let next = heap.first(); next && next.at <= end && !until(); next = heap.first()) {
+        heap.pop();
+        if (next.cancelled || next.owner.dead) continue;
+        if (next.owner.pausedUntil > next.at) {
+          next.at = next.owner.pausedUntil;
+          heap.push(next);
+          continue;
+        }
+        if (next.at > elapsed) instant = 0;
+        if (++instant > INSTANT_TIMERS)
+          throw new Error("time stands still: something waits for nothing, again and again");
+        elapsed = Math.max(elapsed, next.at);
+        next.fn();
+        await turn();
+      }
+      if (!until()) elapsed = end;
+    },
+  };
+}
+
+/** Lets promise chains that are ready run to their next wait. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Binary heap by time, then by the order of making. */
+function createHeap() {
+  const items: Waiting[] = [];
+  const before = (one: number, other: number) => {
+    const a = items[one] as Waiting;
+    const b = items[other] as Waiting;
+    return a.at < b.at || (a.at === b.at && a.order < b.order);
+  };
+  const swap = (one: number, other: number) => {
+    const kept = items[one] as Waiting;
+    items[one] = items[other] as Waiting;
+    items[other] = kept;
+  };
+  return {
+    first: () => items[0],
+    push(entry: Waiting) {
+      items.push(entry);
+      for (let at = items.length - 1; at > 0; ) {
+        const parent = (at - 1) >>> 1;
+        if (!before(at, parent)) break;
+        swap(at, parent);
+        at = parent;
+      }
+    },
+    pop() {
+      const last = items.pop() as Waiting;
+      if (items.length === 0) return;
+      items[0] = last;
+      for (let at = 0; ; ) {
+        const left = 2 * at + 1;
+        if (left >= items.length) break;
+        const child = left + 1 < items.length && before(left + 1, left) ? left + 1 : left;
+        if (!before(child, at)) break;
+        swap(child, at);
+        at = child;
+      }
+    },
+  };
+}
