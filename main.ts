@@ -146,6 +146,7 @@ async function loadServer() {
           ...common,
           log: log.child({ part: "scheduler" }),
           client: createClient(as(scheduler.SCHEDULER_USER)),
+          mayBeAsked: server.scheduling.offer,
         }),
       ];
       ready();

@@ -109,7 +109,7 @@ export const apiserverFlags = {
 
 export type ApiserverFlags = FlagValues<typeof apiserverFlags>;
 
-export interface RunningApiserver extends Pick<Apiserver, "handler" | "tunnels" | "metrics"> {
+export interface RunningApiserver extends Pick<Apiserver, "handler" | "tunnels" | "scheduling" | "metrics"> {
   readonly port: number;
   readonly pki: Pki;
   close(): Promise<void>;
@@ -190,8 +190,8 @@ export async function startApiserver(
     await apiserver.start(signal);
     const port = listening[0]?.port ?? flags.port;
     log.info("serving", { address: `${flags.listen}:${port}`, store: flags.store });
-    const { handler, tunnels, metrics } = apiserver;
-    return { handler, tunnels, metrics, port, pki, close };
+    const { handler, tunnels, scheduling, metrics } = apiserver;
+    return { handler, tunnels, scheduling, metrics, port, pki, close };
   } catch (error) {
     await close();
     throw error;

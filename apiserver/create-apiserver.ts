@@ -26,6 +26,7 @@ import { drained } from "./request/drained.ts";
 import type { HealthCheck } from "./request/health.ts";
 import { createServerMetrics } from "./request/metrics.ts";
 import { type AuditTarget, assembleServer } from "./request/server.ts";
+import { createSchedulingDesk, type SchedulingDesk } from "./scheduling/desk.ts";
 import type { Schema } from "./schema/contract.ts";
 import { createPeers, type PeerIdentity } from "./servers/peers.ts";
 import { createPresence } from "./servers/presence.ts";
@@ -65,6 +66,8 @@ export interface ApiserverOptions {
 export interface Apiserver {
   readonly handler: Handler;
   readonly tunnels: Tunnels;
+  /** Where a scheduler of this process says that it may be asked. */
+  readonly scheduling: SchedulingDesk;
   /** What the process counts; others in it may add to it. */
   readonly metrics: Metrics;
   /**
@@ -96,6 +99,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
   const peers = options.peers && createPeers(options.peers, clock);
   const elsewhere = peers && ((node: string, signal?: AbortSignal) => peers(presence.others(), node, signal));
   const tunnels = createTunnels({ clock, log, elsewhere });
+  const scheduling = createSchedulingDesk(clock);
   let starting = true;
   let leaving = false;
   const checks: HealthCheck[] = [
@@ -119,6 +123,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     serviceCidr,
     nodePorts,
     tunnels,
+    scheduling,
     readNode: options.readNode ?? readNodeThrough(tunnels),
     checks,
     address: `${advertiseAddress}:${port}`,
@@ -170,6 +175,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
   return {
     handler,
     tunnels,
+    scheduling,
     metrics: metrics.all,
     leave() {
       leaving = true;

@@ -10,11 +10,15 @@ import { createInformers } from "../machinery/client/shared-informers.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
 import type { Leadership } from "../machinery/loop/leader-election.ts";
 import { keepLeading, type LeadershipMode } from "../machinery/loop/leadership.ts";
+import type { ExplainPod } from "../machinery/objects/scheduling.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import { defineComponent } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import type { Metrics } from "../machinery/process/metrics.ts";
+import { answerQuestions } from "./explain/answer-questions.ts";
+import { createExplain } from "./explain/explain.ts";
+import { createKeptAttempts } from "./explain/kept-attempts.ts";
 import { defaultProfile } from "./plugins/plugins.ts";
 import { DEFAULT_SCHEDULER } from "./profile.ts";
 import { createSchedulerMetrics, type SchedulerMetrics } from "./scheduler-metrics.ts";
@@ -29,6 +33,10 @@ export interface SchedulerOptions {
   readonly leadership: LeadershipMode;
   /** Who holds the lease; must be the same at each start where it is held without renewing. */
   readonly identity?: string;
+  /** Where whoever wants to know why a Pod is where it is finds this scheduler; the result takes that back. */
+  readonly mayBeAsked?: (scheduler: string, explain: ExplainPod) => () => void;
+  /** It is not in the server's process: it comes to the server for such questions. */
+  readonly answers?: boolean;
   /** Where it counts what it does. */
   readonly metrics?: Metrics;
 }
@@ -46,13 +54,17 @@ export async function runScheduler(options: SchedulerOptions): Promise<void> {
 }
 
 async function lead(
-  { clock, log, schedulerName = DEFAULT_SCHEDULER }: SchedulerOptions,
+  { clock, log, schedulerName = DEFAULT_SCHEDULER, mayBeAsked, answers }: SchedulerOptions,
   { client, signal }: Leadership,
   metrics: SchedulerMetrics | undefined,
 ) {
   const informers = createInformers({ client, clock, log, signal });
   const events = createEvents({ client, clock, log, signal });
-  await runScheduling({
+  const kept = createKeptAttempts();
+  const explain = createExplain(kept);
+  const unasked = mayBeAsked?.(schedulerName, explain);
+  const answering = answers ? answerQuestions({ client, clock, log, signal, schedulerName, explain }) : undefined;
+  const scheduling = runScheduling({
     client,
     informers,
     events,
@@ -61,7 +73,14 @@ async function lead(
     signal,
     metrics,
     profiles: (handle) => [defaultProfile(handle, schedulerName)],
+    onAttempt: kept.note,
   });
+  try {
+    await scheduling;
+    await answering;
+  } finally {
+    unasked?.();
+  }
 }
 
 export const schedulerComponent = defineComponent({
@@ -86,7 +105,15 @@ export const schedulerComponent = defineComponent({
     const client = await connect({ kubeconfig, clock, log, signal });
     ready();
     const leadership = flags["no-leader-elect"] ? "none" : "renew";
-    await runScheduler({ client, clock, log, signal, leadership, schedulerName: flags["scheduler-name"] });
+    await runScheduler({
+      client,
+      clock,
+      log,
+      signal,
+      leadership,
+      schedulerName: flags["scheduler-name"],
+      answers: true,
+    });
     await client.transport.close();
   },
 });

@@ -177,6 +177,8 @@ export const bootstrapRoles: readonly BootstrapRole[] = [
       rule(READ, "apps", "replicasets statefulsets"),
       rule(READ, "policy", "poddisruptionbudgets"),
       rule(READ, "storage.k8s.io", "csinodes csidrivers csistoragecapacities storageclasses volumeattachments"),
+      // Questions of `kubectl why`, for a scheduler in a process of its own.
+      { verbs: ["get", "post"], nonResourceURLs: ["/k8ts/v1/scheduling/*"] },
       ...delegatedAuth,
     ],
   },

@@ -17,6 +17,7 @@ import type { Tokens } from "../auth/tokens.ts";
 import type { CachedObject, ResourceCache, WatchCache } from "../cache/contract.ts";
 import type { NodeMetrics } from "../node-metrics/contract.ts";
 import type { ResourceRow, SubresourceRow } from "../resources/contract.ts";
+import type { SchedulingDesk } from "../scheduling/desk.ts";
 import type { Schema } from "../schema/contract.ts";
 import type { Decoders } from "../schema/decode.ts";
 import type { OpenApi } from "../schema/openapi.ts";
@@ -55,6 +56,8 @@ export interface Server {
   /** What else a write must change in its transaction: addresses and ports of a Service. */
   readonly allocate: Allocate;
   readonly tunnels: Tunnels | undefined;
+  /** Where schedulers are asked why. */
+  readonly scheduling: SchedulingDesk;
   /** What nodes and Pods use. */
   readonly nodeMetrics: NodeMetrics;
   readonly metrics: ServerMetrics;

@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import type { ResponseRecord } from "../../machinery/client/transport/contract.ts";
+import { ANSWERS_PATH, QUESTIONS_PATH } from "../../machinery/objects/scheduling.ts";
 import { METRICS_TYPE } from "../../machinery/process/metrics.ts";
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from "../resources/discovery.ts";
 import { answerOpenApi } from "../schema/openapi-handler.ts";
@@ -17,6 +18,7 @@ import { peerTunnel } from "./peer-tunnel.ts";
 import { nothingThere } from "./refusals.ts";
 import { render } from "./render.ts";
 import { respondText, respondValue } from "./respond.ts";
+import { nextQuestion, takeAnswer } from "./scheduling.ts";
 import { tunnel } from "./tunnel.ts";
 import { version } from "./version.ts";
 
@@ -43,6 +45,7 @@ const exact: Readonly<Record<string, Endpoint>> = {
   [ISSUER_PATH]: reads(issuerConfiguration),
   [KEYS_PATH]: reads(issuerKeys),
   "/k8ts/v1/tunnel": { methods: ["GET"], serve: tunnel },
+  [QUESTIONS_PATH]: { methods: ["GET"], serve: nextQuestion },
   [PEER_TUNNEL_PATH]: { methods: ["POST"], serve: peerTunnel },
 };
 
@@ -54,6 +57,7 @@ const prefixes: readonly (readonly [string, Endpoint])[] = [
   ["/api/", reads(resourceList)],
   ["/apis/", reads(resourceList)],
   ["/openapi/", reads(openApi)],
+  [`${ANSWERS_PATH}/`, { methods: ["POST"], serve: takeAnswer }],
 ];
 
 export function endpointOf(path: string): Endpoint | undefined {

@@ -22,6 +22,7 @@ import { parsePath, type RequestInfo } from "./path.ts";
 import { methodNotAllowed, nothingThere } from "./refusals.ts";
 import { render } from "./render.ts";
 import { type Route, route } from "./route.ts";
+import { WHY_PREFIX, why } from "./scheduling.ts";
 import { warningHeaders } from "./warning-headers.ts";
 
 export function createHandler(server: Server): Handler {
@@ -95,7 +96,7 @@ async function answer(
   if (found.row.custom?.warning) warnings.push(found.row.custom.warning);
   const negotiated = negotiate(record, offerOf(server, found));
   const whole = { ...exchange, ...found, negotiated };
-  const response = await (record.path.startsWith(HISTORY_PREFIX) ? history(whole) : found.step(whole));
+  const response = await (besideOf(record.path)?.step ?? found.step)(whole);
   return render(response, negotiated, server.protobuf);
 }
 
@@ -131,10 +132,19 @@ const HEALTH = /^\/(healthz|livez|readyz|version\/?)$/;
 const unready = (): ApiError =>
   new ApiError("ServiceUnavailable", "the server is starting, please try again later", { retryAfterSeconds: 1 });
 
-/** The history of an object is read as the object itself is: same path, same permission. */
+/** What is said of an object beside itself. */
+const BESIDE = [
+  { prefix: HISTORY_PREFIX, step: history },
+  { prefix: WHY_PREFIX, step: why },
+];
+
+const besideOf = (path: string) => BESIDE.find(({ prefix }) => path.startsWith(prefix));
+
+/** What is said beside an object is read as the object itself is: same path, same permission. */
 function infoOf({ method, path, query }: RequestRecord): RequestInfo {
-  if (!path.startsWith(HISTORY_PREFIX)) return parsePath(method, path, query);
-  const info = parsePath(method, path.slice(HISTORY_PREFIX.length - 1), query);
+  const beside = besideOf(path);
+  if (!beside) return parsePath(method, path, query);
+  const info = parsePath(method, path.slice(beside.prefix.length - 1), query);
   const isObject = method === "GET" && info.isResource && info.verb === "get" && !info.subresource;
   // Anything else is a path of its own, at which there is nothing for those who may ask.
   return isObject ? info : parsePath(method, path, query);

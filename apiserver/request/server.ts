@@ -22,6 +22,7 @@ import { createRegistry, type Registry } from "../custom/registry.ts";
 import { createCollector } from "../node-metrics/collector.ts";
 import type { ReadNode } from "../node-metrics/contract.ts";
 import { ResourceTable } from "../resources/table.ts";
+import type { SchedulingDesk } from "../scheduling/desk.ts";
 import type { Schema } from "../schema/contract.ts";
 import { createDecoders } from "../schema/decode.ts";
 import { createOpenApi } from "../schema/openapi.ts";
@@ -51,6 +52,7 @@ export interface ServerOptions {
   readonly serviceCidr: string;
   readonly nodePorts: readonly [number, number];
   readonly tunnels?: Tunnels | undefined;
+  readonly scheduling: SchedulingDesk;
   readonly readNode: ReadNode;
   /** Checks besides those of the pipeline itself. */
   readonly checks: readonly HealthCheck[];
@@ -129,6 +131,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     ),
     allocate: addresses.allocate,
     tunnels: options.tunnels,
+    scheduling: options.scheduling,
     nodeMetrics: createCollector({
       clock,
       log,

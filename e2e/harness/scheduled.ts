@@ -59,6 +59,7 @@ export async function startScheduled(...nodes: readonly Draft<Kinds["nodes"]>[])
         log: silent,
         signal: stopping.signal,
         leadership: "none",
+        mayBeAsked: pipeline.apiserver.scheduling.offer,
       });
       const abort = () => stopping.abort(new Error("stopped"));
       kill = () => {

@@ -117,6 +117,19 @@ export const limits = {
   schedulerMissed: 2_000,
   /** Scheduler: Pods that have a node and wait for a permit or their volumes; at more no other is decided. */
   schedulerReserved: 5_000,
+  /** Scheduler: attempts kept for whoever asks why: of one Pod, of how many Pods, and verdicts of all together. */
+  schedulerKeptAttempts: 4,
+  schedulerKeptPods: 1_000,
+  schedulerKeptVerdicts: 100_000,
+  /** Verdicts of nodes in one answer why; changes that are tried out in thought for it, and told. */
+  explainedNodes: 200,
+  triedChanges: 10,
+  toldChanges: 3,
+  /** Questions that wait for a scheduler of another process, such schedulers, and how long each side waits. */
+  schedulingQuestions: 64,
+  askedSchedulers: 16,
+  questionWaitMs: 25_000,
+  answerWaitMs: 5_000,
   /** Events recorder: distinct events waiting to be written. */
   recorderEvents: 1_000,
   /** Events recorder: objects and texts remembered to count repeats. */
