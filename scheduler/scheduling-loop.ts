@@ -5,6 +5,7 @@
  * it with a node or gone: an older copy that arrives late must not bring it back. No Pod may stop the
  * loop: what a plugin throws is told of that Pod. One try is in attempt.ts, what changes do is in changes.ts.
  */
+import { hostname } from "node:os";
 import type { Client } from "../machinery/client/client.ts";
 import type { Informers } from "../machinery/client/shared-informers.ts";
 import { breather } from "../machinery/loop/breathe.ts";
@@ -41,6 +42,9 @@ export interface SchedulingOptions {
   readonly onAttempt?: ((attempt: Attempt) => void) | undefined;
 }
 
+/** What was done, where it is not the placing itself. */
+const ACTIONS: Readonly<Record<string, string>> = { Scheduled: "Binding", Preempted: "Preempting" };
+
 /** Resolves when the signal has aborted and nothing is being written any more. */
 export async function runScheduling(options: SchedulingOptions): Promise<void> {
   const { client, informers, events, clock, log, signal, metrics, onAttempt } = options;
@@ -49,10 +53,12 @@ export async function runScheduling(options: SchedulingOptions): Promise<void> {
   const nominations = createNominations();
   const waiting = createWaitingPods(clock);
   const slots = createSlots(limits.schedulerWrites);
+  const host = hostname();
   const event: Handle["event"] = (about, type, reason, message, cause) => {
     const component = about.spec?.schedulerName ?? DEFAULT_SCHEDULER;
-    const recorder = events.recorder(component, { revision: cause, controller: component });
-    recorder[type === "Normal" ? "normal" : "warning"](about, reason, message);
+    const report = events.reporter(component, `${component}-${host}`);
+    const action = ACTIONS[reason] ?? "Scheduling";
+    report({ about, type, reason, action, note: message, cause: { revision: cause, controller: component } });
   };
   const handle: Handle = {
     client,
