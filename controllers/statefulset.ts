@@ -2,7 +2,7 @@
  * StatefulSet: Pods with lasting names, each with volumes of its own, made and replaced in order.
  *
  * There are never two Pods of one ordinal: a Pod is made under the name of its ordinal, and deleted only as the one
- * that was seen (by uid), so a lagging cache does nothing twice. Claims come before their Pod, and before a Pod is
+ * that was seen (by uid), after all of them were looked at on the server; so a lagging cache does nothing twice. Claims come before their Pod, and before a Pod is
  * scaled away they belong to whom they should go with. The decisions are pure: statefulset-plan.ts (what is done next),
  * -pods.ts (how Pods look), -claims.ts (who owns claims), -status.ts; former templates: controller-revision.ts.
  * https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/
@@ -19,7 +19,7 @@ import {
 } from "../machinery/loop/controller.ts";
 import type { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from "../machinery/objects/kinds.ts";
 import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
-import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
+import { formatLabelSelector, fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../machinery/objects/status.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim } from "./claim.ts";
@@ -34,7 +34,7 @@ import { ownerKey } from "./pod-from-template.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 import { inGrowingBatches } from "./slow-start.ts";
 import { firstOwners, isStale, ownershipOf } from "./statefulset-claims.ts";
-import { isParallel, planOf, type Step } from "./statefulset-plan.ts";
+import { isParallel, planOf, type Step, type View } from "./statefulset-plan.ts";
 import { claimNames, draftClaims, draftPod, ordinalOf, podName, repaired, revisionOfPod } from "./statefulset-pods.ts";
 import {
   leavingStatus,
@@ -83,7 +83,8 @@ export const statefulSetController: Controller = defineController({
     const revisions: Revisions = { current, update, collisionCount };
 
     for (const pod of pods) await keepOwnership(set, pod, context);
-    const steps = planOf({ set, pods, current, update, now });
+    const view: View = { set, pods, current, update, now };
+    const steps = await confirmed(planOf(view), view, context);
     const { deleted, error } = await carryOut(set, steps, context);
 
     await report(set, statusOf(set, pods, revisions, deleted, now), context);
@@ -148,6 +149,22 @@ async function keepOwnership(set: StatefulSet, pod: Pod, context: Context): Prom
     const metadata = { uid, resourceVersion, ownerReferences: owners };
     await context.client.patch("persistentvolumeclaims", { namespace, name }, { metadata });
   }
+}
+
+/**
+ * What is left of a plan that deletes Pods when they are looked at on the server. The cache may show neither Pods that
+ * were deleted a moment ago, nor those that a predecessor of this controller deleted.
+ */
+async function confirmed(steps: readonly Step[], view: View, { client }: Context): Promise<readonly Step[]> {
+  if (!steps.some((step) => step.do === "delete")) return steps;
+  const { set } = view;
+  const { namespace } = set.metadata;
+  const labelSelector = formatLabelSelector(set.spec?.selector);
+  const { items } = await client.list("pods", { namespace, labelSelector });
+  return planOf({
+    ...view,
+    pods: items.filter((pod) => isControlledBy(pod, set) && ordinalOf(set, pod) !== undefined),
+  });
 }
 
 interface CarriedOut {
