@@ -63,10 +63,11 @@ export function followChanges(options: ChangesOptions): () => void {
     const { uid } = object.metadata;
     const nodeName = object.spec?.nodeName;
     if (type === "deleted" || isTerminal(object)) {
+      const leaves = nominations.of(uid) !== undefined;
       queue.remove(uid);
       nominations.remove(uid);
       waiting.reject(uid, "", "the Pod is gone");
-      if (snapshot.removePod(uid)) wake(["pod-gone"], change);
+      if (snapshot.removePod(uid) || leaves) wake(["pod-gone"], change);
     } else if (nodeName) {
       queue.remove(uid);
       nominations.remove(uid);

@@ -39,6 +39,8 @@ export interface Cluster {
   readonly listers: Listers;
   readonly pods: PodIndex;
   nodesWithImage(image: string): number;
+  /** Whether any placed Pod is less important. */
+  hasPodsBelow(priority: number): boolean;
   /** How many placed Pods use the claim "namespace/name". */
   usersOf(claim: string): number;
 }

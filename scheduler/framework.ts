@@ -155,6 +155,7 @@ export interface Nominations {
   /** Those for whom there is room on the node. */
   on(node: string): readonly PodInfo[];
   of(uid: string): string | undefined;
+  remove(uid: string): void;
 }
 
 /** Makes a plugin for one start of the scheduler, with its arguments from the configuration. */

@@ -24,6 +24,8 @@ async function start(...nodes: readonly Draft<Kinds["nodes"]>[]) {
 }
 
 const eventually = { timeout: 10_000, interval: 10 };
+const unhelpful = (nodes: number) =>
+  `no new claims to deallocate, preemption: 0/${nodes} nodes are available: ${nodes} Preemption is not helpful for scheduling.`;
 const inDefault = (name: string) => ({ namespace: "default", name });
 
 describe("a Pod that fits", () => {
@@ -69,7 +71,7 @@ describe("a Pod that fits nowhere", () => {
   test("is told why on itself and in an event, and comes when a node does", async () => {
     const started = await start(nodeDraft("a", "1"));
     await started.client.create("pods", podDraft("big", requesting("3")));
-    const message = "0/1 nodes are available: 1 Insufficient cpu.";
+    const message = `0/1 nodes are available: 1 Insufficient cpu. ${unhelpful(1)}`;
     await expect.poll(() => started.events("big"), eventually).toEqual([`Warning FailedScheduling ${message}`]);
     await expect
       .poll(async () => await started.condition("big"), eventually)
@@ -107,7 +109,7 @@ describe("a Pod that fits nowhere", () => {
     );
     await expect
       .poll(async () => (await started.condition("web"))?.message, eventually)
-      .toBe("0/2 nodes are available: 2 node(s) didn't match pod affinity rules.");
+      .toBe(`0/2 nodes are available: 2 node(s) didn't match pod affinity rules. ${unhelpful(2)}`);
     await started.client.create("pods", podDraft("db", {}, { app: "db" }));
     await expect.poll(() => started.nodeOf("web"), eventually).toBeDefined();
     expect(await started.nodeOf("web")).toBe(await started.nodeOf("db"));
@@ -118,15 +120,17 @@ describe("a Pod that fits nowhere", () => {
     const volumes = [{ name: "data", persistentVolumeClaim: { claimName: "data" } }];
     await started.client.create("pods", podDraft("p", { volumes }));
     const message = async () => (await started.condition("p"))?.message;
-    await expect.poll(message, eventually).toBe('0/1 nodes are available: persistentvolumeclaim "data" not found.');
+    await expect
+      .poll(message, eventually)
+      .toBe(`0/1 nodes are available: persistentvolumeclaim "data" not found. ${unhelpful(1)}`);
 
     await started.client.create("persistentvolumeclaims", {
       metadata: { name: "data", namespace: "default" },
-      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } }, storageClassName: "" },
     });
     await expect
       .poll(message, eventually)
-      .toBe("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.");
+      .toBe(`0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. ${unhelpful(1)}`);
 
     await started.client.create("persistentvolumes", {
       metadata: { name: "disk" },

@@ -51,6 +51,8 @@ export function createSnapshot(listers: Listers): Snapshot {
   const placed = new Map<string, string>();
   const images = new Map<string, number>();
   const claims = new Map<string, number>();
+  /** Priority ► how many placed Pods have it. */
+  const priorities = new Map<number, number>();
   let listed: readonly NodeInfo[] | undefined;
   let generations = 0;
 
@@ -63,6 +65,7 @@ export function createSnapshot(listers: Listers): Snapshot {
     listers,
     pods: createPodIndex(() => nodes.values(), listers),
     nodesWithImage: (image) => images.get(image) ?? 0,
+    hasPodsBelow: (priority) => priorities.keys().some((one) => one < priority),
     usersOf: (claim) => claims.get(claim) ?? 0,
   };
   const index = cluster.pods;
@@ -88,6 +91,7 @@ export function createSnapshot(listers: Listers): Snapshot {
     else orphans.set(nodeName, (orphans.get(nodeName) ?? new Map()).set(uid, info));
     placed.set(uid, nodeName);
     for (const claim of info.claims) count(claims, claim, 1);
+    count(priorities, info.priority, 1);
   }
 
   function removePod(uid: string): boolean {
@@ -96,7 +100,9 @@ export function createSnapshot(listers: Listers): Snapshot {
     placed.delete(uid);
     const node = nodes.get(nodeName);
     const pods = orphans.get(nodeName);
-    for (const claim of (node?.pods ?? pods)?.get(uid)?.claims ?? []) count(claims, claim, -1);
+    const info = (node?.pods ?? pods)?.get(uid);
+    for (const claim of info?.claims ?? []) count(claims, claim, -1);
+    if (info) count(priorities, info.priority, -1);
     if (node) withdraw(node, uid);
     else {
       pods?.delete(uid);
@@ -210,7 +216,7 @@ function imagesOf({ status }: Node): Map<string, number> {
   return images;
 }
 
-function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
+function count<K>(counts: Map<K, number>, key: K, by: 1 | -1): void {
   const now = (counts.get(key) ?? 0) + by;
   if (now === 0) counts.delete(key);
   else counts.set(key, now);

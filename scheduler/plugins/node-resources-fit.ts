@@ -4,7 +4,8 @@
  * LeastAllocated likes empty nodes, MostAllocated full ones, RequestedToCapacityRatio goes by a line of points.
  * https://kubernetes.io/docs/concepts/scheduling-eviction/resource-bin-packing/
  */
-import type { Node } from "../../machinery/objects/kinds.ts";
+import type { Node, Pod } from "../../machinery/objects/kinds.ts";
+import type { Cluster } from "../cluster.ts";
 import { type Plugin, type Refused, refused, refusedForGood } from "../framework.ts";
 import type { PodInfo } from "../pod-info.ts";
 import type { NodeInfo } from "../snapshot.ts";
@@ -41,7 +42,7 @@ export const nodeResourcesFit = (args: FitArgs): Plugin => {
     hints: [
       { on: "node-added", helps: (pod, { object }) => !object || mayHold(pod, object as Node) },
       "node-room",
-      "pod-gone",
+      { on: "pod-gone", helps: (pod, { object }, cluster) => leavesRoom(pod, object as Pod | undefined, cluster) },
       "pod-smaller",
     ],
     preFilter: (pod) => fitting(pod, args),
@@ -62,20 +63,31 @@ function fitting({ requests }: PodInfo, { ignoredResources = [], ignoredResource
   };
   return {
     check(node: NodeInfo): Refused | undefined {
-      const { allocatable, requested } = node;
-      let reasons: string[] | undefined;
-      let never = false;
-      if (node.pods.size + 1 > (allocatable.get(ALWAYS_COUNTED) ?? 0)) reasons = ["Too many pods"];
-      for (const [name, amount] of wanted) {
-        const all = allocatable.get(name) ?? 0;
-        if (amount <= all - (requested.get(name) ?? 0)) continue;
-        reasons ??= [];
-        reasons.push(`Insufficient ${name}`);
-        never ||= amount > all;
-      }
-      return reasons && answer(reasons, never);
+      const lack = lacking(node, wanted);
+      return lack && answer(lack.reasons, lack.never);
     },
   };
+}
+
+interface Lack {
+  readonly reasons: readonly string[];
+  /** Even an empty node would not do. */
+  readonly never: boolean;
+}
+
+function lacking(node: NodeInfo, wanted: Iterable<readonly [string, number]>): Lack | undefined {
+  const { allocatable, requested } = node;
+  let reasons: string[] | undefined;
+  let never = false;
+  if (node.pods.size + 1 > (allocatable.get(ALWAYS_COUNTED) ?? 0)) reasons = ["Too many pods"];
+  for (const [name, amount] of wanted) {
+    const all = allocatable.get(name) ?? 0;
+    if (amount === 0 || amount <= all - (requested.get(name) ?? 0)) continue;
+    reasons ??= [];
+    reasons.push(`Insufficient ${name}`);
+    never ||= amount > all;
+  }
+  return reasons && { reasons, never };
 }
 
 function mayHold({ requests }: PodInfo, { status }: Node): boolean {
@@ -84,6 +96,14 @@ function mayHold({ requests }: PodInfo, { status }: Node): boolean {
 }
 
 type Strategy = "LeastAllocated" | "MostAllocated" | "RequestedToCapacityRatio";
+/** Whether the Pod fits where another has left, as far as it can be seen. */
+function leavesRoom(pod: PodInfo, gone: Pod | undefined, cluster: Cluster): boolean {
+  const name = gone?.spec?.nodeName;
+  if (!name) return true;
+  const node = cluster.node(name);
+  return node !== undefined && lacking(node, pod.requests) === undefined;
+}
+
 interface Liking {
   (requested: number, allocatable: number): number;
   /** A resource that scores 0 draws the others down. */

@@ -7,6 +7,7 @@ import type { Handle, Plugin, PluginArgs, PluginFactory } from "../framework.ts"
 import { createProfile, DEFAULT_SCHEDULER, type Profile } from "../profile.ts";
 import { type BalancedArgs, balancedAllocation } from "./balanced-allocation.ts";
 import { defaultBinder } from "./default-binder.ts";
+import { defaultPreemption } from "./default-preemption.ts";
 import { dynamicResources } from "./dynamic-resources.ts";
 import { imageLocality } from "./image-locality.ts";
 import { type AffinityArgs, interPodAffinity } from "./inter-pod-affinity.ts";
@@ -53,6 +54,7 @@ export const PLUGINS: Readonly<Record<string, { readonly make: PluginFactory; re
   PodTopologySpread: { make: given<SpreadArgs>(topologySpread), weight: 2 },
   InterPodAffinity: { make: given<AffinityArgs>(interPodAffinity), weight: 2 },
   DynamicResources: { make: always(dynamicResources) },
+  DefaultPreemption: { make: defaultPreemption as PluginFactory },
   NodeResourcesBalancedAllocation: { make: given<BalancedArgs>(balancedAllocation), weight: 1 },
   ImageLocality: { make: always(imageLocality), weight: 1 },
   DefaultBinder: { make: defaultBinder },
