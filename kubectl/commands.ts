@@ -113,6 +113,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     "Display cluster information",
     async () => (await import("./commands/cluster-info.ts")).clusterInfo,
   ),
+  top: entry("cluster", "Display resource (CPU/memory) usage", async () => (await import("./commands/top.ts")).top),
   cordon: entry("cluster", "Mark node as unschedulable", async () => (await import("./commands/cordon.ts")).cordon),
   uncordon: entry("cluster", "Mark node as schedulable", async () => (await import("./commands/cordon.ts")).uncordon),
   drain: entry(
