@@ -48,6 +48,7 @@ import { namespaceController } from "./namespace.ts";
 import { nodeIpamController } from "./node-ipam.ts";
 import { nodeLifecycleController } from "./node-lifecycle.ts";
 import { persistentVolumeBinder } from "./persistent-volume-binder.ts";
+import { nodeTtlController } from "./node-ttl.ts";
 import { podGcController } from "./pod-gc.ts";
 import { replicaSetController } from "./replicaset.ts";
 import { replicationControllerController } from "./replicationcontroller.ts";
@@ -171,6 +172,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     nodeIpamController({ clusterCidr, nodeBits: { IPv4: nodeIpv4Bits, IPv6: nodeIpv6Bits } }),
     taintEvictionController(),
     podGcController(endedPodThreshold),
+    nodeTtlController(),
     persistentVolumeBinder(),
     volumeExpandController(),
     claimProtectionController(),
