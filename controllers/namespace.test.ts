@@ -1,6 +1,7 @@
 /** Namespaces: what each gets, and that a deleted one goes with everything in it, and only then. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Controlled, startControlled } from "../e2e/harness/controlled.ts";
+import { conditionsOf, type Left } from "./namespace.ts";
 
 let cluster: Controlled;
 beforeEach(async () => {
@@ -86,5 +87,71 @@ describe("a namespace", () => {
     );
     await cluster.client.patch("configmaps", { namespace, name }, { metadata: { finalizers: null } });
     await gone(namespace);
+  });
+
+  it("says which Pods outlive their time, and waits for the rest until they are gone", async () => {
+    const namespace = "slow";
+    await cluster.create("namespaces", { metadata: { name: namespace } });
+    await cluster.settled();
+    cluster.nodes.terminates = () => false;
+    await cluster.create("pods", {
+      metadata: { namespace, name: "p" },
+      spec: { terminationGracePeriodSeconds: 1, containers: [{ name: "c", image: "a:1" }] },
+    });
+    await cluster.create("configmaps", { metadata: { namespace, name: "used" } });
+    await cluster.settled();
+    await cluster.client.delete("namespaces", { name: namespace });
+    const condition = async (type: string) =>
+      (await cluster.client.get("namespaces", { name: namespace })).status?.conditions?.find(
+        (one) => one.type === type,
+      );
+    await eventually(async () =>
+      expect(await condition("NamespaceDeletionContentFailure")).toMatchObject({
+        status: "True",
+        reason: "ContentDeletionFailed",
+        message:
+          "Failed to delete all resource types, 1 remaining: unexpected items still remain in namespace: slow for gvr: /v1, Resource=pods",
+      }),
+    );
+    expect(await cluster.client.find("configmaps", { namespace, name: "used" })).toBeDefined();
+    await cluster.client.delete("pods", { namespace, name: "p" }, { gracePeriodSeconds: 0 });
+    await gone(namespace);
+  });
+});
+
+describe("conditions of a namespace that goes", () => {
+  const none = { remaining: new Map(), finalizers: new Map(), failures: { discovery: [], content: [] } };
+  const told = (left: Left) =>
+    Object.fromEntries(conditionsOf([], left, "T").map(({ type, reason, message }) => [type, `${reason} ${message}`]));
+
+  it("say what was deleted", () => {
+    expect(told(none)).toEqual({
+      NamespaceDeletionDiscoveryFailure: "ResourcesDiscovered All resources successfully discovered",
+      NamespaceDeletionGroupVersionParsingFailure: "ParsedGroupVersions All legacy kube types successfully parsed",
+      NamespaceDeletionContentFailure:
+        "ContentDeleted All content successfully deleted, may be waiting on finalization",
+      NamespaceContentRemaining: "ContentRemoved All content successfully removed",
+      NamespaceFinalizersRemaining: "ContentHasNoFinalizers All content-preserving finalizers finished",
+    });
+  });
+
+  it("say what could not be asked", () => {
+    const failures = { discovery: ["a.io/v1: stale", "b.io/v1: stale"], content: ["two", "one"] };
+    expect(told({ ...none, failures })).toMatchObject({
+      NamespaceDeletionDiscoveryFailure:
+        "DiscoveryFailed Discovery failed for some groups, 2 failing: unable to retrieve the complete list of server APIs: a.io/v1: stale, b.io/v1: stale",
+      NamespaceDeletionContentFailure:
+        "ContentDeletionFailed Failed to delete all resource types, 2 remaining: one, two",
+    });
+  });
+
+  it("keep the time since when they hold", () => {
+    const before = conditionsOf([], none, "T1");
+    expect(conditionsOf(before, none, "T2")).toEqual(before);
+    const held = conditionsOf(before, { ...none, remaining: new Map([["pods.", 2]]) }, "T3");
+    expect(held.map(({ type, lastTransitionTime }) => `${type} ${lastTransitionTime}`)).toContain(
+      "NamespaceContentRemaining T3",
+    );
+    expect(held.filter(({ lastTransitionTime }) => lastTransitionTime === "T1")).toHaveLength(4);
   });
 });

@@ -16,19 +16,22 @@ import {
   type Services,
 } from "../machinery/loop/controller.ts";
 import { findCondition, withCondition } from "../machinery/objects/conditions.ts";
-import type { Namespace } from "../machinery/objects/kinds.ts";
+import type { Namespace, Pod } from "../machinery/objects/kinds.ts";
 import { ApiError, isConflict, isNotFound } from "../machinery/objects/status.ts";
 import type { StoredObject } from "../machinery/objects/wire.ts";
 import { wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
 import { type DiscoveredResource, discover, resourcePath } from "./discovery.ts";
+import { isTerminal } from "./pod-state.ts";
 
 type Context = Services;
 type Condition = NonNullable<NonNullable<Namespace["status"]>["conditions"]>[number];
 
 const FINALIZER = "kubernetes";
-/** Until Pods have ended and other finalizers are gone. */
+/** Until Pods have ended and other finalizers are gone: the longer it takes, the more seldom. */
 const LOOK_AGAIN_MS = 1_000;
+const LOOK_AGAIN_MAX_MS = 8_000;
+const PATIENCE = 10;
 
 export const namespaceController = defineController({
   name: "namespace-controller",
@@ -42,10 +45,11 @@ export const namespaceController = defineController({
     const namespace = await context.client.find("namespaces", { name });
     if (!namespace?.metadata.deletionTimestamp || !isHeld(namespace)) return done;
 
-    const left = await empty(name, context);
+    const sinceMs = context.clock.now() - Date.parse(namespace.metadata.deletionTimestamp);
+    const left = await empty(name, sinceMs, context);
     const current = await report(namespace, left, context);
     if (left.remaining.size > 0 || left.failures.discovery.length > 0 || left.failures.content.length > 0)
-      return again(LOOK_AGAIN_MS);
+      return again(Math.min(Math.max(sinceMs / PATIENCE, LOOK_AGAIN_MS), LOOK_AGAIN_MAX_MS));
     await finalize(current, context.client);
     return done;
   },
@@ -62,7 +66,7 @@ export interface Left {
   readonly failures: { readonly discovery: readonly string[]; readonly content: readonly string[] };
 }
 
-async function empty(namespace: string, { client, clock }: Context): Promise<Left> {
+async function empty(namespace: string, sinceMs: number, { client, clock }: Context): Promise<Left> {
   const { resources, failures: discovery } = await discover(client, clock);
   const remaining = new Map<string, number>();
   const finalizers = new Map<string, number>();
@@ -75,15 +79,28 @@ async function empty(namespace: string, { client, clock }: Context): Promise<Lef
       const items = await deleteAll(client, resource, namespace);
       if (items.length === 0) continue;
       remaining.set(`${resource.plural}.${resource.group}`, items.length);
+      if (isUnexpected(resource, items, sinceMs))
+        content.push(`unexpected items still remain in namespace: ${namespace} for gvr: ${nameOf(resource)}`);
       for (const { metadata } of items)
         for (const finalizer of metadata.finalizers ?? [])
           finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
       if (rank(resource) === 0) break;
     } catch (error) {
-      if (!isGone(error)) content.push(`${resource.plural}: ${(error as Error).message}`);
+      if (!isGone(error)) content.push((error as Error).message);
     }
   }
   return { remaining, finalizers, failures: { discovery, content } };
+}
+
+const nameOf = ({ group, version, plural }: DiscoveredResource): string => `${group}/${version}, Resource=${plural}`;
+
+/** Nothing holds what is left, and Pods have had their time. */
+function isUnexpected(resource: DiscoveredResource, items: readonly StoredObject[], sinceMs: number): boolean {
+  if (items.some(({ metadata }) => metadata.finalizers?.length)) return false;
+  if (rank(resource) > 0) return true;
+  const running = (items as readonly unknown[] as readonly Pod[]).filter((pod) => !isTerminal(pod));
+  const grace = running.map(({ spec }) => spec?.terminationGracePeriodSeconds ?? 0);
+  return sinceMs >= Math.max(0, ...grace) * 1000;
 }
 
 const rank = ({ group, plural }: DiscoveredResource): number => (group === "" && plural === "pods" ? 0 : 1);
@@ -147,7 +164,7 @@ export function conditionsOf(before: readonly Condition[] | undefined, left: Lef
       ? raise(
           "NamespaceDeletionDiscoveryFailure",
           "DiscoveryFailed",
-          `Discovery failed for some groups, ${failures.discovery.length} failing: ${failures.discovery.join("; ")}`,
+          `Discovery failed for some groups, ${failures.discovery.length} failing: unable to retrieve the complete list of server APIs: ${failures.discovery.join(", ")}`,
         )
       : settle("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered"),
     settle(
@@ -159,7 +176,7 @@ export function conditionsOf(before: readonly Condition[] | undefined, left: Lef
       ? raise(
           "NamespaceDeletionContentFailure",
           "ContentDeletionFailed",
-          `Failed to delete all resource types, ${failures.content.length} remaining: ${failures.content.join("; ")}`,
+          `Failed to delete all resource types, ${failures.content.length} remaining: ${[...failures.content].sort().join(", ")}`,
         )
       : settle(
           "NamespaceDeletionContentFailure",
