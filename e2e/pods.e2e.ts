@@ -222,7 +222,7 @@ describe.skipIf(!canRunContainers)("pods", () => {
     );
     await run("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/asking", "--timeout=60s");
     const { version, pods } = JSON.parse(await run("logs", "asking"));
-    expect(version.major).toBe("1");
+    expect(version).toMatchObject({ major: "1" });
     expect(pods).toMatchObject({ code: 403, reason: "Forbidden" });
     expect(pods.message).toContain('User "system:serviceaccount:default:default" cannot list resource "pods"');
   });

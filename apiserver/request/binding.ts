@@ -7,6 +7,7 @@
 import { withCondition } from "../../machinery/objects/conditions.ts";
 import { cloneJson } from "../../machinery/objects/json-value.ts";
 import type { Pod, PodCondition } from "../../machinery/objects/kinds.ts";
+import { dns1123Subdomain } from "../../machinery/objects/names.ts";
 import { badRequest, conflict } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
@@ -53,6 +54,7 @@ function targetOf(binding: KubeObject, name: string): string {
   const errors = new FieldErrors();
   if (target.kind && target.kind !== "Node") errors.notSupported("target.kind", target.kind, ["Node", "<empty>"]);
   if (!target.name) errors.required("target.name");
+  else for (const fault of dns1123Subdomain(target.name)) errors.invalid("target.name", target.name, fault);
   errors.throwIfAny(BINDING.group, BINDING.kind, name);
   return target.name ?? "";
 }

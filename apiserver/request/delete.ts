@@ -5,10 +5,12 @@
  * period, or the kind's own hold. Whoever removes the last hold deletes it: see update.ts.
  */
 
+import { isBigInteger } from "../../machinery/objects/json.ts";
 import { cloneJson } from "../../machinery/objects/json-value.ts";
 import { badRequest } from "../../machinery/objects/status.ts";
 import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
+import { limits } from "../../machinery/process/limits.ts";
 import type { CachedObject } from "../cache/contract.ts";
 import { admitted } from "./admission-request.ts";
 import { readBody } from "./body.ts";
@@ -122,8 +124,9 @@ async function marked(exchange: ResourceExchange, current: CachedObject, options
 const graceMs = ({ deletionGracePeriodSeconds = 0 }: StoredObject["metadata"]): number =>
   deletionGracePeriodSeconds * 1000;
 
-/** A grace period that runs may only become shorter. */
-function gracePeriod(wanted: number, { metadata }: StoredObject): number {
+/** A grace period that runs may only become shorter, and ends while a date can say when. */
+function gracePeriod(asked: number, { metadata }: StoredObject): number {
+  const wanted = Math.min(asked, limits.gracePeriodSeconds);
   if (metadata.deletionTimestamp === undefined) return wanted;
   return Math.min(wanted, metadata.deletionGracePeriodSeconds ?? 0);
 }
@@ -169,7 +172,7 @@ function propagationOf(value: unknown, orphan: unknown): Propagation | undefined
 
 function graceOf(value: unknown): number | undefined {
   if (value === undefined || value === null || value === "") return undefined;
-  const seconds = Number(value);
+  const seconds = Number(isBigInteger(value) ? value.rawJSON : value);
   if (!Number.isInteger(seconds)) throw badRequest("gracePeriodSeconds must be an integer");
   // As in Kubernetes, a negative period is a second: the shortest that is still graceful.
   return seconds < 0 ? 1 : seconds;

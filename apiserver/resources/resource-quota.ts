@@ -4,6 +4,7 @@
  * A scope goes only with what it can count. Counting is admission's and the quota controller's.
  */
 import type * as models from "@kubernetes/client-node";
+import { ownValue } from "../../machinery/objects/own-value.ts";
 import type { Stored, Wire } from "../../machinery/objects/wire.ts";
 import { validateAmount } from "./compute-resources.ts";
 import type { Strategy } from "./contract.ts";
@@ -96,9 +97,9 @@ const countable = (hard: Amounts = {}): string[] => Object.keys(hard).filter(isQ
 function validateScopes({ scopes = [], hard }: Spec, errors: FieldErrors): void {
   const path = "spec.scopes";
   for (const scope of scopes) {
-    if (!SCOPES[scope]) errors.invalid(path, scopes, "unsupported scope");
+    if (!ownValue(SCOPES, scope)) errors.invalid(path, scopes, "unsupported scope");
     for (const name of countable(hard)) {
-      if (!SCOPES[scope]?.has(name)) errors.invalid(path, scopes, "unsupported scope applied to resource");
+      if (!ownValue(SCOPES, scope)?.has(name)) errors.invalid(path, scopes, "unsupported scope applied to resource");
     }
   }
   validateConflicts(scopes, scopes, path, errors);
@@ -119,9 +120,9 @@ function validateSelector({ scopeSelector, hard, scopes }: Spec, errors: FieldEr
   const requirements = scopeSelector.matchExpressions ?? [];
   for (const requirement of requirements) {
     const { scopeName } = requirement;
-    if (!SCOPES[scopeName]) errors.invalid(`${PATH}.scopeName`, scopeName, "unsupported scope");
+    if (!ownValue(SCOPES, scopeName)) errors.invalid(`${PATH}.scopeName`, scopeName, "unsupported scope");
     for (const name of countable(hard)) {
-      if (SCOPES[scopeName]?.has(name)) continue;
+      if (ownValue(SCOPES, scopeName)?.has(name)) continue;
       errors.invalid(PATH, scopeSelector, "unsupported scope applied to resource");
     }
     validateOperator(requirement, errors);
@@ -136,7 +137,8 @@ function validateSelector({ scopeSelector, hard, scopes }: Spec, errors: FieldEr
 
 function validateOperator({ scopeName, operator, values = [] }: Requirement, errors: FieldErrors): void {
   const valued = scopeName === "PriorityClass" || scopeName === "VolumeAttributesClass";
-  if (SCOPES[scopeName] && !valued && operator !== "Exists") errors.invalid(`${PATH}.operator`, operator, ONLY_EXISTS);
+  if (ownValue(SCOPES, scopeName) && !valued && operator !== "Exists")
+    errors.invalid(`${PATH}.operator`, operator, ONLY_EXISTS);
   if (operator === "In" || operator === "NotIn") {
     if (values.length === 0) {
       const detail = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";

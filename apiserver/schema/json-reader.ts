@@ -114,6 +114,9 @@ export class JsonReader {
     }
     this.at += token.length;
     const value = Number(token);
+    if (!Number.isFinite(value) && /[.eE]/.test(token)) {
+      throw new JsonSyntaxError(`json: cannot unmarshal number ${token} into Go value of type float64`);
+    }
     return Number.isSafeInteger(value) || /[.eE]/.test(token) ? value : integerOf(BigInt(token));
   }
 

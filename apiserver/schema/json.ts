@@ -105,7 +105,9 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
+/** Not a number where one in it was out of range. */
 function countMembers(value: unknown): number {
+  if (typeof value === "number") return Number.isFinite(value) ? 0 : Number.NaN;
   if (typeof value !== "object" || value === null) return 0;
   let count = 0;
   if (Array.isArray(value)) {

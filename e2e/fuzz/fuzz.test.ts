@@ -62,6 +62,38 @@ test.each<[string, string, string, unknown, number, string?]>([
     "is not a known system priority class",
   ],
   [
+    "a quota's scope with the name of what every object has",
+    "POST",
+    "/api/v1/namespaces/default/resourcequotas",
+    { metadata: { name: "q" }, spec: { hard: { pods: "1" }, scopes: ["__proto__"] } },
+    422,
+    "unsupported scope",
+  ],
+  [
+    "a number that is too large for any",
+    "POST",
+    "/apis/apps/v1/namespaces/default/controllerrevisions",
+    '{"metadata":{"name":"r"},"revision":1,"data":{"a":-1e400}}',
+    400,
+    "json: cannot unmarshal number -1e400 into Go value of type float64",
+  ],
+  [
+    "the same in YAML",
+    "POST",
+    "/apis/apps/v1/namespaces/default/controllerrevisions",
+    "metadata: {name: r}\nrevision: 1\ndata: {a: -1e400}\n",
+    400,
+    "",
+  ],
+  [
+    "a node whose name is none",
+    "POST",
+    "/api/v1/namespaces/default/pods/nobody/binding",
+    { metadata: { name: "nobody" }, target: { kind: "Node", name: "status.podIP" } },
+    422,
+    "target.name: Invalid value",
+  ],
+  [
     "labels that are none, by way of the status",
     "PUT",
     "/api/v1/namespaces/default/status",
@@ -73,6 +105,34 @@ test.each<[string, string, string, unknown, number, string?]>([
   const pipeline = await startPipeline();
   const answer = await pipeline.send({ method, path, body });
   expect([answer.status, String(answer.value.message)]).toEqual([status, expect.stringContaining(message)]);
+  await pipeline.close();
+});
+
+test.each([
+  ["application/merge-patch+json", '{"metadata":{"annotations":{"a":-1e400}}}'],
+  ["application/json-patch+json", '[{"op":"add","path":"/metadata/annotations","value":{"a":-1e400}}]'],
+  [
+    "application/apply-patch+yaml",
+    "apiVersion: v1\nkind: Namespace\nmetadata: {name: default, annotations: {a: -1e400}}",
+  ],
+])("a number that is too large for any, in a patch of type %s", async (type, body) => {
+  const pipeline = await startPipeline();
+  const path = "/api/v1/namespaces/default?fieldManager=x";
+  const answer = await pipeline.send({ method: "PATCH", path, body, headers: { "content-type": type } });
+  expect([answer.status, answer.value.message]).toEqual([400, expect.stringMatching(/-1e400|-?Inf/i)]);
+  await pipeline.close();
+});
+
+test.each([0, 5, 2 ** 60])("a grace period of %d seconds", async (gracePeriodSeconds) => {
+  const pipeline = await startPipeline();
+  const pods = "/api/v1/namespaces/default/pods";
+  const spec = { nodeName: "n", containers: [{ name: "c", image: "i" }] };
+  await pipeline.send({ method: "POST", path: pods, body: { metadata: { name: "p" }, spec } });
+  const body = `{"gracePeriodSeconds":${BigInt(gracePeriodSeconds)}}`;
+  const one = await pipeline.send({ method: "DELETE", path: `${pods}/p`, body });
+  expect([one.status, one.value.message]).toEqual([200, undefined]);
+  const all = await pipeline.send({ method: "DELETE", path: pods, body });
+  expect([all.status, all.value.message]).toEqual([200, undefined]);
   await pipeline.close();
 });
 

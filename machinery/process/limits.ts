@@ -46,6 +46,8 @@ export const limits = {
   openFiles: 32,
   /** Longest text that an expression may make by replacing or joining. */
   celTextChars: 16 * MB,
+  /** Longest time that an object gets to end: 68 years. */
+  gracePeriodSeconds: 2 ** 31 - 1,
   /** Deepest nesting of a JSON body. */
   jsonDepth: 200,
   /** Entries of managedFields for updates; the oldest of more become one, as in Kubernetes. */
