@@ -113,17 +113,16 @@ export const clusterRows: readonly ResourceRow[] = [
   storageGroup("CSIDriver", "csidrivers", {
     strategy: csiDriverStrategy,
     generation: true,
-    ...stored,
+    cluster: true,
     columns: storage.csiDriverColumns,
   }),
-  storageGroup("CSINode", "csinodes", { strategy: csiNodeStrategy, ...stored, columns: storage.csiNodeColumns }),
+  storageGroup("CSINode", "csinodes", { strategy: csiNodeStrategy, cluster: true, columns: storage.csiNodeColumns }),
   storageGroup("CSIStorageCapacity", "csistoragecapacities", {
     strategy: csiStorageCapacityStrategy,
-    storedOnly: true,
   }),
   storageGroup("StorageClass", "storageclasses", {
     strategy: storageClassStrategy,
-    ...stored,
+    cluster: true,
     short: ["sc"],
     columns: storage.storageClassColumns,
   }),

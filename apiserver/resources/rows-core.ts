@@ -69,7 +69,6 @@ export const coreRows: readonly ResourceRow[] = [
     short: ["pvc"],
     status: true,
     columns: storage.persistentVolumeClaimColumns,
-    storedOnly: true,
   }),
   core("PersistentVolume", "persistentvolumes", {
     strategy: persistentVolumeStrategy,
@@ -77,7 +76,6 @@ export const coreRows: readonly ResourceRow[] = [
     cluster: true,
     status: true,
     columns: storage.persistentVolumeColumns,
-    storedOnly: true,
   }),
   core("Pod", "pods", {
     strategy: podStrategy,
