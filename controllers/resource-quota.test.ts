@@ -30,6 +30,47 @@ describe("the quota controller", () => {
     await eventually({ hard, used: { pods: "1", "requests.cpu": "100m", ...rest, "count/configmaps": "2" } });
   });
 
+  it("counts workloads by their number, and Pods by what they ask for now", async () => {
+    cluster = await startControlled({ rootCa: "PEM" });
+    const hard = {
+      "count/cronjobs.batch": "5",
+      "count/statefulsets.apps": "5",
+      "requests.cpu": "1",
+      "limits.cpu": "1",
+    };
+    await cluster.create("resourcequotas", quota(hard));
+    const idle = {
+      "count/cronjobs.batch": "0",
+      "count/statefulsets.apps": "0",
+      "requests.cpu": "0",
+      "limits.cpu": "0",
+    };
+    await eventually({ hard, used: idle });
+    const sized = (cpu: string) => [{ name: "c", resources: { requests: { cpu }, limits: { cpu } } }];
+    await cluster.create("pods", {
+      metadata: { namespace: "default", name: "a" },
+      spec: { containers: sized("400m").map((container) => ({ ...container, image: "a:1" })) },
+    });
+    await cluster.create("cronjobs", {
+      metadata: { namespace: "default", name: "night" },
+      spec: {
+        schedule: "0 3 * * *",
+        jobTemplate: {
+          spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "a:1" }] } } },
+        },
+      },
+    });
+    const used = { ...idle, "count/cronjobs.batch": "1", "requests.cpu": "400m", "limits.cpu": "400m" };
+    await eventually({ hard, used });
+    await cluster.client.patch(
+      "pods",
+      { namespace: "default", name: "a" },
+      { spec: { containers: sized("100m") } },
+      { type: "strategic", subresource: "resize" },
+    );
+    await eventually({ hard, used: { ...used, "requests.cpu": "100m", "limits.cpu": "100m" } });
+  });
+
   it("gives back what was charged for a write that failed", async () => {
     cluster = await startControlled({ rootCa: "PEM" });
     await cluster.create("resourcequotas", quota({ pods: "3" }));

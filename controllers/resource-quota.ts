@@ -45,7 +45,10 @@ const watched = {
   resourcequotas: "resourcequotas",
   "deployments.apps": "deployments",
   "replicasets.apps": "replicasets",
+  "statefulsets.apps": "statefulsets",
+  "daemonsets.apps": "daemonsets",
   "jobs.batch": "jobs",
+  "cronjobs.batch": "cronjobs",
 } as const;
 type Listers = Readonly<Record<(typeof watched)[keyof typeof watched], Lister<StoredObject>>>;
 type ResourceList = Record<string, string>;
@@ -56,12 +59,12 @@ const whenCounted: Enqueue<StoredObject> = (change, listers) =>
   change.type === "updated" ? [] : quotasBeside(change, listers);
 
 export function resourceQuotaController(clock: Clock): Controller {
-  /** Quota ► when its use was last seen to change. */
+  /** Quota ► when its use was last seen to change, by the clock that never jumps. */
   const charged = new Map<string, number>();
 
   const noteCharge = ({ type, key, object, old }: Change<ResourceQuota>): readonly string[] => {
     if (type === "deleted") charged.delete(key);
-    else if (old && !equalJson(old.status?.used, object.status?.used)) charged.set(key, clock.now());
+    else if (old && !equalJson(old.status?.used, object.status?.used)) charged.set(key, clock.monotonic());
     return type === "deleted" ? [] : [key];
   };
 
@@ -70,7 +73,7 @@ export function resourceQuotaController(clock: Clock): Controller {
     watches: {
       resourcequotas: (change, listers) => [...noteCharge(change), ...whenCounted(change, listers)],
       pods: (change, listers) =>
-        change.type === "updated" && !ends(change, clock.now()) ? [] : quotasBeside(change, listers),
+        change.type === "updated" && !takesOther(change, clock.now()) ? [] : quotasBeside(change, listers),
       services: quotasBeside,
       persistentvolumeclaims: quotasBeside,
       configmaps: whenCounted,
@@ -79,7 +82,10 @@ export function resourceQuotaController(clock: Clock): Controller {
       replicationcontrollers: whenCounted,
       deployments: whenCounted,
       replicasets: whenCounted,
+      statefulsets: whenCounted,
+      daemonsets: whenCounted,
       jobs: whenCounted,
+      cronjobs: whenCounted,
     },
 
     async reconcile(key, context): Promise<Outcome> {
@@ -88,7 +94,7 @@ export function resourceQuotaController(clock: Clock): Controller {
       if (!quota || quota.metadata.deletionTimestamp) return done;
       const asked = unwatched(quota);
       const used = { ...countHere(quota, context, clock.now()), ...(await countThere(quota, asked, context)) };
-      const quietIn = (charged.get(key) ?? 0) + QUIET_MS - clock.now();
+      const quietIn = (charged.get(key) ?? Number.NEGATIVE_INFINITY) + QUIET_MS - clock.monotonic();
       const status = statusOf(quota, used, quietIn > 0);
       if (!equalJson(status, { hard: quota.status?.hard, used: quota.status?.used }))
         await client.updateStatus("resourcequotas", { ...quota, status });
@@ -97,8 +103,9 @@ export function resourceQuotaController(clock: Clock): Controller {
   });
 }
 
-/** An update matters when the Pod stops to take anything. */
-const ends = ({ object, old }: Change<Pod>, now: number): boolean => !old || isOver(object, now) !== isOver(old, now);
+/** An update matters when the Pod stops to take anything, or what it asks for is another. */
+const takesOther = ({ object, old }: Change<Pod>, now: number): boolean =>
+  !old || isOver(object, now) !== isOver(old, now) || object.metadata.generation !== old.metadata.generation;
 
 /** What the quota should say. While charges may be on their way to the store, no use that it tells is lowered. */
 export function statusOf(
