@@ -169,6 +169,41 @@ describe("rollouts", () => {
     expect(await out("rollout", "history", "deploy/web")).toMatch(/^deployment.apps\/web \nREVISION {2}CHANGE-CAUSE\n/);
   });
 
+  test.each(["statefulset", "daemonset"])("the history of a %s is kept, and undone", async (kind) => {
+    const manifest = {
+      apiVersion: "apps/v1",
+      kind: kind === "daemonset" ? "DaemonSet" : "StatefulSet",
+      metadata: { name: "kept", annotations: { "kubernetes.io/change-cause": "begun" } },
+      spec: {
+        selector: { matchLabels: { app: kind } },
+        template: { metadata: { labels: { app: kind } }, spec: { containers: [{ name: "c", image: "a:1" }] } },
+      },
+    };
+    const target = `${kind}/kept`;
+    const subject = `${kind}.apps/kept`;
+    await out("apply", "-f", await file(`${kind}.json`, JSON.stringify(manifest)));
+    await out("rollout", "status", target, "--timeout=20s");
+    expect(await failure("rollout", "undo", target)).toBe("error: no last revision to roll back to\n");
+    await out("set", "image", target, "c=a:2");
+    await out("rollout", "status", target, "--timeout=20s");
+    expect(await out("rollout", "history", target)).toBe(
+      `${subject} \nREVISION  CHANGE-CAUSE\n1         begun\n2         begun\n\n`,
+    );
+    expect(await out("rollout", "history", target, "--revision=1")).toContain(
+      `${subject} with revision #1\nPod Template:\n  Labels:\tapp=${kind}\n`,
+    );
+    expect(await out("rollout", "undo", target)).toBe(`${subject} rolled back\n`);
+    await out("rollout", "status", target, "--timeout=20s");
+    expect(await out("get", target, "-o", "jsonpath={..template.spec.containers[0].image}")).toBe("a:1");
+    expect(await out("rollout", "undo", target, "--to-revision=3")).toBe(
+      `${subject} skipped rollback (current template already matches revision 3)\n`,
+    );
+    expect(await failure("rollout", "undo", target, "--to-revision=9")).toBe(
+      "error: unable to find specified revision 9 in history\n",
+    );
+    await out("delete", target);
+  });
+
   test("a paused one is not restarted, undone or paused again", async () => {
     await out("rollout", "pause", "deploy/web");
     expect(await failure("rollout", "pause", "deploy/web")).toBe('error: deployments.apps "web" is already paused\n');

@@ -1,32 +1,27 @@
 /**
- * kubectl rollout: status, history, undo, pause, resume and restart of Deployments.
+ * kubectl rollout: status, history, undo and restart of what rolls Pods over; pause and resume of Deployments.
  *
- * Revisions are the ReplicaSets that a Deployment controls, numbered by an annotation. StatefulSets and
- * DaemonSets have status and restart here; their history is kept in ControllerRevisions, which is not built.
+ * Where the former templates are kept, and how one is put back: ../rollout-revisions.ts.
  */
 
-import type { Deployment, PodTemplateSpec, ReplicaSet } from "../../machinery/objects/kinds.ts";
+import type { Deployment } from "../../machinery/objects/kinds.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
-import type { Cluster } from "../cluster.ts";
 import { type AnyCommand, type CommandGroup, defineCommand, type Run } from "../command.ts";
 import { TimedOut, watchUntil } from "../conditions.ts";
 import { createDocument } from "../describe/document.ts";
 import { writeTemplate } from "../describe/pod-template.ts";
-import { resolveType, resourcePath, typeName } from "../discovery.ts";
+import { resourcePath, typeName } from "../discovery.ts";
 import { CommandError, throwAll } from "../errors.ts";
 import type { FlagTable } from "../flags.ts";
 import { goDuration } from "../go-duration.ts";
 import { fileFlags, readManifests } from "../manifests.ts";
-import { equal } from "../merge/values.ts";
-import { podSelector } from "../pods.ts";
+import { chosenRevision, revisionsOf, runs } from "../rollout-revisions.ts";
 import { rolloutState } from "../rollout-state.ts";
-import { type FoundObject, listAll, objectsOf, parseSelection } from "../selection.ts";
+import { type FoundObject, objectsOf, parseSelection } from "../selection.ts";
 
-const REVISION = "deployment.kubernetes.io/revision";
 const CAUSE = "kubernetes.io/change-cause";
 const RESTARTED = "kubectl.kubernetes.io/restartedAt";
-const HASH_LABEL = "pod-template-hash";
 
 const common = {
   ...fileFlags,
@@ -143,24 +138,6 @@ const status = defineCommand({
   },
 });
 
-interface Revision {
-  readonly number: number;
-  readonly replicaSet: ReplicaSet;
-}
-
-async function revisionsOf(cluster: Cluster, found: FoundObject): Promise<Revision[]> {
-  onlyDeployment(found.object, "history");
-  const type = resolveType(await cluster.discovery(), "replicasets.apps");
-  const all = await listAll(cluster, type, found.namespace, { selector: podSelector(found) });
-  const owned = all
-    .map(({ object }) => object as unknown as ReplicaSet)
-    .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === found.object.metadata.uid));
-  return owned
-    .map((replicaSet) => ({ number: Number(replicaSet.metadata.annotations?.[REVISION] ?? 0), replicaSet }))
-    .filter(({ number }) => number > 0)
-    .sort((a, b) => a.number - b.number);
-}
-
 const history = defineCommand({
   usage: "rollout history (TYPE NAME | TYPE/NAME) [flags]",
   summary: "View rollout history.",
@@ -177,7 +154,7 @@ const history = defineCommand({
         const one = revisions.find(({ number }) => number === run.flags.revision);
         if (!one) throw new CommandError(`unable to find the specified revision`);
         const document = createDocument();
-        writeTemplate(document, one.replicaSet.spec?.template as PodTemplateSpec);
+        writeTemplate(document, one.template);
         run.out(`${subject}with revision #${one.number}\n${document.raw()}\n`);
         continue;
       }
@@ -185,8 +162,8 @@ const history = defineCommand({
         run.out(`${subject}\nNo rollout history found.\n`);
         continue;
       }
-      const rows = revisions.map(({ number, replicaSet }) => {
-        return [String(number), replicaSet.metadata.annotations?.[CAUSE] ?? "<none>"] as const;
+      const rows = revisions.map(({ number, annotations }) => {
+        return [String(number), annotations[CAUSE] ?? "<none>"] as const;
       });
       const lines = [["REVISION", "CHANGE-CAUSE"] as const, ...rows].map(
         ([first, second]) => `${first.padEnd(10)}${second}\n`,
@@ -207,14 +184,13 @@ const undo = defineCommand({
     const cluster = await run.cluster();
     for (const found of await targets(run as unknown as RolloutRun)) {
       const deployment = found.object as unknown as Deployment;
-      const target = chosen(await revisionsOf(cluster, found), run.flags["to-revision"], found.name);
+      const target = chosenRevision(await revisionsOf(cluster, found), run.flags["to-revision"], found);
       if (deployment.spec?.paused) {
         throw new CommandError(
           `you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume deployment/${found.name}' and try again`,
         );
       }
-      const template = withoutHash(target.replicaSet.spec?.template as PodTemplateSpec);
-      if (equal(template, withoutHash(deployment.spec?.template as PodTemplateSpec))) {
+      if (runs(found.object, target)) {
         run.out(
           `${typeName(found.type)}/${found.name} skipped rollback (current template already matches revision ${target.number})\n`,
         );
@@ -224,44 +200,13 @@ const undo = defineCommand({
         method: "PATCH",
         path: resourcePath(found.type, found.namespace, found.name),
         query: { fieldManager: "kubectl-rollout" },
-        headers: { "content-type": "application/json-patch+json" },
-        body: [
-          { op: "replace", path: "/spec/template", value: template },
-          { op: "replace", path: "/metadata/annotations", value: annotationsFor(deployment, target.replicaSet) },
-        ],
+        headers: { "content-type": target.back.contentType },
+        body: target.back.body,
       });
       run.out(`${typeName(found.type)}/${found.name} rolled back\n`);
     }
   },
 });
-
-function chosen(revisions: readonly Revision[], asked: number, name: string): Revision {
-  const target = asked > 0 ? revisions.find(({ number }) => number === asked) : revisions.at(-2);
-  if (target) return target;
-  if (asked > 0) throw new CommandError(`unable to find specified revision ${asked} in history`);
-  throw new CommandError(`no rollout history found for deployment ${JSON.stringify(name)}`);
-}
-
-function withoutHash(template: PodTemplateSpec): PodTemplateSpec {
-  const { [HASH_LABEL]: _, ...labels } = template.metadata?.labels ?? {};
-  return { ...template, metadata: { ...template.metadata, labels } };
-}
-
-/** Annotations that belong to the Deployment itself and not to a revision. */
-const OWN = [
-  "kubectl.kubernetes.io/last-applied-configuration",
-  REVISION,
-  "deployment.kubernetes.io/revision-history",
-  "deployment.kubernetes.io/desired-replicas",
-  "deployment.kubernetes.io/max-replicas",
-  "deprecated.deployment.rollback.to",
-];
-
-function annotationsFor(deployment: Deployment, replicaSet: ReplicaSet): Record<string, string> {
-  const kept = Object.entries(deployment.metadata.annotations ?? {}).filter(([key]) => OWN.includes(key));
-  const taken = Object.entries(replicaSet.metadata.annotations ?? {}).filter(([key]) => !OWN.includes(key));
-  return Object.fromEntries([...kept, ...taken]);
-}
 
 export const rollout: CommandGroup = {
   summary: "Manage the rollout of one or many resources.",
