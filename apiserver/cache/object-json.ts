@@ -19,7 +19,9 @@ export function storedJson(object: KubeObject): StoredJson {
   let json = JSON.stringify(object);
   if (!json.startsWith(head)) {
     const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = object;
-    json = JSON.stringify({ kind, apiVersion, metadata, ...rest });
+    // as text: in an object, keys like "0" would come before all others
+    const others = JSON.stringify(rest).slice(1, -1);
+    json = `${head.slice(0, -1)}${JSON.stringify(metadata)}${others && `,${others}`}}`;
   }
   return { json, versionAt: Buffer.byteLength(head) };
 }
