@@ -148,7 +148,7 @@ export const clusterRows: readonly ResourceRow[] = [
 
   certificates("CertificateSigningRequest", "certificatesigningrequests", {
     strategy: signingRequestStrategy,
-    ...stored,
+    cluster: true,
     short: ["csr"],
     status: true,
     columns: cluster.signingRequestColumns,
