@@ -164,6 +164,23 @@ describe("the group", () => {
     expect((await pipeline.send({ method: "POST", path: PODS, body: {} })).status).toBe(405);
   });
 
+  it("is described", async () => {
+    const { value } = await get("/openapi/v3/apis/metrics.k8s.io/v1beta1");
+    const schemas = value.components.schemas;
+    const name = "io.k8s.metrics.pkg.apis.metrics.v1beta1.PodMetrics";
+    expect(schemas[name]).toMatchObject({
+      required: ["containers", "timestamp", "window"],
+      "x-kubernetes-group-version-kind": [{ group: "metrics.k8s.io", kind: "PodMetrics", version: "v1beta1" }],
+    });
+    expect(Object.keys(value.paths)).toEqual([
+      "/apis/metrics.k8s.io/v1beta1/nodes",
+      "/apis/metrics.k8s.io/v1beta1/nodes/{name}",
+      "/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods",
+      "/apis/metrics.k8s.io/v1beta1/pods",
+      "/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods/{name}",
+    ]);
+  });
+
   it("is read by those who may", async () => {
     const { status, value } = await get(NODES, { user: "jane", groups: ["system:authenticated"] });
     expect(status).toBe(403);

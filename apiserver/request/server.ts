@@ -105,7 +105,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     protobuf,
     openApi: createOpenApi({
       schema,
-      rows: () => resources.rows.filter(({ measured }) => !measured),
+      rows: () => resources.rows,
       version: version.gitVersion,
       clock,
     }),

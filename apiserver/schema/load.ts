@@ -8,6 +8,7 @@ import type { Logger } from "../../machinery/process/logging.ts";
 import type { Descriptions, Field, GroupVersionKind, Message, Schema } from "./contract.ts";
 import { CustomMessages } from "./custom-messages.ts";
 import { type FactMessage, type Facts, META_PACKAGE, readFacts } from "./facts.ts";
+import { metricMessages } from "./metric-messages.ts";
 import { readModels, type Texts } from "./models.ts";
 
 export interface LoadOptions {
@@ -30,6 +31,7 @@ export async function loadSchema(options: LoadOptions = {}): Promise<Schema> {
   const names = new Map([...kinds].map(([key, name]) => [name, parseKey(key)]));
 
   const custom = new CustomMessages();
+  for (const { kind, name, messages: parts } of metricMessages) custom.add(kind, name, () => parts);
   const find = (name: string) => messages.get(name) ?? custom.message(name);
 
   return {

@@ -125,7 +125,7 @@ test.each(REFUSED)("%s is refused", async (text, expected) => {
 });
 
 describe.skipIf(!real)(`beside kubectl ${real?.version}`, () => {
-  /** The names of the two columns of percentages changed in 1.34. */
+  /** Padding depends on what else is in a column; the real one's older versions say CPU%. */
   const normalized = ({ code, stdout, stderr }: Ran) => ({
     code,
     stdout: stdout.replaceAll("(%)", "%").replace(/ +(?= |\n)/g, ""),
@@ -136,6 +136,12 @@ describe.skipIf(!real)(`beside kubectl ${real?.version}`, () => {
     const ours = await served.kubectl(line(text));
     const theirs = await served.real(real!, line(text));
     expect(normalized(ours)).toEqual(normalized(theirs));
+  });
+
+  test("explains what it is", async () => {
+    const { stdout } = await served.real(real!, ["explain", "pods.metrics.k8s.io"]);
+    expect(stdout).toMatch(/^GROUP: +metrics.k8s.io\nKIND: +PodMetrics\nVERSION: +v1beta1\n/);
+    expect(stdout).toContain("containers");
   });
 
   test.each(["get nodes.metrics.k8s.io", "get pods.metrics.k8s.io -A"])("%s shows columns", async (text) => {
