@@ -139,7 +139,7 @@ describe.skipIf(!real)(`beside kubectl ${real?.version}`, () => {
   });
 
   test("explains what it is", async () => {
-    const { stdout } = await served.real(real!, ["explain", "pods.metrics.k8s.io"]);
+    const { stdout } = await served.real(real!, ["explain", "pods", "--api-version=metrics.k8s.io/v1beta1"]);
     expect(stdout).toMatch(/^GROUP: +metrics.k8s.io\nKIND: +PodMetrics\nVERSION: +v1beta1\n/);
     expect(stdout).toContain("containers");
   });
