@@ -1,7 +1,8 @@
 /** Indexes and back-off of Jobs, as tables. */
 import { describe, expect, it } from "vitest";
 import type { Job, Pod } from "../machinery/objects/kinds.ts";
-import { backoffLeft, formatIndexes, missingIndexes, parseIndexes } from "./job-pods.ts";
+import { formatIndexes, missingIndexes, parseIndexes } from "./job-indexes.ts";
+import { backoffLeft } from "./job-pods.ts";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 
@@ -20,8 +21,8 @@ describe("indexes", () => {
     const running = [
       { metadata: { annotations: { "batch.kubernetes.io/job-completion-index": "1" } } },
     ] as unknown as Pod[];
-    expect(missingIndexes(job, running, new Set([0, 3]), 2)).toEqual([2, 4]);
-    expect(missingIndexes(job, running, new Set([0, 3]), 9)).toEqual([2, 4, 5]);
+    expect(missingIndexes(job, running, [new Set([0, 3])], 2)).toEqual([2, 4]);
+    expect(missingIndexes(job, running, [new Set([0]), new Set([3])], 9)).toEqual([2, 4, 5]);
   });
 });
 

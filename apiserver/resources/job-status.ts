@@ -29,7 +29,7 @@ export function validateJobStatus(job: Job, old: Job, errors: FieldErrors): void
   if (fresh && complete && !met) {
     conflict("cannot set Complete=True condition without the SuccessCriteriaMet=true condition");
   }
-  if (complete || failed) validateFinished(status, errors);
+  if (complete || failed) validateFinished(status, job.spec, errors);
   validateIndexes(job, errors);
   if ((status.ready ?? 0) > (status.active ?? 0)) {
     errors.invalid("status.ready", status.ready, "cannot set more ready pods than active");
@@ -65,10 +65,12 @@ function validateTimes({ startTime, completionTime }: Status, complete: boolean,
   }
 }
 
-function validateFinished(status: Status, errors: FieldErrors): void {
+function validateFinished(status: Status, spec: Job["spec"], errors: FieldErrors): void {
   const { active = 0, terminating = 0, startTime, uncountedTerminatedPods: pods } = status;
   if (active > 0) errors.invalid("status.active", active, "active>0 is invalid for finished job");
-  if (startTime === undefined) errors.required("status.startTime", "startTime is required for finished job");
+  const neverStarts = spec?.suspend === true && spec.completions === 0;
+  if (startTime === undefined && !neverStarts)
+    errors.required("status.startTime", "startTime is required for finished job");
   if ((pods?.failed?.length ?? 0) + (pods?.succeeded?.length ?? 0) > 0) {
     const detail = "uncountedTerminatedPods needs to be empty for finished job";
     errors.invalid("status.uncountedTerminatedPods", pods, detail);
@@ -120,7 +122,9 @@ function validateKept(job: Job, old: Job, conflict: (text: string) => void, erro
   for (const type of ["Failed", "Complete", "FailureTarget"]) {
     if (has(before, type) && !has(status, type)) conflict(`cannot disable the terminal ${type}=True condition`);
   }
-  for (const field of ["failed", "succeeded"] as const) {
+  // an Indexed Job may shrink, and then forgets what the indexes did that it lost
+  const shrinks = job.spec?.completionMode === "Indexed" && job.spec.completions === job.spec.parallelism;
+  for (const field of shrinks ? (["failed"] as const) : (["failed", "succeeded"] as const)) {
     if ((status[field] ?? 0) >= (before[field] ?? 0)) continue;
     errors.invalid(`status.${field}`, status[field] ?? 0, `cannot decrease the ${field} counter`);
   }

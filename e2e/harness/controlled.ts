@@ -8,7 +8,7 @@ import { type ControllersOptions, type RunningControllers, runControllers } from
 import type { Client } from "../../machinery/client/client.ts";
 import { createInformers, type Informers } from "../../machinery/client/shared-informers.ts";
 import type { Transport } from "../../machinery/client/transport/contract.ts";
-import type { Kinds, Pod, ResourceName } from "../../machinery/objects/kinds.ts";
+import type { Kinds, Pod, PodStatus, ResourceName } from "../../machinery/objects/kinds.ts";
 import { isConflict, isNotFound } from "../../machinery/objects/status.ts";
 import type { Draft } from "../../machinery/objects/wire.ts";
 import { type Clock, systemClock, wireTime } from "../../machinery/process/clock.ts";
@@ -50,6 +50,8 @@ export interface NodesBehaviour {
   ready: (pod: Pod) => boolean;
   /** What a Pod that runs becomes: undefined goes on running. */
   ends: (pod: Pod) => "Succeeded" | "Failed" | undefined;
+  /** What else the status of a Pod that ends says: exit codes, conditions. */
+  tells: (pod: Pod) => Partial<PodStatus>;
   /** Whether a deleted Pod ends. */
   terminates: (pod: Pod) => boolean;
   /** Every state that the Pods went through, for invariants. */
@@ -69,6 +71,7 @@ export async function startControlled(options: ControlledOptions = {}): Promise<
     reports: () => true,
     ready: () => true,
     ends: () => undefined,
+    tells: () => ({}),
     terminates: () => true,
     onChange: () => {},
   };
@@ -165,7 +168,8 @@ function runNodes(client: Client, informers: Informers, clock: Clock, behaviour:
     const before = pod.status?.conditions?.find(({ type }) => type === "Ready");
     if (phase === "Running" && !end && before?.status === ready) return;
     const podIP = pod.status?.podIP ?? address(++addresses);
-    const conditions = [{ type: "Ready", status: ready, lastTransitionTime: now }];
+    const { conditions: more = [], ...told } = end ? behaviour.tells(pod) : {};
+    const conditions = [{ type: "Ready", status: ready, lastTransitionTime: now }, ...more];
     await client.updateStatus("pods", {
       ...pod,
       status: {
@@ -173,6 +177,7 @@ function runNodes(client: Client, informers: Informers, clock: Clock, behaviour:
         startTime: pod.status?.startTime ?? now,
         podIP,
         podIPs: [{ ip: podIP }],
+        ...told,
         conditions,
       },
     });

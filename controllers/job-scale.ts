@@ -1,0 +1,190 @@
+/**
+ * Scale of a Job: makes and deletes its Pods, and lets go of those that are counted.
+ *
+ * Either Pods are deleted or made in one go, never both. A Pod that is deleted because the Job failed counts as failed;
+ * others lose the finalizer first, so that they do not. When each is called for: job.ts.
+ */
+import type { Lister } from "../machinery/client/informer.ts";
+import type { Services } from "../machinery/loop/controller.ts";
+import type { Expectations } from "../machinery/loop/expectations.ts";
+import type { OwnWrites } from "../machinery/loop/own-writes.ts";
+import type { Job, Pod } from "../machinery/objects/kinds.ts";
+import { isNotFound } from "../machinery/objects/status.ts";
+import { type Ending, isSuspended, wantedActive } from "./job-ending.ts";
+import { isIndexed, missingIndexes, superfluous } from "./job-indexes.ts";
+import {
+  backoffLeft,
+  backoffOfIndex,
+  draftPod,
+  isFailed,
+  isSucceeded,
+  isTracked,
+  podNamePrefix,
+  replacesEnded,
+  TRACKING,
+} from "./job-pods.ts";
+import { hasLimitPerIndex } from "./job-policies.ts";
+import type { Tally } from "./job-tally.ts";
+import type { PodCreations } from "./pod-creations.ts";
+import { podsToDelete } from "./pod-deletion-order.ts";
+import { isTerminatingNamespace } from "./replicaset.ts";
+
+export type JobContext = { readonly jobs: Lister<Job>; readonly pods: Lister<Pod> } & Services;
+
+/** What was written and may not be in the cache. */
+export interface Asked {
+  readonly expectations: Expectations;
+  readonly creations: PodCreations;
+  readonly writes: OwnWrites;
+  /** Pods that lost their finalizer, by uid, until the cache shows it. */
+  readonly released: Set<string>;
+}
+
+export interface Scaled {
+  /** How many are active then, as far as is known. */
+  readonly active: number;
+  /** Those that were told to end just now, by uid. */
+  readonly removed: readonly string[];
+  /** Milliseconds until more may be made. */
+  readonly wait?: number | undefined;
+  readonly error?: unknown;
+}
+
+/** Most Pods created or deleted in one go. */
+const BURST = 500;
+/** Requests that are under way at a time. */
+const AT_ONCE = 50;
+
+export async function scale(
+  key: string,
+  job: Job,
+  pods: readonly Pod[],
+  counts: Tally,
+  ending: Ending | undefined,
+  context: JobContext,
+  asked: Asked,
+): Promise<Scaled> {
+  const { active } = counts;
+  if (ending || isSuspended(job)) {
+    const counted = ending?.type === "FailureTarget";
+    return remove(key, job, active, active.length, counted, context, asked);
+  }
+  const now = context.clock.now();
+  const target = wantedActive(job, counts);
+  const tooMany = inExcess(job, active, active.length - target, now);
+  if (tooMany.length > 0) return remove(key, job, tooMany, active.length, false, context, asked);
+  const awaited = replacesEnded(job) ? counts.terminating.length : 0;
+  const missing = Math.min(target - active.length - awaited, BURST);
+  if (missing <= 0) return { active: active.length, removed: [] };
+  return create(key, job, pods, counts, missing, context, asked);
+}
+
+/** First those that no index needs, then those that have got least far. */
+function inExcess(job: Job, active: readonly Pod[], excess: number, now: number): readonly Pod[] {
+  const first = (pods: readonly Pod[]) => podsToDelete(pods, [], pods.length - 1, now);
+  const wrong = superfluous(job, active, first);
+  const rest = active.filter((pod) => !wrong.includes(pod));
+  return [...wrong, ...podsToDelete(rest, [], Math.max(0, excess - wrong.length), now)];
+}
+
+async function create(
+  key: string,
+  job: Job,
+  pods: readonly Pod[],
+  counts: Tally,
+  count: number,
+  context: JobContext,
+  { creations }: Asked,
+): Promise<Scaled> {
+  const { clock, events } = context;
+  const { indexes, wait } = due(job, pods, counts, count, clock.now());
+  if (indexes.length === 0) return { active: counts.active.length, removed: [], wait };
+  const drafts = indexes.map((index) => ({
+    prefix: podNamePrefix(job, index),
+    draft: (name: string) => draftPod(job, index, name, index === undefined ? undefined : counts.kept.get(index)),
+    made: (name: string) => events.normal(job, "SuccessfulCreate", `Created pod: ${name}`),
+  }));
+  const { succeeded, error } = await creations.create(key, job, drafts, context);
+  const scaled = { active: counts.active.length + succeeded, removed: [], wait };
+  if (error === undefined || isTerminatingNamespace(error)) return scaled;
+  events.warning(job, "FailedCreate", `Error creating: ${(error as Error).message}`);
+  return { ...scaled, error };
+}
+
+/** Which indexes get a Pod now (undefined: one without index), and how long the next ones must wait. */
+function due(job: Job, pods: readonly Pod[], counts: Tally, count: number, now: number) {
+  const failed = pods.filter((pod) => isFailed(pod, job));
+  const pause = hasLimitPerIndex(job) ? 0 : backoffLeft(failed, pods.filter(isSucceeded), now);
+  if (pause > 0) return { indexes: [], wait: pause };
+  if (!isIndexed(job)) return { indexes: Array<undefined>(count).fill(undefined), wait: undefined };
+  const { active, terminating, completedIndexes, failedIndexes, kept } = counts;
+  const occupied = replacesEnded(job) ? [...active, ...terminating] : active;
+  const missing = missingIndexes(job, occupied, [completedIndexes, failedIndexes], count);
+  const waits = missing.map((index) => backoffOfIndex(kept.get(index), now));
+  const longer = waits.filter((wait) => wait > 0);
+  return {
+    indexes: missing.filter((_, at) => waits[at] === 0),
+    wait: longer.length > 0 ? Math.min(...longer) : undefined,
+  };
+}
+
+async function remove(
+  key: string,
+  job: Job,
+  pods: readonly Pod[],
+  before: number,
+  counted: boolean,
+  context: JobContext,
+  asked: Asked,
+): Promise<Scaled> {
+  const { client, clock, events } = context;
+  const chosen = pods.slice(0, BURST);
+  const uids = chosen.map(({ metadata }) => metadata.uid);
+  asked.expectations.expectDeletions(key, uids, clock.monotonic());
+  const removed: string[] = [];
+  const error = await inBatches(chosen, async (pod) => {
+    const { namespace, name, uid } = pod.metadata;
+    try {
+      if (!counted) await release(pod, context, asked);
+      await client.delete("pods", { namespace, name }, { preconditions: { uid } });
+      events.normal(job, "SuccessfulDelete", `Deleted pod: ${name}`);
+    } catch (failure) {
+      asked.expectations.deletionObserved(key, uid);
+      if (!isNotFound(failure)) {
+        events.warning(job, "FailedDelete", `Error deleting: ${(failure as Error).message}`);
+        throw failure;
+      }
+    }
+    removed.push(uid);
+  });
+  return { active: before - removed.length, removed, ...(error ? { error } : {}) };
+}
+
+/** Takes the tracking finalizer off. */
+export async function releaseAll(pods: readonly Pod[], context: JobContext, asked: Asked): Promise<void> {
+  const error = await inBatches(pods.filter(isTracked), (pod) => release(pod, context, asked));
+  if (error) throw error;
+}
+
+async function release(pod: Pod, { client }: JobContext, { released }: Asked): Promise<void> {
+  const { namespace, name, uid } = pod.metadata;
+  if (!isTracked(pod) || released.has(uid)) return;
+  released.add(uid);
+  try {
+    const change = { uid, "$deleteFromPrimitiveList/finalizers": [TRACKING] };
+    await client.patch("pods", { namespace, name }, { metadata: change }, { type: "strategic" });
+  } catch (error) {
+    released.delete(uid);
+    if (!isNotFound(error)) throw error;
+  }
+}
+
+/** All of them, some at a time; returns the first failure. */
+async function inBatches(pods: readonly Pod[], call: (pod: Pod) => Promise<void>): Promise<unknown> {
+  let error: unknown;
+  for (let at = 0; at < pods.length; at += AT_ONCE) {
+    const results = await Promise.allSettled(pods.slice(at, at + AT_ONCE).map(call));
+    error ??= results.find((result) => result.status === "rejected")?.reason;
+  }
+  return error;
+}
