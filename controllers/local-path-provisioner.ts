@@ -38,7 +38,8 @@ export function localPathProvisioner(): Controller {
   return defineController({
     name: LOCAL_PROVISIONER,
     watches: {
-      persistentvolumeclaims: ({ key, object }) => (isOurs(object) ? [key] : []),
+      persistentvolumeclaims: ({ type, key, object }) =>
+        awaits(object) || (type === "deleted" && isOurs(object)) ? [key] : [],
       storageclasses: ({ object }, listers) => waiting(listers, (claim) => classOf(claim) === object.metadata.name),
       nodes: claimsOfNode,
       persistentvolumes: () => [],

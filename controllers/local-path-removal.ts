@@ -27,7 +27,8 @@ type Context = { readonly nodes: Lister<Node> } & Services;
 export const localPathRemoval = defineController({
   name: "local-path-removal",
   watches: {
-    persistentvolumes: ({ key, object }) => (isOurs(object) ? [key] : []),
+    persistentvolumes: ({ type, key, object }) =>
+      isOurs(object) && (type === "deleted" || isOver(object)) ? [key] : [],
     nodes: volumesOfNode,
   },
 
@@ -40,10 +41,12 @@ export const localPathRemoval = defineController({
   },
 });
 
+const isOver = ({ metadata, status }: PersistentVolume): boolean =>
+  metadata.deletionTimestamp !== undefined || status?.phase === "Released" || status?.phase === "Failed";
+
 /** The binder has read from the server that the claim is gone before it called the volume released. */
 async function giveUp({ metadata, spec, status }: PersistentVolume, { client }: Context): Promise<void> {
-  const released = status?.phase === "Released" || status?.phase === "Failed";
-  if (!released || spec?.persistentVolumeReclaimPolicy !== "Delete") return;
+  if (!isOver({ metadata, status } as PersistentVolume) || spec?.persistentVolumeReclaimPolicy !== "Delete") return;
   const { name, uid, resourceVersion } = metadata;
   try {
     await client.delete("persistentvolumes", { name }, { preconditions: { uid, resourceVersion } });

@@ -23,6 +23,7 @@ import { bestVolume, modeOf, unsuitable } from "../machinery/objects/volume-matc
 import { type ClaimUsers, createClaimUsers } from "./claim-users.ts";
 import { createOnceEvents, type OnceEvents } from "./once-events.ts";
 import { type BindingWrites, bindingWrites } from "./volume-binding-writes.ts";
+import { createVolumeIndex, type VolumeIndex } from "./volume-index.ts";
 
 type Listers = {
   readonly persistentvolumes: Lister<PersistentVolume>;
@@ -35,6 +36,7 @@ interface Memory {
   readonly volumes: Written<PersistentVolume>;
   readonly claims: Written<PersistentVolumeClaim>;
   readonly users: ClaimUsers;
+  readonly index: VolumeIndex;
   readonly told: OnceEvents;
 }
 
@@ -47,13 +49,17 @@ export function persistentVolumeBinder(): Controller {
     volumes: createWritten(),
     claims: createWritten(),
     users: createClaimUsers(),
+    index: createVolumeIndex(),
     told: createOnceEvents(),
   };
   return defineController({
     name: "persistentvolume-controller",
     watches: {
-      persistentvolumeclaims: keysOfClaim,
-      persistentvolumes: keysOfVolume,
+      persistentvolumeclaims: (change) => keysOfClaim(change, memory.index),
+      persistentvolumes: (change, listers) => {
+        memory.index.note(change);
+        return keysOfVolume(change, listers);
+      },
       storageclasses: keysOfClass,
       pods: (change) => (change.type === "updated" ? [] : memory.users.note(change)),
     },
@@ -80,7 +86,8 @@ async function findVolume(key: ObjectKey, claim: PersistentVolumeClaim, context:
   const { writes, storageclasses, volumes, persistentvolumes, told, events } = context;
   const storageClass = storageclasses.get(classOf(claim));
   const waits = waitsForConsumer(storageClass);
-  const volume = bestVolume(claim, volumes.list(persistentvolumes), { waits });
+  const candidates = [...context.index.for(key)].flatMap((name) => volumes.get(persistentvolumes, name) ?? []);
+  const volume = bestVolume(claim, candidates, { waits });
   if (volume) return writes.bind(volume, claim);
   if (await giveDefaultClass(claim, context)) return;
 
@@ -283,13 +290,10 @@ type Known = Readonly<Record<string, Lister<unknown>>>;
 const known = (listers: Known): Listers => listers as unknown as Listers;
 
 /** A claim, the volume that it names and, when it goes, those that name it. */
-function keysOfClaim({ type, key, object, old }: Change<PersistentVolumeClaim>, listers: Known): readonly ObjectKey[] {
-  const named = object.spec?.volumeName ?? old?.spec?.volumeName;
-  if (type !== "deleted") return named ? [key, named] : [key];
-  const naming = known(listers)
-    .persistentvolumes.list()
-    .filter(({ spec }) => spec?.claimRef?.uid === object.metadata.uid);
-  return [key, ...naming.map(({ metadata }) => metadata.name)];
+function keysOfClaim({ type, key, object }: Change<PersistentVolumeClaim>, index: VolumeIndex): readonly ObjectKey[] {
+  const named = object.spec?.volumeName;
+  const keys = named ? [key, named] : [key];
+  return type === "deleted" ? [...new Set([...keys, ...index.keptFor(key)])] : keys;
 }
 
 /** A volume, its claim, and the claims that it may serve. */

@@ -78,7 +78,13 @@ export function wantsMore(claim: PersistentVolumeClaim): boolean {
   return compareQuantities(askedOf(claim), parseQuantity(has)) > 0;
 }
 
-function claimOfVolume({ type, object }: Change<PersistentVolume>): readonly ObjectKey[] {
+/** A volume that the cache did not show when its claim asked for more. */
+function claimOfVolume({ type, object }: Change<PersistentVolume>, listers: Known): readonly ObjectKey[] {
   const served = object.spec?.claimRef;
-  return type !== "deleted" && served ? [`${served.namespace}/${served.name}`] : [];
+  if (type === "deleted" || !served) return [];
+  const key = `${served.namespace}/${served.name}`;
+  const claim = (listers["persistentvolumeclaims"] as Lister<PersistentVolumeClaim>).get(key);
+  return claim && wantsMore(claim) ? [key] : [];
 }
+
+type Known = Readonly<Record<string, Lister<unknown>>>;

@@ -6,14 +6,7 @@
  * cache alone lets nothing go: the Pods are read from the server before the last step.
  * https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
  */
-import {
-  type Controller,
-  defineController,
-  done,
-  enqueueSelf,
-  type Outcome,
-  type Services,
-} from "../machinery/loop/controller.ts";
+import { type Controller, defineController, done, type Outcome, type Services } from "../machinery/loop/controller.ts";
 import type { PersistentVolumeClaim, Pod } from "../machinery/objects/kinds.ts";
 import { isNotFound } from "../machinery/objects/status.ts";
 import { claimNames, finalizers, notMadeFor } from "../machinery/objects/volume-claims.ts";
@@ -52,7 +45,10 @@ export function claimProtectionController(): Controller {
 
 export const volumeProtectionController = defineController({
   name: "pv-protection-controller",
-  watches: { persistentvolumes: enqueueSelf },
+  watches: {
+    persistentvolumes: ({ type, key, object }) =>
+      type !== "deleted" && isUnsettled(object.metadata, finalizers.volume) ? [key] : [],
+  },
 
   async reconcile(key, context): Promise<Outcome> {
     const volume = context.persistentvolumes.get(key);
