@@ -199,11 +199,12 @@ export async function startApiserver(
 }
 
 async function tokenOptions(flags: ApiserverFlags): Promise<TokenOptions> {
-  const issuers = flags["service-account-issuer"];
+  const given = (list: readonly string[] | undefined) => (list && list.length > 0 ? list : undefined);
+  const issuers = given(flags["service-account-issuer"]);
   for (const issuer of issuers ?? []) checkIssuer(issuer);
   const files = flags["service-account-key-file"] ?? [];
   const keys = await Promise.all(files.map((file) => readFile(file, "utf8")));
-  return { issuers, audiences: flags["api-audiences"], keys };
+  return { issuers, audiences: given(flags["api-audiences"]), keys };
 }
 
 /** As OpenID asks for it, so that others find the keys. */
