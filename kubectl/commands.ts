@@ -133,6 +133,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     "Show what caused an object and what it caused, from the first write to the started container",
     async () => (await import("./commands/trace.ts")).trace,
   ),
+  why: entry(
+    "troubleshooting",
+    "Say why an object is not as it should be, and what would help",
+    async () => (await import("./commands/why.ts")).whyCommand,
+  ),
   diff: entry(
     "advanced",
     "Diff the live version against a would-be applied version",

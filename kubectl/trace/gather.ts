@@ -98,6 +98,10 @@ const METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.
 
 type ByOwner = ReadonlyMap<string, readonly FoundObject[]>;
 
+/** What an object made, and what that made. */
+export const ownedBy = async (cluster: Cluster, found: FoundObject): Promise<FoundObject[]> =>
+  descendantsOf(found, await childrenByOwner(cluster, found.namespace));
+
 /** Everything that has owners, by their uid. */
 async function childrenByOwner(cluster: Cluster, namespace: string | undefined): Promise<ByOwner> {
   const { resources } = await cluster.discovery();

@@ -11,7 +11,7 @@ import { type Decision, decide } from "../decide.ts";
 import { type PodInfo, podInfo } from "../pod-info.ts";
 import type { Profile } from "../profile.ts";
 import type { NodeInfo } from "../snapshot.ts";
-import { type Step, stepsOf } from "./steps.ts";
+import { type Step, stepAnywhere, stepsOf } from "./steps.ts";
 
 export interface Unplaced {
   readonly pod: PodInfo;
@@ -32,7 +32,8 @@ export function smallestChanges(unplaced: Unplaced): readonly SchedulingChange[]
   const { nowhere } = decision;
   if (decision.fitting.length > 0) return [];
   if (decision.nodes === 0) return [{ steps: ["add a node: there is none"], checked: false }];
-  if (nowhere) return [{ steps: [`${nowhere.plugin}: ${nowhere.reasons.join(", ")}`], checked: false }];
+  if (nowhere)
+    return [{ steps: nowhere.reasons.map((reason) => stepAnywhere(nowhere.plugin, reason)), checked: false }];
   const ways = decision.asked.map((node) => wayTo(unplaced, node)).toSorted((a, b) => a.cost - b.cost);
   const changes = distinct(ways)
     .slice(0, limits.triedChanges)

@@ -178,3 +178,18 @@ function amountOf(name: string, amount: number): string {
     [rest, at] = [rest / 1024, at + 1];
   return `${Math.floor(rest)}${units[at]}`;
 }
+
+const ANYWHERE: readonly (readonly [RegExp, (...parts: readonly string[]) => string])[] = [
+  [/^persistentvolumeclaim "(.+)" not found$/, (name) => `create the claim ${name}`],
+  [/^pod has unbound immediate PersistentVolumeClaims$/, () => "have its claims bound: kubectl why pvc"],
+  [/^persistentvolumeclaim "(.+)" is being deleted$/, (name) => `use another claim: ${name} is being deleted`],
+];
+
+/** For a refusal that holds whatever the node. */
+export function stepAnywhere(plugin: string, reason: string): string {
+  for (const [pattern, step] of ANYWHERE) {
+    const found = pattern.exec(reason);
+    if (found) return step(...found.slice(1));
+  }
+  return `${plugin}: ${reason}`;
+}
