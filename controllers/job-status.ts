@@ -50,9 +50,9 @@ function timesAndConditions(job: Job, ending: Ending | undefined, ended: boolean
     conditions = withCondition(conditions, { type, status, reason, message, lastProbeTime: time }, time);
   };
   const resumed = !isSuspended(job) && isTrue(conditions, "Suspended");
-  // a Job that ends is neither suspended any more nor begun anew
+  // a Job that ends is not suspended any more
   if (!ending && isSuspended(job)) set("Suspended", "True", "JobSuspended", "Job suspended");
-  if (!ending && resumed) set("Suspended", "False", "JobResumed", "Job resumed");
+  if (resumed) set("Suspended", "False", "JobResumed", "Job resumed");
   if (ending) set(ending.type, "True", ending.reason, ending.message);
   if (ending && ended)
     set(ending.type === "FailureTarget" ? "Failed" : "Complete", "True", ending.reason, ending.message);
