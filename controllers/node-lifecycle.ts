@@ -203,7 +203,7 @@ async function taint(
   if (labels || !sameJson(taints, node.spec?.taints ?? [])) {
     const { name, uid, resourceVersion } = node.metadata;
     const metadata = { uid, resourceVersion, ...(labels ? { labels } : {}) };
-    await client.patch("nodes", { name }, { metadata, spec: { taints } });
+    await client.patch("nodes", { name }, { metadata, spec: { taints: taints.length > 0 ? taints : null } });
   }
   if (stopped) return zones.allFull() ? undefined : ALIVE_MS;
   return wait > 0 && wait < Number.POSITIVE_INFINITY ? wait : undefined;

@@ -102,7 +102,7 @@ export async function changed(
   if (info.subresource === "status" && row.custom)
     object.metadata = { ...cloneJson(old.metadata), managedFields: object.metadata.managedFields as never };
   keepForUpdate(object, old);
-  if (part) keepAllButPart(part, object, old);
+  if (part) keepAllButPart(part, object, old, server.clock.now());
   judged(row, object, () => strategy.defaults?.(object));
   if (!applied) track(exchange, old, object, subresource);
   const request = alreadyAdmitted
@@ -144,9 +144,14 @@ function applyRules({ row, info, warnings }: ResourceExchange, object: KubeObjec
 }
 
 /** A part of the object with a subresource of its own: Kubernetes keeps everything else, whatever was sent. */
-function applyPartRules({ row, info }: ResourceExchange, part: Part, object: KubeObject, old: StoredObject): void {
+function applyPartRules(
+  { row, info, server }: ResourceExchange,
+  part: Part,
+  object: KubeObject,
+  old: StoredObject,
+): void {
   const { strategy } = row;
-  keepAllButPart(part, object, old);
+  keepAllButPart(part, object, old, server.clock.now());
   strategy.defaults?.(object);
   countGeneration(object, old);
   const errors = new FieldErrors();
@@ -155,15 +160,15 @@ function applyPartRules({ row, info }: ResourceExchange, part: Part, object: Kub
   errors.throwIfAny(row.group, row.kind, info.name);
 }
 
-function keepAllButPart(part: Part, object: KubeObject, old: StoredObject): void {
-  part.prepareForUpdate(object, old);
+function keepAllButPart(part: Part, object: KubeObject, old: StoredObject, now: number): void {
+  part.prepareForUpdate(object, old, now);
   if (!part.inStatus) keepStatus(object, old);
   object.metadata = cloneJson(old.metadata);
   delete object.metadata.resourceVersion;
 }
 
-function applyStatusRules({ row, info }: ResourceExchange, object: KubeObject, old: StoredObject): void {
-  row.strategy.prepareForStatusUpdate?.(object, old);
+function applyStatusRules({ row, info, server }: ResourceExchange, object: KubeObject, old: StoredObject): void {
+  row.strategy.prepareForStatusUpdate?.(object, old, server.clock.now());
   row.strategy.defaults?.(object);
   const errors = new FieldErrors();
   row.strategy.validateStatusUpdate?.(object, old, errors);

@@ -59,7 +59,7 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   /** Keeps what an update may not change. Generation is counted by the generic code. */
   readonly prepareForUpdate?: (object: T, old: T) => void;
   /** As prepareForUpdate, of the status subresource: everything but metadata and status is the old one's by then. */
-  readonly prepareForStatusUpdate?: (object: T, old: T) => void;
+  readonly prepareForStatusUpdate?: (object: T, old: T, now: number) => void;
   readonly validate?: (object: T, errors: FieldErrors) => void;
   /** In addition to `validate`, of new objects only: where an update forgives what was wrong before. */
   readonly validateCreate?: (object: T, errors: FieldErrors) => void;
@@ -97,7 +97,7 @@ export interface Part<T extends KubeObject = KubeObject> {
   /** The part stands in the status, which is the old one's otherwise. */
   readonly inStatus?: boolean;
   /** Keeps everything but the part. */
-  readonly prepareForUpdate: (object: T, old: T) => void;
+  readonly prepareForUpdate: (object: T, old: T, now: number) => void;
   readonly validateUpdate: (object: T, old: T, errors: FieldErrors) => void;
 }
 

@@ -10,6 +10,7 @@ import { cloneJson, equalJson } from "../../machinery/objects/json-value.ts";
 import { dns1123Subdomain } from "../../machinery/objects/names.ts";
 import type { Stored, Wire } from "../../machinery/objects/wire.ts";
 import { readSigningRequest } from "../../machinery/pki/signing-request.ts";
+import { wireTime } from "../../machinery/process/clock.ts";
 import type { CreateContext, Part, Strategy } from "./contract.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { each } from "./object-meta.ts";
@@ -57,8 +58,8 @@ export const signingRequestStrategy: Strategy<SigningRequest> = {
   prepareForUpdate(request, old) {
     request.spec = cloneJson(old.spec) as SigningRequest["spec"];
   },
-  prepareForStatusUpdate(request, old) {
-    stamp(request, old);
+  prepareForStatusUpdate(request, old, now) {
+    stamp(request, old, now);
   },
   validate: validateAsked,
   validateStatusUpdate(request, old, errors) {
@@ -77,11 +78,11 @@ export const signingRequestStrategy: Strategy<SigningRequest> = {
 function approval(): Part<SigningRequest> {
   return {
     inStatus: true,
-    prepareForUpdate(request, old) {
+    prepareForUpdate(request, old, now) {
       const conditions = request.status?.conditions;
       request.spec = cloneJson(old.spec) as SigningRequest["spec"];
       request.status = { ...(cloneJson(old.status) as SigningRequest["status"]), ...(conditions && { conditions }) };
-      stamp(request, old);
+      stamp(request, old, now);
     },
     validateUpdate(request, old, errors) {
       validateOutcome(request, errors);
@@ -108,12 +109,12 @@ function asked(spec: SigningRequest["spec"] | undefined, identity: CreateContext
   };
 }
 
-/** A condition that is as it was has been so since then. */
-function stamp({ status }: SigningRequest, { status: old }: SigningRequest): void {
+/** A condition that is as it was has been so since then; any other since now, where nothing else is said. */
+function stamp({ status }: SigningRequest, { status: old }: SigningRequest, now: number): void {
   for (const condition of status?.conditions ?? []) {
     const before = old?.conditions?.find(({ type }) => type === condition.type);
-    if (condition.lastTransitionTime || !before?.lastTransitionTime || before.status !== condition.status) continue;
-    condition.lastTransitionTime = before.lastTransitionTime;
+    const since = before?.status === condition.status ? before.lastTransitionTime : undefined;
+    condition.lastTransitionTime ??= since ?? wireTime(now);
   }
 }
 

@@ -366,7 +366,7 @@ describe("updates", () => {
     const old = tryCreate("pods", { spec: podSpec() }).object;
     const next = structuredClone(old) as Loose & typeof old;
     next["status"] = { phase: "Running" };
-    rowOf("pods").strategy.prepareForStatusUpdate?.(next, old);
+    rowOf("pods").strategy.prepareForStatusUpdate?.(next, old, 0);
     expect(next["status"]).toEqual({ phase: "Running", qosClass: "BestEffort" });
   });
 });
