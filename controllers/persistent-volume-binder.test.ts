@@ -119,9 +119,9 @@ describe("a claim takes", () => {
   it("its volume whichever comes first, and both say so", async () => {
     await cluster.create("persistentvolumeclaims", claimDraft("data"));
     expect(await boundTo("data")).toBe("Pending");
-    expect(await cluster.events("data")).toEqual([
-      "Normal FailedBinding no persistent volumes available for this claim and no storage class is set",
-    ]);
+    await expect
+      .poll(() => cluster.events("data"))
+      .toEqual(["Normal FailedBinding no persistent volumes available for this claim and no storage class is set"]);
     await cluster.create("persistentvolumes", volumeDraft("v"));
     expect(await boundTo("data")).toBe("v");
     const [one, other] = [await claim("data"), await volume("v")];
@@ -151,12 +151,12 @@ describe("a claim takes", () => {
     await cluster.create("persistentvolumeclaims", claimDraft("data", { volumeName: "v" }));
     await cluster.create("persistentvolumeclaims", claimDraft("more", { volumeName: "w" }));
     await cluster.settled();
-    expect(await cluster.events("data")).toEqual([
-      'Warning FailedBinding volume "v" already bound to a different claim.',
-    ]);
-    expect(await cluster.events("more")).toEqual([
-      'Warning VolumeMismatch Cannot bind to requested volume "w": storageClassName does not match',
-    ]);
+    await expect
+      .poll(() => cluster.events("data"))
+      .toEqual(['Warning FailedBinding volume "v" already bound to a different claim.']);
+    await expect
+      .poll(() => cluster.events("more"))
+      .toEqual(['Warning VolumeMismatch Cannot bind to requested volume "w": storageClassName does not match']);
   });
 });
 
@@ -164,27 +164,29 @@ describe("a claim of a class", () => {
   it("calls the provisioner, and says that it waits", async () => {
     await cluster.create("persistentvolumeclaims", claimDraft("data", { storageClassName: "disks" }));
     await cluster.settled();
-    expect(await cluster.events("data")).toEqual([
-      'Warning ProvisioningFailed storageclass.storage.k8s.io "disks" not found',
-    ]);
+    await expect
+      .poll(() => cluster.events("data"))
+      .toEqual(['Warning ProvisioningFailed storageclass.storage.k8s.io "disks" not found']);
     await cluster.create("storageclasses", classDraft("disks"));
     await cluster.settled();
     expect((await claim("data"))?.metadata.annotations).toMatchObject({
       "volume.kubernetes.io/storage-provisioner": "example.com/disks",
       "volume.beta.kubernetes.io/storage-provisioner": "example.com/disks",
     });
-    expect((await cluster.events("data")).at(-1)).toMatch(
-      /^Normal ExternalProvisioning Waiting for a volume to be created either by the external provisioner 'example.com\/disks'/,
-    );
+    await expect
+      .poll(async () => (await cluster.events("data")).at(-1))
+      .toMatch(
+        /^Normal ExternalProvisioning Waiting for a volume to be created either by the external provisioner 'example.com\/disks'/,
+      );
   });
 
   it("that makes none is told so", async () => {
     await cluster.create("storageclasses", classDraft("manual", { provisioner: "kubernetes.io/no-provisioner" }));
     await cluster.create("persistentvolumeclaims", claimDraft("data", { storageClassName: "manual" }));
     await cluster.settled();
-    expect(await cluster.events("data")).toEqual([
-      "Warning ProvisioningFailed no volume plugin matched name: kubernetes.io/no-provisioner",
-    ]);
+    await expect
+      .poll(() => cluster.events("data"))
+      .toEqual(["Warning ProvisioningFailed no volume plugin matched name: kubernetes.io/no-provisioner"]);
   });
 
   it("that waits for its consumer is left alone until then", async () => {
@@ -192,9 +194,9 @@ describe("a claim of a class", () => {
     await cluster.create("persistentvolumes", volumeDraft("v", { storageClassName: "late" }));
     await cluster.create("persistentvolumeclaims", claimDraft("data", { storageClassName: "late" }));
     expect(await boundTo("data")).toBe("Pending");
-    expect(await cluster.events("data")).toEqual([
-      "Normal WaitForFirstConsumer waiting for first consumer to be created before binding",
-    ]);
+    await expect
+      .poll(() => cluster.events("data"))
+      .toEqual(["Normal WaitForFirstConsumer waiting for first consumer to be created before binding"]);
   });
 
   it("is given the default class when there is one", async () => {
@@ -227,7 +229,7 @@ describe("a volume whose claim is gone", () => {
     await cluster.settled();
     expect(await claim("data")).toBeUndefined();
     expect(await phase("v")).toBe(expected);
-    expect(await cluster.events("v")).toEqual(event ? [event] : []);
+    await expect.poll(() => cluster.events("v")).toEqual(event ? [event] : []);
     await cluster.create("persistentvolumeclaims", claimDraft("data"));
     expect(await boundTo("data")).toBe("Pending");
   });
@@ -264,9 +266,9 @@ describe("a bound claim", () => {
     await cluster.client.delete("persistentvolumes", { name: "v" });
     await cluster.restart();
     expect(await boundTo("data")).toBe("Lost");
-    expect(await cluster.events("data")).toEqual([
-      "Warning ClaimLost Bound claim has lost its PersistentVolume. Data on the volume is lost!",
-    ]);
+    await expect
+      .poll(() => cluster.events("data"))
+      .toEqual(["Warning ClaimLost Bound claim has lost its PersistentVolume. Data on the volume is lost!"]);
   });
 
   it("has its volume back where somebody took it away", async () => {
@@ -282,9 +284,9 @@ describe("a bound claim", () => {
     await cluster.client.patch("persistentvolumes", { name: "v" }, { spec: { claimRef: other } }, { type: "merge" });
     await cluster.restart();
     expect(await boundTo("data")).toBe("Lost");
-    expect(await cluster.events("data")).toEqual([
-      "Warning ClaimMisbound Two claims are bound to the same volume, this one is bound incorrectly",
-    ]);
+    await expect
+      .poll(() => cluster.events("data"))
+      .toEqual(["Warning ClaimMisbound Two claims are bound to the same volume, this one is bound incorrectly"]);
   });
 
   it("keeps its volume while it is there, and is not written again when nothing changes", async () => {
