@@ -15,6 +15,7 @@ import type { Draft, LabelSelector, StoredMeta } from "../machinery/objects/wire
 import { sameJson } from "./canonical-json.ts";
 import { claim } from "./claim.ts";
 import { templateHash } from "./deployment-revision.ts";
+import { isTerminatingNamespace } from "./replicaset.ts";
 
 /** On Pods: of which revision they are. */
 export const REVISION_LABEL = "controller-revision-hash";
@@ -66,13 +67,16 @@ export async function ownRevisions(
   return own.sort(byRevision);
 }
 
-/** The revision of the owner's present template, with the newest number; made where there is none. */
+/**
+ * The revision of the owner's present template, with the newest number; made where there is none.
+ * Undefined in a namespace that is going away, where none can be made.
+ */
 export async function presentRevision(
   kind: RevisedKind,
   owner: Revised,
   revisions: readonly ControllerRevision[],
   { client }: Context,
-): Promise<Revision> {
+): Promise<Revision | undefined> {
   const collisionCount = owner.status?.collisionCount ?? 0;
   const present = equalRevisions(owner, revisions).at(-1);
   const number = 1 + newest(revisions.filter((one) => !isOf(one, owner)));
@@ -94,12 +98,13 @@ async function create(
   number: number,
   collisions: number,
   client: Client,
-): Promise<Revision> {
+): Promise<Revision | undefined> {
   const draft = draftRevision(kind, owner, number, collisions);
   const { namespace, name } = draft.metadata;
   try {
     return { revision: await client.create("controllerrevisions", draft), collisionCount: collisions };
   } catch (error) {
+    if (isTerminatingNamespace(error)) return undefined;
     if (!isAlreadyExists(error)) throw error;
     const there = await client.get("controllerrevisions", { namespace, name: name! });
     if (isControlledBy(there, owner) && isOf(there, owner)) return { revision: there, collisionCount: collisions };

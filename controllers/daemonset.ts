@@ -92,7 +92,9 @@ export function daemonSetController(): Controller {
       const settled = expectations.satisfied(key, context.clock.monotonic());
 
       const history = await ownRevisions(REVISED, set, context);
-      const { revision, collisionCount } = await presentRevision(REVISED, set, history, context);
+      const present = await presentRevision(REVISED, set, history, context);
+      if (!present) return done;
+      const { revision, collisionCount } = present;
       const own = await ownPods(set, context);
       const hashes = new Set([revision, ...equalRevisions(set, history)].map(hashOf));
       const view = viewOf(key, set, own, hashes, context, asked);

@@ -78,7 +78,9 @@ export const statefulSetController: Controller = defineController({
     }
 
     const history = await ownRevisions(REVISED, set, context);
-    const { revision: update, collisionCount } = await presentRevision(REVISED, set, history, context);
+    const present = await presentRevision(REVISED, set, history, context);
+    if (!present) return done;
+    const { revision: update, collisionCount } = present;
     const current = history.find(({ metadata }) => metadata.name === set.status?.currentRevision) ?? update;
     const revisions: Revisions = { current, update, collisionCount };
 
