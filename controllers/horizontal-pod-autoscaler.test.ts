@@ -16,12 +16,17 @@ let uses: (pod: Pod) => { readonly cpu: number; readonly memory?: number } | und
 /** By path: what other people's APIs of metrics answer. */
 let others: Record<string, unknown>;
 let writes: ClientRequest[];
+/** What else happens to the controllers' writes. */
+let before: (request: ClientRequest) => Promise<void>;
+let after: (request: ClientRequest) => Promise<void>;
 
 beforeEach(async () => {
   clock = fakeClock();
   uses = () => ({ cpu: 100 });
   others = {};
   writes = [];
+  before = async () => {};
+  after = async () => {};
   cluster = await startControlled({ clock, between: metered, nodeMonitorGraceMs: 3_600_000 });
 });
 afterEach(() => cluster.close());
@@ -34,7 +39,13 @@ function metered(transport: Transport): Transport {
     close: () => transport.close(),
     async request(request) {
       const { path, method } = request;
-      if (method !== "GET") writes.push(request);
+      if (method !== "GET") {
+        writes.push(request);
+        await before(request);
+        const answer = await transport.request(request);
+        await after(request);
+        return answer;
+      }
       if (path.startsWith("/apis/metrics.k8s.io/")) return podMetrics(request);
       if (!/^\/apis\/(custom|external)\.metrics\.k8s\.io/.test(path)) return transport.request(request);
       const query = new URLSearchParams(request.query).toString();
@@ -79,11 +90,15 @@ async function workload(replicas: number, name = "web"): Promise<void> {
 }
 
 async function autoscaler(spec: Partial<Spec> = {}, name = "web"): Promise<void> {
+  await create(spec, name);
+  await cluster.settled();
+}
+
+async function create(spec: Partial<Spec>, name = "web"): Promise<void> {
   await cluster.create("horizontalpodautoscalers", {
     metadata: { name, namespace: "default" },
     spec: { scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name }, maxReplicas: 10, ...spec },
   });
-  await cluster.settled();
 }
 
 async function pass(seconds: number): Promise<void> {
@@ -413,6 +428,85 @@ describe("other metrics", () => {
     );
     await pass(15);
     expect(await size()).toBe(8);
+  });
+});
+
+describe("in spite of", () => {
+  const isScale = ({ method, path }: ClientRequest) => method === "PUT" && path.endsWith("/scale");
+  const isStatus = ({ method, path }: ClientRequest) => method === "PATCH" && path.endsWith("/web/status");
+
+  it("a lost answer to the new size, it is set once", async () => {
+    await workload(2);
+    uses = () => ({ cpu: 150 });
+    let lost = 0;
+    after = async (request) => {
+      if (!isScale(request) || lost++ > 0) return;
+      throw new ApiError("ServiceUnavailable", "connection lost");
+    };
+    await autoscaler({ metrics: cpu(100) });
+    expect(await size()).toBe(3);
+    expect(await condition("AbleToScale")).toBe(
+      "False FailedUpdateScale the HPA controller was unable to update the target scale: connection lost",
+    );
+    expect(await cluster.events("web")).toContain(
+      "Warning FailedRescale New size: 3; reason: cpu resource utilization (percentage of request) above target; error: connection lost",
+    );
+    uses = () => ({ cpu: 100 });
+    await pass(60);
+    expect(await size()).toBe(3);
+    expect(writes.filter(isScale)).toHaveLength(1);
+    expect(await condition("AbleToScale")).toMatch(/^True ReadyForNewScale /);
+  });
+
+  it("somebody else who scales at the same moment, it takes the newer version", async () => {
+    await workload(2);
+    uses = () => ({ cpu: 150 });
+    let meddled = 0;
+    before = async (request) => {
+      if (!isScale(request) || meddled++ > 0) return;
+      await cluster.client.patch("deployments", { namespace: "default", name: "web" }, { spec: { paused: true } });
+    };
+    await autoscaler({ metrics: cpu(100) });
+    expect(await size()).toBe(3);
+    expect(writes.filter(isScale)).toHaveLength(2);
+    expect(await condition("AbleToScale")).toMatch(/^True SucceededRescale /);
+  });
+
+  it("being killed between the new size and its status, it goes on from the size", async () => {
+    await workload(2);
+    uses = () => ({ cpu: 150 });
+    before = async (request) => {
+      if (isStatus(request)) throw new ApiError("ServiceUnavailable", "connection lost");
+    };
+    await create({ metrics: cpu(100) });
+    for (let turn = 0; turn < 100 && (await size()) !== 3; turn++) await clock.advance(10);
+    expect(await size()).toBe(3);
+    expect((await read()).status?.desiredReplicas).toBe(0);
+    await cluster.stop();
+    before = async () => {};
+    uses = () => ({ cpu: 100 });
+    await cluster.restart();
+    await pass(30);
+    expect(await size()).toBe(3);
+    expect((await read()).status).toMatchObject({ currentReplicas: 3, desiredReplicas: 3 });
+  });
+
+  it("an autoscaler of the same name that was made anew, the old one's status is not written to it", async () => {
+    await workload(2);
+    let replaced = 0;
+    before = async (request) => {
+      if (!isStatus(request) || replaced++ > 0) return;
+      await cluster.client.delete("horizontalpodautoscalers", { namespace: "default", name: "web" });
+      await cluster.create("horizontalpodautoscalers", {
+        metadata: { name: "web", namespace: "default" },
+        spec: { scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "web" }, maxReplicas: 3 },
+      });
+    };
+    await autoscaler({ metrics: cpu(100) });
+    await pass(15);
+    const { spec, status } = await read();
+    expect(spec?.maxReplicas).toBe(3);
+    expect(status?.currentMetrics).toMatchObject([{ resource: { current: { averageUtilization: 100 } } }]);
   });
 });
 

@@ -2,7 +2,7 @@
  * Collector: asks every node for its figures, while anybody wants them.
  *
  * An idle server asks nobody: the first request after a pause makes two readings, close to each other; from then on
- * there is one every 15 s, until nobody has asked for two minutes. A node that does not answer has no figures.
+ * there is one every 15 s, or less often of very many nodes, until nobody has asked for a while. A node that does not answer has no figures.
  */
 import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
@@ -23,11 +23,13 @@ export interface CollectorOptions {
 /** Between the two readings of a beginning: long enough for a rate, short enough to wait for. */
 const FIRST_WINDOW_MS = 1_000;
 const EVERY_MS = 15_000;
+/** Asking a node costs about a millisecond on either side: more of them are asked less often. */
+const EVERY_MS_A_NODE = 15;
 const UNASKED_MS = 120_000;
 /** Nobody waits longer for nodes that are slow. */
 const PATIENCE_MS = 5_000;
-/** A reading before this is too old to say what is used now. */
-const STALE_MS = 3 * EVERY_MS;
+/** So many rounds ago a reading is too old to say what is used now. */
+const STALE_ROUNDS = 3;
 
 export function createCollector({ clock, log, nodes, readNode, stopping }: CollectorOptions): NodeMetrics {
   let before = new Map<string, Reading>();
@@ -36,10 +38,12 @@ export function createCollector({ clock, log, nodes, readNode, stopping }: Colle
   /** Resolves once the figures of a beginning are there. */
   let begun: Promise<void> | undefined;
   let working: Promise<void> = Promise.resolve();
+  let everyMs = EVERY_MS;
 
   async function readAll(): Promise<void> {
     const names = nodes();
     const wanted = new Set(names);
+    everyMs = Math.max(EVERY_MS, names.length * EVERY_MS_A_NODE);
     for (const known of before.keys()) if (!wanted.has(known)) forget(known);
     const rest = names[Symbol.iterator]();
     const worker = async () => {
@@ -65,7 +69,10 @@ export function createCollector({ clock, log, nodes, readNode, stopping }: Colle
       const reading = parseReading(text, clock.now());
       const earlier = before.get(name);
       const at = reading.node?.at ?? clock.now();
-      rates.set(name, ratesOf(earlier && at - (earlier.node?.at ?? 0) <= STALE_MS ? earlier : undefined, reading));
+      rates.set(
+        name,
+        ratesOf(earlier && at - (earlier.node?.at ?? 0) <= STALE_ROUNDS * everyMs ? earlier : undefined, reading),
+      );
       before.set(name, reading);
     } catch (error) {
       rates.delete(name);
@@ -86,8 +93,8 @@ export function createCollector({ clock, log, nodes, readNode, stopping }: Colle
     await clock.sleep(FIRST_WINDOW_MS, stopping);
     await readAll();
     ready();
-    while (clock.monotonic() - askedAt < UNASKED_MS) {
-      await clock.sleep(EVERY_MS, stopping);
+    while (clock.monotonic() - askedAt < Math.max(UNASKED_MS, 2 * everyMs)) {
+      await clock.sleep(everyMs, stopping);
       await readAll();
     }
   }
