@@ -19,6 +19,7 @@ import type { Profile } from "./profile.ts";
 import type { Queued, SchedulingQueue } from "./queue.ts";
 import type { AttemptResult } from "./scheduler-metrics.ts";
 import type { NodeInfo, Snapshot } from "./snapshot.ts";
+import { createVerdictMemo } from "./verdict-memo.ts";
 import type { WaitingBook } from "./waiting-pods.ts";
 
 /** What is known after a decision, for whoever wants to say why. */
@@ -58,7 +59,7 @@ export type Attempting = (queued: Queued, profile: Profile) => Promise<AttemptRe
 export function createAttempting(options: AttemptOptions): Attempting {
   const { queue, snapshot, placement, nominations, waiting, clock, log, signal, writing, onAttempt } = options;
   const { cluster } = snapshot;
-  const search = { random: () => clock.random(), nominations, start: 0 };
+  const search = { random: () => clock.random(), nominations, start: 0, memo: createVerdictMemo() };
 
   return async (queued, profile) => {
     const { info, cause } = queued;

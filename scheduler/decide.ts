@@ -11,6 +11,7 @@ import type { NamedFilter, Nominations, Refused } from "./framework.ts";
 import type { PodInfo } from "./pod-info.ts";
 import type { Profile, Scoring } from "./profile.ts";
 import { copyOf, type NodeInfo, putPod } from "./snapshot.ts";
+import type { ClassVerdicts, VerdictMemo } from "./verdict-memo.ts";
 
 /** A plugin's no to a node, or to all of them. One value for all nodes with the same. */
 export interface Refusal extends Refused {
@@ -55,6 +56,8 @@ export interface Search {
   /** Look at every node, for whoever wants to know of all. */
   readonly all?: boolean;
   readonly nominations?: Nominations & { readonly size: number };
+  /** What was said of nodes for Pods before. */
+  readonly memo?: VerdictMemo;
 }
 
 export function decide(pod: PodInfo, cluster: Cluster, profile: Profile, search: Search): Decision {
@@ -76,14 +79,15 @@ export function decide(pod: PodInfo, cluster: Cluster, profile: Profile, search:
   const others: Refusal | undefined = only && absent(limiting);
   const candidates = candidatesOf(cluster, only, search.only);
   const wanted = search.all ? nodes : enough(candidates.length, profile.percentageOfNodesToScore);
-  const found = findFitting(pod, candidates, filters, search, wanted);
+  const known = candidates.length >= FEWEST ? search.memo?.of(pod, profile) : undefined;
+  const found = findFitting(pod, candidates, filters, search, wanted, known);
   const common = { ...found, nodes, filters, ...(others && candidates.length < nodes ? { others } : {}) };
   if (found.fitting.length === 0) {
     const refusedBy = new Set(limiting);
     for (const refusal of new Set(found.refusals)) if (refusal) refusedBy.add(refusal.plugin);
     return { ...common, scores: [], refusedBy };
   }
-  const scores = scoresOf(pod, cluster, found.fitting, profile.scoring);
+  const scores = scoresOf(pod, cluster, found.fitting, profile.scoring, known);
   return { ...common, node: pick(found.fitting, scores, search), scores, refusedBy: nothing.refusedBy };
 }
 
@@ -145,21 +149,36 @@ function findFitting(
   filters: readonly NamedFilter[],
   { start = 0, nominations }: Search,
   wanted: number,
+  known: ClassVerdicts | undefined,
 ): Found {
   const asked: NodeInfo[] = [];
   const refusals: (Refusal | undefined)[] = [];
   const fitting: NodeInfo[] = [];
   const name = createNaming();
+  const judge = judging(filters, name, known);
   for (let n = 0; n < nodes.length && fitting.length < wanted; n++) {
     const node = nodes[(start + n) % nodes.length] as NodeInfo;
     const nominated = nominations?.size ? nominations.on(node.name) : NOBODY;
-    const refusal =
-      nominated.length === 0 ? firstRefusal(node, filters, name) : refusalWith(pod, node, nominated, filters, name);
+    const refusal = nominated.length === 0 ? judge(node) : refusalWith(pod, node, nominated, filters, name);
     asked.push(node);
     refusals.push(refusal);
     if (!refusal) fitting.push(node);
   }
   return { asked, refusals, fitting };
+}
+
+/** Filters that go by the node alone come first in every profile, so that what they said once need not be said again. */
+function judging(
+  filters: readonly NamedFilter[],
+  name: Naming,
+  known: ClassVerdicts | undefined,
+): (node: NodeInfo) => Refusal | undefined {
+  const ends = filters.findIndex(({ filter }) => !filter.local);
+  const [local, others] = ends < 0 ? [filters, []] : [filters.slice(0, ends), filters.slice(ends)];
+  if (!known || local.length === 0) return (node) => firstRefusal(node, filters, name);
+  const first = (node: NodeInfo) => firstRefusal(node, local, name);
+  if (others.length === 0) return (node) => known.refusal(node, first);
+  return (node) => known.refusal(node, first) ?? firstRefusal(node, others, name);
 }
 
 const NOBODY: readonly PodInfo[] = [];
@@ -227,6 +246,7 @@ function scoresOf(
   cluster: Cluster,
   fitting: readonly NodeInfo[],
   scoring: readonly Scoring[],
+  known: ClassVerdicts | undefined,
 ): readonly PluginScores[] {
   if (fitting.length <= 1) return [];
   const all: PluginScores[] = [];
@@ -234,7 +254,9 @@ function scoresOf(
     const scorer = plugin.preScore?.(pod, cluster, fitting);
     if (!scorer) continue;
     const scores = new Float64Array(fitting.length);
-    for (let n = 0; n < fitting.length; n++) scores[n] = scorer.score(fitting[n] as NodeInfo);
+    const judge = (node: NodeInfo) => scorer.score(node);
+    const score = scorer.local && known ? (node: NodeInfo) => known.score(plugin.name, node, judge) : judge;
+    for (let n = 0; n < fitting.length; n++) scores[n] = score(fitting[n] as NodeInfo);
     scorer.normalize?.(scores);
     for (let n = 0; n < scores.length; n++) scores[n] = Math.floor(scores[n] as number);
     all.push({ plugin: plugin.name, weight, scores });

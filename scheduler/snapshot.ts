@@ -16,6 +16,8 @@ export interface NodeInfo {
   readonly node: Node;
   /** Grows with every change of the node or of its Pods; never the same for two states of any nodes. */
   readonly generation: number;
+  /** A small number that no other node has while this one is there. */
+  readonly slot: number;
   readonly allocatable: Resources;
   readonly requested: ReadonlyMap<string, number>;
   readonly scoredCpu: number;
@@ -55,6 +57,8 @@ export function createSnapshot(listers: Listers): Snapshot {
   const priorities = new Map<number, number>();
   let listed: readonly NodeInfo[] | undefined;
   let generations = 0;
+  let slots = 0;
+  const freeSlots: number[] = [];
 
   const cluster: Cluster = {
     get nodes() {
@@ -133,7 +137,7 @@ export function createSnapshot(listers: Listers): Snapshot {
       const { name } = node.metadata;
       const known = nodes.get(name);
       if (known) return change(known, node);
-      const info = emptyNode(node);
+      const info = emptyNode(node, freeSlots.pop() ?? slots++);
       info.generation = ++generations;
       nodes.set(name, info);
       listed = undefined;
@@ -148,6 +152,7 @@ export function createSnapshot(listers: Listers): Snapshot {
       index.nodeLeft(info);
       for (const image of info.images.keys()) count(images, image, -1);
       nodes.delete(name);
+      freeSlots.push(info.slot);
       if (info.pods.size) orphans.set(name, info.pods);
       listed = undefined;
     },
@@ -194,11 +199,12 @@ function use(node: MutableNodeInfo, info: PodInfo, sign: 1 | -1): void {
   node.scoredMemory += sign * info.scoredMemory;
 }
 
-function emptyNode(node: Node): MutableNodeInfo {
+function emptyNode(node: Node, slot: number): MutableNodeInfo {
   return {
     name: node.metadata.name,
     node,
     generation: 0,
+    slot,
     allocatable: resourceList(node.status?.allocatable),
     requested: new Map(),
     scoredCpu: 0,

@@ -115,6 +115,8 @@ export const limits = {
   schedulerWrites: 64,
   /** Scheduler: kinds of Pods that are counted by node and domain as they come and go. */
   schedulerTallies: 256,
+  /** Scheduler: classes of Pods that ask the same, for which verdicts on nodes are kept. */
+  schedulerClasses: 16,
   /** Scheduler: happenings kept for Pods that are being tried. */
   schedulerMissed: 2_000,
   /** Scheduler: Pods that have a node and wait for a permit or their volumes; at more no other is decided. */

@@ -16,7 +16,7 @@ export const balancedAllocation = ({ resources = CPU_AND_MEMORY }: BalancedArgs)
   name: "NodeResourcesBalancedAllocation",
   preScore(pod) {
     if (!resources.some(({ name }) => pod.requests.get(name))) return undefined;
-    return { score: (node) => balance(node, pod, resources) };
+    return { local: true, score: (node) => balance(node, pod, resources) };
   },
 });
 

@@ -13,7 +13,8 @@ import { histogram } from "../failure-message.ts";
 import type { FailedAttempt, Handle, Plugin } from "../framework.ts";
 import type { PodInfo } from "../pod-info.ts";
 import type { NodeInfo } from "../snapshot.ts";
-import { isRefused, leastHarm, type Sacrifice, sacrificeOn } from "./victims.ts";
+import { createSacrificeMemo, type SacrificeMemo } from "./sacrifice-memo.ts";
+import { isRefused, leastHarm, type Sacrifice } from "./victims.ts";
 
 export interface PreemptionArgs {
   /** How many nodes to compare, of those where it could help. */
@@ -29,20 +30,23 @@ const NOBODY_LOWER: Refusal = {
   final: true,
 };
 
-export const defaultPreemption = (args: PreemptionArgs, handle: Handle): Plugin => ({
-  name: NAME,
-  postFilter(failed) {
-    const not = notEligible(failed, handle);
-    if (not) return { message: `preemption: ${not}` };
-    const searched = search(failed, args, handle);
-    const chosen = leastHarm(searched.candidates);
-    if (!chosen) return { nominated: "", message: `preemption: ${searched.message()}` };
-    return {
-      nominated: chosen.node.name,
-      carryOut: (cause, signal) => carryOut(failed.pod, chosen, cause, signal, handle),
-    };
-  },
-});
+export const defaultPreemption = (args: PreemptionArgs, handle: Handle): Plugin => {
+  const known = createSacrificeMemo();
+  return {
+    name: NAME,
+    postFilter(failed) {
+      const not = notEligible(failed, handle);
+      if (not) return { message: `preemption: ${not}` };
+      const searched = search(failed, args, handle, known);
+      const chosen = leastHarm(searched.candidates);
+      if (!chosen) return { nominated: "", message: `preemption: ${searched.message()}` };
+      return {
+        nominated: chosen.node.name,
+        carryOut: (cause, signal) => carryOut(failed.pod, chosen, cause, signal, handle),
+      };
+    },
+  };
+};
 
 /** Why the Pod may not take room from others. */
 function notEligible({ pod, cluster, decision }: FailedAttempt, { nominations }: Handle): string | undefined {
@@ -70,7 +74,7 @@ interface Searched {
   message(): string;
 }
 
-function search(failed: FailedAttempt, args: PreemptionArgs, handle: Handle): Searched {
+function search(failed: FailedAttempt, args: PreemptionArgs, handle: Handle, known: SacrificeMemo): Searched {
   const { pod, cluster, decision, filters } = failed;
   const { minCandidateNodesPercentage: share = 10, minCandidateNodesAbsolute: absolute = 100 } = args;
   const potential = decision.asked.filter((_, n) => decision.refusals[n]?.final === false);
@@ -86,13 +90,14 @@ function search(failed: FailedAttempt, args: PreemptionArgs, handle: Handle): Se
     refusals.push(...potential.map(() => NOBODY_LOWER));
     return { candidates: [], message };
   }
+  const sacrifice = known.of(pod, filters);
   const run = { pod, filters, nominations: handle.nominations, budgets: handle.listers.poddisruptionbudgets.list() };
   const candidates: Sacrifice[] = [];
   const start = Math.floor(handle.clock.random() * potential.length);
   let harmless = 0;
   for (let n = 0; n < potential.length && !(harmless > 0 && candidates.length >= wanted); n++) {
     const node = potential[(start + n) % potential.length] as NodeInfo;
-    const result = sacrificeOn(node, run);
+    const result = sacrifice(node, run);
     if (isRefused(result)) {
       asked.push(node);
       refusals.push({ plugin: NAME, ...result });

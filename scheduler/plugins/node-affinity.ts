@@ -22,6 +22,7 @@ export const nodeAffinity = ({ addedAffinity }: NodeAffinityArgs): Plugin => {
       if (!wanted && !added) return undefined;
       const only = namedNodes(pod);
       return {
+        local: true,
         check: ({ node }) =>
           (wanted?.(node) ?? true) && (!added || matchesNodeSelector(added, node)) ? undefined : ELSEWHERE,
         ...(only ? { only } : {}),
@@ -32,6 +33,7 @@ export const nodeAffinity = ({ addedAffinity }: NodeAffinityArgs): Plugin => {
       const preferred = [...own, ...addedPreferred];
       if (preferred.length === 0) return undefined;
       return {
+        local: true,
         score: ({ node }) =>
           preferred.reduce((sum, { preference, weight }) => sum + (matchesNodeTerm(preference, node) ? weight : 0), 0),
         normalize: proportional,

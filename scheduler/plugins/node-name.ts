@@ -10,7 +10,7 @@ export const nodeName: Plugin = {
   preFilter({ pod }) {
     const wanted = pod.spec?.nodeName;
     if (!wanted) return undefined;
-    return { check: ({ name }) => (name === wanted ? undefined : OTHER_NODE) };
+    return { local: true, check: ({ name }) => (name === wanted ? undefined : OTHER_NODE) };
   },
 };
 
@@ -22,6 +22,6 @@ export const nodeUnschedulable: Plugin = {
   hints: ["node-added", "node-taints"],
   preFilter({ pod }) {
     if (tolerates(pod.spec?.tolerations, CORDONED)) return undefined;
-    return { check: ({ node }) => (node.spec?.unschedulable ? UNSCHEDULABLE : undefined) };
+    return { local: true, check: ({ node }) => (node.spec?.unschedulable ? UNSCHEDULABLE : undefined) };
   },
 };

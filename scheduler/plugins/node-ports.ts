@@ -15,6 +15,7 @@ export const nodePorts: Plugin = {
   preFilter({ hostPorts }) {
     if (hostPorts.length === 0) return undefined;
     return {
+      local: true,
       check({ withPorts }) {
         for (const other of withPorts.values()) if (clashes(hostPorts, other.hostPorts)) return TAKEN;
         return undefined;

@@ -6,7 +6,7 @@
  */
 import type { Node, Pod } from "../../machinery/objects/kinds.ts";
 import type { Cluster } from "../cluster.ts";
-import { type Plugin, type Refused, refused, refusedForGood } from "../framework.ts";
+import { type NodeFilter, type Plugin, type Refused, refused, refusedForGood } from "../framework.ts";
 import type { PodInfo } from "../pod-info.ts";
 import type { NodeInfo } from "../snapshot.ts";
 
@@ -46,11 +46,11 @@ export const nodeResourcesFit = (args: FitArgs): Plugin => {
       "pod-smaller",
     ],
     preFilter: (pod) => fitting(pod, args),
-    preScore: (pod) => ({ score: (node) => scoreOf(node, pod, resources, likes) }),
+    preScore: (pod) => ({ local: true, score: (node) => scoreOf(node, pod, resources, likes) }),
   };
 };
 
-function fitting({ requests }: PodInfo, { ignoredResources = [], ignoredResourceGroups = [] }: FitArgs) {
+function fitting({ requests }: PodInfo, { ignoredResources = [], ignoredResourceGroups = [] }: FitArgs): NodeFilter {
   const ignored = (name: string) =>
     ignoredResources.includes(name) || ignoredResourceGroups.includes(name.split("/")[0] as string);
   const wanted = [...requests].filter(([name, amount]) => amount > 0 && !ignored(name));
@@ -62,6 +62,7 @@ function fitting({ requests }: PodInfo, { ignoredResources = [], ignoredResource
     return known;
   };
   return {
+    local: true,
     check(node: NodeInfo): Refused | undefined {
       const lack = lacking(node, wanted);
       return lack && answer(lack.reasons, lack.never);

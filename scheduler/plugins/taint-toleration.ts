@@ -8,10 +8,11 @@ const UNTOLERATED = refusedForGood("node(s) had untolerated taint(s)");
 export const taintToleration: Plugin = {
   name: "TaintToleration",
   hints: [helping("node-added"), helping("node-taints")],
-  preFilter: ({ pod }) => ({ check: ({ node }) => (toleratesNode(pod, node) ? undefined : UNTOLERATED) }),
+  preFilter: ({ pod }) => ({ local: true, check: ({ node }) => (toleratesNode(pod, node) ? undefined : UNTOLERATED) }),
   preScore({ pod }, _, fitting) {
     if (!fitting.some(({ node }) => node.spec?.taints?.some(isSoft))) return undefined;
     return {
+      local: true,
       score({ node }) {
         let number = 0;
         for (const taint of node.spec?.taints ?? [])

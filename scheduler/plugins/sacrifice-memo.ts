@@ -1,0 +1,39 @@
+/**
+ * Sacrifice memo: who would have to leave a node for a Pod that asks for the same, while the node has not changed.
+ *
+ * Many Pods of one controller that all need room compare the same hundreds of nodes. Nothing is kept where more than
+ * the node counts: disruption budgets, nominated Pods, filters that go by other nodes too.
+ */
+import type { NamedFilter, Refused } from "../framework.ts";
+import type { PodInfo } from "../pod-info.ts";
+import type { NodeInfo } from "../snapshot.ts";
+import { asksOf } from "../verdict-memo.ts";
+import { type DryRun, type Sacrifice, sacrificeOn } from "./victims.ts";
+
+type Judge = (node: NodeInfo, run: DryRun) => Sacrifice | Refused;
+
+export interface SacrificeMemo {
+  of(pod: PodInfo, filters: readonly NamedFilter[]): Judge;
+}
+
+/** For the class of Pods that came last. */
+export function createSacrificeMemo(): SacrificeMemo {
+  let lastClass = "";
+  let known = new Map<string, { readonly generation: number; readonly result: Sacrifice | Refused }>();
+  return {
+    of(pod, filters) {
+      if (!filters.every(({ filter }) => filter.local)) return sacrificeOn;
+      const id = `${pod.priority} ${asksOf(pod)}`;
+      if (id !== lastClass) known = new Map();
+      lastClass = id;
+      return (node, run) => {
+        if (run.budgets.length > 0 || run.nominations.on(node.name).length > 0) return sacrificeOn(node, run);
+        const kept = known.get(node.name);
+        if (kept?.generation === node.generation) return kept.result;
+        const result = sacrificeOn(node, run);
+        known.set(node.name, { generation: node.generation, result });
+        return result;
+      };
+    },
+  };
+}
