@@ -47,6 +47,14 @@ export function createEventWriter(options: EventWriterOptions): EventWriter {
     }
   };
 
+  /** What comes in after the last look into the queue and before `writing` is cleared is not left behind. */
+  const work = () => {
+    writing = drain().finally(() => {
+      writing = undefined;
+      if (queue.length > 0 && !signal.aborted) work();
+    });
+  };
+
   return {
     put(write) {
       if (signal.aborted) return;
@@ -55,9 +63,7 @@ export function createEventWriter(options: EventWriterOptions): EventWriter {
         return;
       }
       queue.push(write);
-      writing ??= drain().finally(() => {
-        writing = undefined;
-      });
+      if (!writing) work();
     },
     async flushed() {
       while (writing) await writing;
