@@ -97,6 +97,10 @@ const commands: Readonly<Record<string, Command>> = {
   ),
   test: component("run every check and test", async () => (await import("./e2e/run-tests.ts")).testCommand),
   bench: component("measure it all", async () => (await import("./e2e/bench/bench.ts")).benchCommand),
+  simulate: component(
+    "run whole clusters in virtual time with faults",
+    async () => (await import("./e2e/simulator/simulate.ts")).simulateCommand,
+  ),
 };
 
 /** The server: controllers and scheduler speak to the API server's pipeline directly, each with its own identity. */

@@ -120,8 +120,11 @@ export function createConnection(options: ConnectionOptions): Connection {
       try {
         for await (const batch of inner().watch({ ...request, signal: AbortSignal.any(signals) })) {
           await travel(lag);
-          for (let until = trouble.heldUntil(process, resource); until > clock.monotonic(); )
-            await clock.sleep((until = trouble.heldUntil(process, resource)) - clock.monotonic());
+          for (;;) {
+            const held = trouble.heldUntil(process, resource) - clock.monotonic();
+            if (held <= 0) break;
+            await clock.sleep(held);
+          }
           if (dead) await never;
           request.signal?.throwIfAborted();
           yield batch as readonly WatchEvent[];

@@ -8,6 +8,7 @@
 import type { Shape } from "./plan.ts";
 import { STORM_MS } from "./plan.ts";
 import { type Random, random } from "./random.ts";
+import type { Step } from "./workload.ts";
 
 /** "refused": it never happened. "answer lost": it happened, and nobody says so. */
 export type Loss = "refused" | "answer lost";
@@ -84,15 +85,22 @@ const makers: readonly (readonly [weight: number, make: (from: Random, process: 
 
 const loss = (from: Random): Loss => (from.chance(0.5) ? "refused" : "answer lost");
 
-export function faultsOf(seed: number, { nodes, candidates }: Shape): Fault[] {
+/** Most faults happen soon after a user did something: then there is most to disturb. */
+export function faultsOf(seed: number, { nodes, candidates }: Shape, steps: readonly Step[]): Fault[] {
   const from = random(seed, "faults");
   const total = makers.reduce((sum, [weight]) => sum + weight, 0);
   return Array.from({ length: from.between(0, 14) }, () => {
-    const at = from.between(1_000, STORM_MS);
+    const soon = from.chance(0.65) ? from.pick(steps).at + from.between(0, 4_000) : from.between(1_000, STORM_MS);
+    const at = Math.min(soon, STORM_MS);
     const role = from.chance(0.75) ? "controllers" : "scheduler";
     const process = `${role}-${from.between(0, candidates - 1)}`;
-    let left = from.next() * total;
-    const [, make] = makers.find(([weight]) => (left -= weight) < 0) ?? (makers[0] as (typeof makers)[number]);
+    const drawn = from.next() * total;
+    let sum = 0;
+    const [, make] =
+      makers.find(([weight]) => {
+        sum += weight;
+        return drawn < sum;
+      }) ?? (makers[0] as (typeof makers)[number]);
     return { at, ...make(from, process, nodes) };
   });
 }

@@ -32,7 +32,8 @@ export function planOf(seed: number): Plan {
   const nodes = seed % 100 === 99 ? from.between(100, 200) : from.between(3, 8);
   const candidates = from.chance(0.3) ? 2 : 1;
   const shape: Shape = { nodes, candidates, quota: from.chance(0.3), tight: from.chance(0.15) };
-  return { seed, shape, steps: stepsOf(seed, shape), faults: faultsOf(seed, shape) };
+  const steps = stepsOf(seed, shape);
+  return { seed, shape, steps, faults: faultsOf(seed, shape, steps) };
 }
 
 export function describePlan({ seed, shape, steps, faults }: Plan): string {

@@ -32,12 +32,15 @@ function happen(fault: Fault, clock: ProcessClock, { hosts, nodes, server, troub
   const lasting = (ms: number, over: () => void) => clock.after(Math.min(ms, Math.max(STORM_MS - fault.at, 0)), over);
   switch (fault.kind) {
     case "pause":
-      return hosts.get(fault.process)?.pause(Math.min(fault.ms, Math.max(STORM_MS - fault.at, 0)));
+      hosts.get(fault.process)?.pause(Math.min(fault.ms, Math.max(STORM_MS - fault.at, 0)));
+      return;
     case "jump":
-      return hosts.get(fault.process)?.jump(fault.ms);
+      hosts.get(fault.process)?.jump(fault.ms);
+      return;
     case "compact":
       say("history is forgotten");
-      return compact();
+      compact();
+      return;
     case "server":
       say("the server crashes");
       server.crash();

@@ -39,7 +39,7 @@ const DEFAULT = "default";
 export function stepsOf(seed: number, shape: Shape): Step[] {
   const from = random(seed, "workload");
   const makers = [deployment, job, statefulSet, daemonSet, replicaSet];
-  const chosen = makers.filter((_, index) => from.chance([0.75, 0.4, 0.0, 0.0, 0.15][index] as number));
+  const chosen = makers.filter((_, index) => from.chance([0.7, 0.4, 0.4, 0.2, 0.15][index] as number));
   const apps = (chosen.length > 0 ? chosen : [deployment]).flatMap((make, index) => {
     const namespace = shape.quota && from.chance(0.5) ? TEAM : DEFAULT;
     return make({ from, namespace, name: `${make.name.toLowerCase()}-${index}` });

@@ -6,7 +6,7 @@ import type { Invariant } from "./invariants.ts";
 export function garbage(): Invariant {
   return {
     onWrite({ resource, before, after, cause, name }, objects) {
-      if (cause.controller !== "garbage-collector" || !before) return undefined;
+      if (cause.controller !== "generic-garbage-collector" || !before) return undefined;
       const asked = before.metadata.deletionTimestamp === undefined && after?.metadata.deletionTimestamp !== undefined;
       const taken = before.metadata.deletionTimestamp === undefined && after === undefined;
       if (!asked && !taken) return undefined;

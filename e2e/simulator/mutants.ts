@@ -1,0 +1,95 @@
+/**
+ * Mutants: controllers broken on purpose, one piece of text each. The simulator has to find every one of them.
+ *
+ * They are faults that people make: each is right most of the time, and wrong when the cache lags, an answer
+ * is lost or a process dies at the wrong moment. How they are loaded is in mutate.ts.
+ */
+export interface Mutant {
+  readonly name: string;
+  /** From the root of the project. */
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: "expectations left out",
+    file: "controllers/replicaset.ts",
+    find: "const settled = expectations.satisfied(key, context.clock.monotonic());",
+    replace: "const settled = true;",
+  },
+  {
+    name: "a forgotten requeue",
+    file: "controllers/replicaset.ts",
+    find: "return wait === undefined ? done : again(wait);",
+    replace: "return done;",
+  },
+  {
+    name: "status says what is wanted, not what is",
+    file: "controllers/replicaset.ts",
+    find: "replicas: active.length + unseen,",
+    replace: "replicas: set.spec?.replicas ?? 1,",
+  },
+  {
+    name: "surge forgets Pods that are still to be deleted",
+    file: "controllers/deployment-scale.ts",
+    find: "=> Math.max(size(set), set.status?.replicas ?? 0);",
+    replace: "=> size(set);",
+  },
+  {
+    name: "new Pods count as available at once",
+    file: "controllers/deployment-scale.ts",
+    find: "const newUnavailable = size(next) - keeps(next);",
+    replace: "const newUnavailable = 0;",
+  },
+  {
+    name: "a Job acts on a copy older than its own write",
+    file: "controllers/job.ts",
+    find: "if (asked.writes.behind(key, job)) return done;",
+    replace: "",
+  },
+  {
+    name: "a key that changes while it is worked on is forgotten",
+    file: "machinery/loop/work-queue.ts",
+    find: "dirty.delete(key);\n    add(key, cause);",
+    replace: "dirty.delete(key);",
+  },
+  {
+    name: "a scheduled Pod takes no room until it is seen",
+    file: "scheduler/attempt.ts",
+    find: "snapshot.assume(info, node.name);",
+    replace: "",
+  },
+  {
+    name: "a StatefulSet does not wait for its Pods to end",
+    file: "controllers/statefulset.ts",
+    find: "{ preconditions: { uid } }",
+    replace: "{ preconditions: { uid }, gracePeriodSeconds: 0 }",
+  },
+  {
+    name: "an endpoint that gets ready is overlooked",
+    file: "controllers/endpointslice.ts",
+    find: 'if (type === "updated" && old && !matters(old, pod)) return [];',
+    replace: 'if (type === "updated") return [];',
+  },
+  {
+    name: "the garbage collector trusts its cache about owners",
+    file: "controllers/garbage-collector.ts",
+    find: "if (graph.sawGo(reference.uid)) return undefined;",
+    replace: "if (!graph.node(reference.uid)?.place) return undefined;",
+  },
+  {
+    name: "caches begin with a list of any age",
+    file: "machinery/client/list-watch.ts",
+    find: "query: { ...query, ...limit, ...(more",
+    replace: 'query: { ...query, resourceVersion: "0", ...limit, ...(more',
+  },
+  {
+    name: "a leader writes without looking at its lease",
+    file: "machinery/loop/leader-election.ts",
+    find: "signal.throwIfAborted();\n        await check();\n        signal.throwIfAborted();",
+    replace: "",
+  },
+];
