@@ -168,10 +168,10 @@ describe("a Job", () => {
   it("goes with its Pods some time after it finished", async () => {
     await start();
     cluster.nodes.ends = () => "Succeeded";
-    await createJob({ ttlSecondsAfterFinished: 1 });
+    await createJob({ ttlSecondsAfterFinished: 3 });
     await cluster.settled();
     expect(await cluster.list("jobs")).toHaveLength(1);
-    await eventually(async () => expect(await cluster.list("jobs")).toEqual([]), 5_000);
+    await eventually(async () => expect(await cluster.list("jobs")).toEqual([]), 15_000);
     await cluster.settled();
     expect(await cluster.list("pods")).toEqual([]);
   });

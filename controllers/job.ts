@@ -6,13 +6,13 @@
  * are made and let go: job-scale.ts. Finished Jobs go by their TTL: ttl-after-finished.ts.
  * https://kubernetes.io/docs/concepts/workloads/controllers/job/
  */
-import { type Change, type Lister, splitKey } from "../machinery/client/informer.ts";
+import { type Change, type Lister, type ObjectKey, splitKey } from "../machinery/client/informer.ts";
 import { again, type Controller, defineController, done, type Outcome } from "../machinery/loop/controller.ts";
 import { createExpectations, OVERDUE_MS } from "../machinery/loop/expectations.ts";
 import { createOwnWrites } from "../machinery/loop/own-writes.ts";
 import { findCondition, isTrue } from "../machinery/objects/conditions.ts";
 import type { Job, Pod } from "../machinery/objects/kinds.ts";
-import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
+import { controllerOf } from "../machinery/objects/owners.ts";
 import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim } from "./claim.ts";
@@ -32,6 +32,7 @@ export function jobController(): Controller {
   const expectations = createExpectations();
   const creations = createPodCreations(expectations);
   const asked: Asked = { expectations, creations, writes: createOwnWrites(), released: new Set() };
+  const seen: Seen = { orphans: new Map(), owners: new Map() };
   return defineController({
     name: "job-controller",
     workers: 5,
@@ -41,12 +42,12 @@ export function jobController(): Controller {
         if (type === "deleted") creations.forget(key);
         return [key];
       },
-      pods: (change, listers) => keysOf(change, listers["jobs"] as unknown as Lister<Job>, asked),
+      pods: (change, listers) => keysOf(change, listers["jobs"] as unknown as Lister<Job>, asked, seen),
     },
 
     async reconcile(key, context): Promise<Outcome> {
       const job = context.jobs.get(key);
-      await releaseOrphans(key, job, context, asked);
+      await releaseOrphans(key, job, context, asked, seen);
       if (!job) {
         asked.writes.forget(key);
         return done;
@@ -58,7 +59,7 @@ export function jobController(): Controller {
       // what is known of the cache must not be younger than the Pods that are looked at
       const released = new Set(asked.released);
       const settled = asked.expectations.satisfied(key, context.clock.monotonic());
-      const pods = await ownPods(job, context);
+      const pods = await ownPods(job, context, seen);
       if (isFinished(job) || job.metadata.deletionTimestamp) {
         await releaseAll(pods, context, asked);
         return done;
@@ -68,25 +69,50 @@ export function jobController(): Controller {
   });
 }
 
+/** What is found among all Pods without looking at all of them. */
+interface Seen {
+  /** Pods that nobody controls, by namespace. */
+  readonly orphans: Map<string, Set<ObjectKey>>;
+  /** The uids by which Pods know the Job of a key: more than one where a Job was made anew. */
+  readonly owners: Map<ObjectKey, Set<string>>;
+}
+
 /** The Job that a Pod's change concerns; what it shows closes expectations. */
-function keysOf({ object: pod, type }: Change<Pod>, jobs: Lister<Job>, asked: Asked): string[] {
+function keysOf(
+  { key: podKey, object: pod, type }: Change<Pod>,
+  jobs: Lister<Job>,
+  asked: Asked,
+  seen: Seen,
+): string[] {
   const key = ownerKey(pod, "jobs");
-  const { name, uid, namespace, deletionTimestamp } = pod.metadata;
+  const owner = controllerOf(pod);
+  const { name, uid, namespace = "", deletionTimestamp } = pod.metadata;
+  if (type === "deleted" || owner) seen.orphans.get(namespace)?.delete(podKey);
+  else addTo(seen.orphans, namespace, podKey);
+  if (key && owner) addTo(seen.owners, key, owner.uid);
   if (type === "deleted" || !isTracked(pod)) asked.released.delete(uid);
   if (key) {
     if (type !== "updated") asked.creations.observed(key, name);
     if (type === "deleted" || deletionTimestamp) asked.expectations.deletionObserved(key, uid);
     return [key];
   }
-  if (type === "deleted" || controllerOf(pod)) return [];
+  if (type === "deleted" || owner) return [];
   return jobs
     .list(namespace)
     .filter(({ spec }) => matches(fromLabelSelector(spec?.selector), pod.metadata.labels))
     .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
 }
 
-async function ownPods(job: Job, { client, pods }: JobContext): Promise<Pod[]> {
-  const candidates = pods.list(job.metadata.namespace).filter((pod) => isControlledBy(pod, job) || !controllerOf(pod));
+function addTo(sets: Map<string, Set<string>>, key: string, value: string): void {
+  const set = sets.get(key);
+  if (set) set.add(value);
+  else sets.set(key, new Set([value]));
+}
+
+async function ownPods(job: Job, { client, pods }: JobContext, { orphans }: Seen): Promise<Pod[]> {
+  const { uid, namespace = "" } = job.metadata;
+  const free = [...(orphans.get(namespace) ?? [])].map((key) => pods.get(key)).filter((pod) => pod !== undefined);
+  const candidates = [...pods.ownedBy(uid), ...free];
   const selector = fromLabelSelector(job.spec?.selector);
   return claim({
     client,
@@ -144,15 +170,24 @@ async function run(
 }
 
 /** Pods of a Job that is gone are held by nobody, also where another has its name by now. */
-async function releaseOrphans(key: string, job: Job | undefined, context: JobContext, asked: Asked): Promise<void> {
-  const { namespace = "", name = "" } = splitKey(key);
-  const held = context.pods
-    .list(namespace)
-    .filter((pod) => isTracked(pod) && ownerKey(pod, "jobs") === key && controllerOf(pod)?.uid !== job?.metadata.uid);
-  if (held.length === 0) return;
-  const live = await context.client.find("jobs", { namespace, name });
-  const orphans = held.filter((pod) => controllerOf(pod)?.uid !== live?.metadata.uid);
-  await releaseAll(orphans, context, asked);
+async function releaseOrphans(
+  key: string,
+  job: Job | undefined,
+  context: JobContext,
+  asked: Asked,
+  { owners }: Seen,
+): Promise<void> {
+  for (const uid of [...(owners.get(key) ?? [])].filter((one) => one !== job?.metadata.uid)) {
+    const held = context.pods.ownedBy(uid).filter(isTracked);
+    if (held.length > 0) {
+      const { namespace, name } = splitKey(key);
+      const live = await context.client.find("jobs", { namespace, name });
+      if (live?.metadata.uid === uid) continue;
+      await releaseAll(held, context, asked);
+    }
+    owners.get(key)?.delete(uid);
+  }
+  if (owners.get(key)?.size === 0) owners.delete(key);
 }
 
 /** Events for what the status newly says. */
