@@ -37,6 +37,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     async () => (await import("./commands/run.ts")).runCommand,
   ),
   get: entry("basic", "Display one or many resources", async () => (await import("./commands/get.ts")).get),
+  edit: entry("basic", "Edit a resource on the server", async () => (await import("./commands/edit.ts")).editCommand),
   delete: entry(
     "basic",
     "Delete resources by file names, stdin, resources and names, or by resources and label selector",
