@@ -6,14 +6,7 @@
  * Addresses of Services are never given. Where there are two ranges, a node gets a block of each.
  */
 import type { Lister } from "../machinery/client/informer.ts";
-import {
-  type Controller,
-  defineController,
-  done,
-  enqueueSelf,
-  type Outcome,
-  type Services,
-} from "../machinery/loop/controller.ts";
+import { type Controller, defineController, done, type Outcome, type Services } from "../machinery/loop/controller.ts";
 import type { Node } from "../machinery/objects/kinds.ts";
 import { type AddressBlocks, createAddressBlocks } from "./address-blocks.ts";
 
@@ -28,6 +21,8 @@ export function nodeIpamController({ clusterCidr, nodeBits }: NodeIpamOptions): 
   const ranges = rangesOf(clusterCidr, nodeBits);
   /** Node uid ► the blocks it was given. */
   const given = new Map<string, readonly string[]>();
+  /** Nodes for which nothing was left: they are looked at again when something comes back. */
+  const waiting = new Set<string>();
   const hold = (owner: string, blocks: readonly string[]) => {
     for (const range of ranges) range.hold(owner, blocks);
   };
@@ -37,24 +32,35 @@ export function nodeIpamController({ clusterCidr, nodeBits }: NodeIpamOptions): 
       nodes: (change) => {
         const { uid } = change.object.metadata;
         if (change.old && change.old.metadata.uid !== uid) forget(change.old.metadata.uid, given, hold);
-        if (change.type === "deleted") forget(uid, given, hold);
-        else if (blocksHeld(change.object).length > 0) hold(uid, blocksHeld(change.object));
-        return enqueueSelf(change);
+        if (change.type === "deleted") {
+          forget(uid, given, hold);
+          waiting.delete(change.key);
+          return [...waiting];
+        }
+        const blocks = blocksHeld(change.object);
+        if (blocks.length > 0) hold(uid, blocks);
+        return blocks.length > 0 ? [] : [change.key];
       },
       servicecidrs: ({ type, key, object }) => {
         hold(`services/${key}`, type === "deleted" ? [] : (object.spec?.cidrs ?? []));
-        return [];
+        return type === "deleted" ? [...waiting] : [];
       },
     },
 
-    async reconcile(name, { nodes, client, events }: { readonly nodes: Lister<Node> } & Services): Promise<Outcome> {
+    async reconcile(
+      name,
+      { nodes, client, events, log }: { readonly nodes: Lister<Node> } & Services,
+    ): Promise<Outcome> {
       const node = nodes.get(name);
+      waiting.delete(name);
       if (!node || blocksHeld(node).length > 0) return done;
       const { uid, resourceVersion } = node.metadata;
       const blocks = given.get(uid) ?? ranges.flatMap((range) => range.free() ?? []);
       if (blocks.length < ranges.length) {
+        waiting.add(name);
         events.normal(node, "CIDRNotAvailable", `Node ${name} status is now: CIDRNotAvailable`);
-        throw new Error(`no Pod addresses are left for node ${name} in ${clusterCidr}`);
+        log.warn("no Pod addresses are left for a node", { object: name, range: clusterCidr });
+        return done;
       }
       given.set(uid, blocks);
       hold(uid, blocks);

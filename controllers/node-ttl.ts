@@ -26,11 +26,11 @@ export function nodeTtlController(): Controller {
   return defineController({
     name: "ttl-controller",
     watches: {
-      nodes: ({ type, key }: Change<Node>) => {
+      nodes: ({ type, key, object }: Change<Node>) => {
         if (type === "deleted") names.delete(key);
         else names.add(key);
         step = nextStep(step, names.size);
-        return type === "deleted" ? [] : [key];
+        return type === "deleted" || object.metadata.annotations?.[ANNOTATION] === String(secondsOf(step)) ? [] : [key];
       },
     },
 
