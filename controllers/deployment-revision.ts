@@ -25,6 +25,8 @@ const OWN_ANNOTATIONS: ReadonlySet<string> = new Set([
   "deprecated.deployment.rollback.to",
 ]);
 
+export const isOwnAnnotation = (name: string): boolean => OWN_ANNOTATIONS.has(name);
+
 const HISTORY_CHARS = 2000;
 
 /** The ReplicaSet that runs the Deployment's present template; the oldest, where there are several. */

@@ -149,6 +149,34 @@ describe("a Deployment", () => {
     });
   });
 
+  it.each([
+    ["0", "a:1", 'Normal DeploymentRollback Rolled back deployment "web" to revision 1'],
+    ["1", "a:1", 'Normal DeploymentRollback Rolled back deployment "web" to revision 1'],
+    [
+      "2",
+      "a:2",
+      'Warning DeploymentRollbackTemplateUnchanged The rollback revision contains the same template as current deployment "web"',
+    ],
+    ["7", "a:2", "Warning DeploymentRollbackRevisionNotFound Unable to find the revision to rollback to."],
+  ])("does once what an older client's annotation asks for: rollback to %s", async (asked, image, event) => {
+    await cluster.create("deployments", { ...web("a:1"), metadata: { ...ref, annotations: { note: "first" } } });
+    await cluster.settled();
+    const template = { spec: { containers: [{ name: "c", image: "a:2" }] } };
+    await cluster.client.patch("deployments", ref, {
+      metadata: { annotations: { note: "second" } },
+      spec: { template },
+    });
+    await cluster.settled();
+    const annotations = { "deprecated.deployment.rollback.to": asked };
+    await cluster.client.patch("deployments", ref, { metadata: { annotations } });
+    await cluster.settled();
+    const { metadata, spec } = await deployment();
+    expect(spec?.template.spec?.containers[0]?.image).toBe(image);
+    expect(metadata.annotations).not.toHaveProperty(Object.keys(annotations));
+    expect(metadata.annotations).toMatchObject({ note: image === "a:1" ? "first" : "second" });
+    await expect.poll(() => cluster.events("web")).toContain(event);
+  });
+
   it("recreates: no new Pod before the last old one is gone", async () => {
     await cluster.create("deployments", web("a:1", { strategy: { type: "Recreate" } }));
     await cluster.settled();

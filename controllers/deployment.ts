@@ -3,11 +3,11 @@
  *
  * There is never a Pod beyond maxSurge nor, by its own doing, one available too few. It makes and
  * sizes ReplicaSets only; Pods are theirs (replicaset.ts). Every step is decided from what is there,
- * so it may stop anywhere and go on later; what it wrote itself must show first (set-writes.ts). The decisions are pure: deployment-revision.ts (which set),
- * deployment-scale.ts (how large), deployment-status.ts (what to report).
+ * so it may stop anywhere and go on later; what it wrote itself must show first (set-writes.ts). The decisions are pure:
+ * deployment-revision.ts (which set), -scale.ts (how large), -status.ts (what to report), -rollback.ts.
  * https://kubernetes.io/docs/concepts/workloads/controllers/deployment/
  */
-import { type Change, keyOf, type Lister } from "../machinery/client/informer.ts";
+import { keyOf, type Lister } from "../machinery/client/informer.ts";
 import {
   again,
   type Controller,
@@ -19,7 +19,7 @@ import {
 import { findCondition } from "../machinery/objects/conditions.ts";
 import type { Deployment, Pod, ReplicaSet } from "../machinery/objects/kinds.ts";
 import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
-import { fromLabelSelector, isEverything, matches } from "../machinery/objects/selectors.ts";
+import { fromLabelSelector, isEverything } from "../machinery/objects/selectors.ts";
 import { isAlreadyExists, isNotFound } from "../machinery/objects/status.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import { sameJson } from "./canonical-json.ts";
@@ -34,6 +34,7 @@ import {
   surplusSets,
   templateText,
 } from "./deployment-revision.ts";
+import { rollbackOf } from "./deployment-rollback.ts";
 import {
   isRecreate,
   isScaling,
@@ -56,6 +57,7 @@ import {
   setCondition,
   timeToDeadline,
 } from "./deployment-status.ts";
+import { ownersOfSet, recreatesWaitingFor } from "./deployment-watches.ts";
 import { isTerminal } from "./pod-state.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 import { createSetWrites, type SetWrites } from "./set-writes.ts";
@@ -110,6 +112,7 @@ async function step(deployment: Deployment, context: Context): Promise<Outcome> 
 
   await notePause(rollout, context);
   await syncNewSet(rollout, context);
+  if (await rollBack(rollout, context)) return done;
   if (deployment.spec?.paused || isScaling(deployment, allSets(rollout))) {
     await resize(rollout, rescale(deployment, rollout.next, rollout.old), context);
     if (deployment.spec?.paused) await cleanUp(rollout, context);
@@ -130,34 +133,6 @@ function writeSet(
 }
 
 const allSets = ({ next, old }: Rollout): readonly ReplicaSet[] => (next ? [...old, next] : old);
-
-/** A set's owner; an orphan may be adopted by any Deployment that selects it. */
-function ownersOfSet(
-  { object: set, old, type }: Change<ReplicaSet>,
-  listers: Readonly<Record<string, unknown>>,
-): string[] {
-  const owners = [set, old].flatMap((one) => {
-    const owner = one && controllerOf(one);
-    return owner?.kind === "Deployment" ? [`${one?.metadata.namespace}/${owner.name}`] : [];
-  });
-  if (owners.length > 0 || type === "deleted" || controllerOf(set)) return [...new Set(owners)];
-  return (listers["deployments"] as Lister<Deployment>)
-    .list(set.metadata.namespace)
-    .filter(({ spec }) => matches(fromLabelSelector(spec?.selector), set.metadata.labels))
-    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
-}
-
-/** Recreate waits until the last old Pod is gone. */
-function recreatesWaitingFor({ object: pod, type }: Change<Pod>, listers: Readonly<Record<string, unknown>>): string[] {
-  if (type === "added" || (type === "updated" && !isTerminal(pod))) return [];
-  const owner = controllerOf(pod);
-  if (owner?.kind !== "ReplicaSet") return [];
-  const namespace = pod.metadata.namespace;
-  const set = (listers["replicasets"] as Lister<ReplicaSet>).get(`${namespace}/${owner.name}`);
-  const key = `${namespace}/${(set && controllerOf(set))?.name}`;
-  const deployment = (listers["deployments"] as Lister<Deployment>).get(key);
-  return deployment && isRecreate(deployment) ? [key] : [];
-}
 
 async function selectsAll(deployment: Deployment, { client, events }: Context): Promise<Outcome> {
   events.warning(
@@ -245,6 +220,16 @@ async function setRevision(rollout: Rollout, revision: string, { client }: Conte
   const { namespace, name, resourceVersion } = metadata;
   const patch = { metadata: { resourceVersion, annotations: { [REVISION]: revision } } };
   rollout.deployment = await client.patch("deployments", { namespace, name }, patch);
+}
+
+/** True where a rollback was asked for; the change of the Deployment brings it again. */
+async function rollBack(rollout: Rollout, { client, events }: Context): Promise<boolean> {
+  if (rollout.deployment.spec?.paused) return false;
+  const rollback = rollbackOf(rollout.deployment, allSets(rollout));
+  if (!rollback) return false;
+  await client.update("deployments", rollback.deployment);
+  events[rollback.level](rollout.deployment, rollback.reason, rollback.message);
+  return true;
 }
 
 async function roll(rollout: Rollout, context: Context): Promise<void> {
