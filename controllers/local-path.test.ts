@@ -116,21 +116,23 @@ describe("a local volume", () => {
   it.each(refusals)("is not made %s", async (_name, more, spec, message) => {
     await createClass("own", more);
     await createClaim("data", { storageClassName: "own", ...spec });
-    await expect.poll(() => failures("data")).toEqual([`own": ${message}`]);
+    await expect.poll(() => failures("data"), { timeout: 10_000 }).toEqual([`own": ${message}`]);
     expect((await claim("data"))?.status?.phase).toBe("Pending");
   });
 
   it("is called for again where its node is gone", async () => {
     await createClaim("data", {}, "gone");
     expect((await claim("data"))?.metadata.annotations?.[SELECTED]).toBeUndefined();
-    await expect.poll(() => failures("data")).toEqual(['local-path": node "gone" not found']);
+    await expect.poll(() => failures("data"), { timeout: 10_000 }).toEqual(['local-path": node "gone" not found']);
   });
 });
 
 describe("a node that keeps no volumes", () => {
   it("gets one as soon as it does", async () => {
     await createClaim("data");
-    await expect.poll(() => failures("data")).toEqual([`local-path": node "${NODE}" keeps no volumes`]);
+    await expect
+      .poll(() => failures("data"), { timeout: 10_000 })
+      .toEqual([`local-path": node "${NODE}" keeps no volumes`]);
     await annotateNode({ [DIRECTORY]: "/volumes" });
     expect((await volumeOf("data"))?.status?.phase).toBe("Bound");
   });
@@ -164,7 +166,7 @@ describe("the end of a local volume", () => {
     await annotateNode({ [removalKey(volume)]: "failed: EBUSY" });
     await cluster.settled();
     expect((await left())[0]?.status).toMatchObject({ phase: "Failed", message: "EBUSY" });
-    await expect.poll(() => cluster.events(volume)).toEqual(["Warning VolumeFailedDelete EBUSY"]);
+    await expect.poll(() => cluster.events(volume), { timeout: 10_000 }).toEqual(["Warning VolumeFailedDelete EBUSY"]);
     await annotateNode({ [removalKey(volume)]: "done" });
     await cluster.settled();
     expect(await left()).toEqual([]);

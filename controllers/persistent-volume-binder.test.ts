@@ -174,7 +174,7 @@ describe("a claim of a class", () => {
       "volume.beta.kubernetes.io/storage-provisioner": "example.com/disks",
     });
     await expect
-      .poll(async () => (await cluster.events("data")).at(-1))
+      .poll(async () => (await cluster.events("data")).at(-1), { timeout: 10_000 })
       .toMatch(
         /^Normal ExternalProvisioning Waiting for a volume to be created either by the external provisioner 'example.com\/disks'/,
       );
@@ -229,7 +229,7 @@ describe("a volume whose claim is gone", () => {
     await cluster.settled();
     expect(await claim("data")).toBeUndefined();
     expect(await phase("v")).toBe(expected);
-    await expect.poll(() => cluster.events("v")).toEqual(event ? [event] : []);
+    await expect.poll(() => cluster.events("v"), { timeout: 10_000 }).toEqual(event ? [event] : []);
     await cluster.create("persistentvolumeclaims", claimDraft("data"));
     expect(await boundTo("data")).toBe("Pending");
   });

@@ -87,6 +87,13 @@ describe("claims that wait for their Pod", () => {
       ["a"],
     ],
     [
+      "take nothing else where what is kept for them cannot be reached",
+      [claim("d")],
+      [volume("v", { ...onHost("c"), claimRef: { namespace: "default", name: "d" } }), volume("w", onHost("a"))],
+      late(),
+      NONE,
+    ],
+    [
       "need a volume each",
       [claim("d"), claim("e")],
       [volume("v", onHost("a")), volume("w", onHost("b"))],

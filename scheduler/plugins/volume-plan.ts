@@ -88,7 +88,8 @@ function freeVolumes(claim: PersistentVolumeClaim, { listers }: Pick<Cluster, "l
   for (const volume of listers.persistentvolumes.list()) {
     if (volume.spec?.claimRef ? !isKeptFor(volume, claim) : classOf(volume) !== className) continue;
     if ((promises.claimOf(volume.metadata.name) ?? key) !== key) continue;
-    const host = hostOf(volume);
+    // one that is kept for the claim is seen from every node: where it cannot be reached, no other may take its place
+    const host = volume.spec?.claimRef ? undefined : hostOf(volume);
     const list = host === undefined ? anywhere : (onHost.get(host) ?? []);
     if (host !== undefined) onHost.set(host, list);
     list.push(volume);

@@ -64,7 +64,9 @@ const volumeOf = async (name: string) =>
   (await cluster.client.get("persistentvolumeclaims", { namespace: "default", name })).spec?.volumeName;
 const available = (count: number) =>
   expect
-    .poll(async () => (await cluster.client.list("persistentvolumes")).items.map(({ status }) => status?.phase))
+    .poll(async () => (await cluster.client.list("persistentvolumes")).items.map(({ status }) => status?.phase), {
+      timeout: 10_000,
+    })
     .toEqual(Array(count).fill("Available"));
 const nodeOf = (name: string) => expect.poll(() => cluster.nodeOf(name), { timeout: 10_000 });
 const writesTo = (resource: string) => (request: ClientRequest) =>

@@ -56,7 +56,12 @@ async function writeBinding({ claim, volume }: Binding, { info, handle, node }: 
     if (older(shown.metadata.resourceVersion, resourceVersion)) return false;
     if (!reaches(shown, node)) throw elsewhere(name, node);
     if (!shown.spec?.claimRef?.uid) throw new Error(`ClaimRef got reset for pv "${name}"`);
-    return isFullyBound(shownClaim(claim, handle));
+    const bound = shownClaim(claim, handle);
+    if (bound.spec?.volumeName && bound.spec.volumeName !== name)
+      throw new Error(
+        `PVC "${bound.metadata.name}" got bound to pv "${bound.spec.volumeName}" instead of pv "${name}"`,
+      );
+    return isFullyBound(bound);
   };
 }
 
