@@ -83,12 +83,20 @@ export function decide(pod: PodInfo, cluster: Cluster, profile: Profile, search:
   const found = findFitting(pod, candidates, filters, search, wanted, known);
   const common = { ...found, nodes, filters, ...(others && candidates.length < nodes ? { others } : {}) };
   if (found.fitting.length === 0) {
-    const refusedBy = new Set(limiting);
-    for (const refusal of new Set(found.refusals)) if (refusal) refusedBy.add(refusal.plugin);
-    return { ...common, scores: [], refusedBy };
+    return { ...common, scores: [], refusedBy: pluginsOf(found.refusals, limiting) };
   }
   const scores = scoresOf(pod, cluster, found.fitting, profile.scoring, known);
   return { ...common, node: pick(found.fitting, scores, search), scores, refusedBy: nothing.refusedBy };
+}
+
+function pluginsOf(refusals: readonly (Refusal | undefined)[], others: readonly string[]): ReadonlySet<string> {
+  const plugins = new Set(others);
+  let last: Refusal | undefined;
+  for (const refusal of refusals) {
+    if (refusal && refusal !== last) plugins.add(refusal.plugin);
+    last = refusal;
+  }
+  return plugins;
 }
 
 function candidatesOf(cluster: Cluster, only: ReadonlySet<string> | undefined, one: string | undefined) {

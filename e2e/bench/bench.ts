@@ -20,6 +20,7 @@ import { idle } from "./idle.ts";
 import { memory } from "./memory.ts";
 import { podStart } from "./pod-start.ts";
 import { type Section, table } from "./report.ts";
+import { schedulerMeasurements } from "./scheduler.ts";
 import { storeCommits } from "./store.ts";
 import { upTimes } from "./up.ts";
 import { watchers } from "./watchers.ts";
@@ -57,6 +58,7 @@ const measurements: readonly Measurement[] = [
   cachedObjects,
   histories,
   fuzz,
+  ...schedulerMeasurements,
   idle,
 ];
 const names = measurements.map(({ name }) => name);

@@ -207,7 +207,7 @@ export const WORKLOADS: readonly Workload[] = [
     measured: 5_000,
     floor: 570,
     preempts: true,
-    placedPod: (n) => podNamed(`${PLACED}${n}`, {}, "900m"),
+    placedPod: (n) => podNamed(`${PLACED}${n}`, { terminationGracePeriodSeconds: 0 }, "900m"),
     measuredPod: (n) => podNamed(`${MEASURED}${n}`, { priorityClassName: HIGH }, "3000m"),
   },
   { ...plain, name: "unschedulable", nodes: 5_000, placed: 0, stuck: 20_000, measured: 10_000, floor: 590 },

@@ -77,7 +77,9 @@ interface Searched {
 function search(failed: FailedAttempt, args: PreemptionArgs, handle: Handle, known: SacrificeMemo): Searched {
   const { pod, cluster, decision, filters } = failed;
   const { minCandidateNodesPercentage: share = 10, minCandidateNodesAbsolute: absolute = 100 } = args;
-  const potential = decision.asked.filter((_, n) => decision.refusals[n]?.final === false);
+  const potential: NodeInfo[] = [];
+  for (let n = 0; n < decision.asked.length; n++)
+    if (decision.refusals[n]?.final === false) potential.push(decision.asked[n] as NodeInfo);
   const wanted = Math.min(Math.max(Math.floor((potential.length * share) / 100), absolute), potential.length);
   const asked: NodeInfo[] = [];
   const refusals: (Refusal | undefined)[] = [];

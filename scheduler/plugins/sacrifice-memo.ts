@@ -19,19 +19,20 @@ export interface SacrificeMemo {
 /** For the class of Pods that came last. */
 export function createSacrificeMemo(): SacrificeMemo {
   let lastClass = "";
-  let known = new Map<string, { readonly generation: number; readonly result: Sacrifice | Refused }>();
+  let known: { readonly generation: number; readonly result: Sacrifice | Refused }[] = [];
   return {
     of(pod, filters) {
       if (!filters.every(({ filter }) => filter.local)) return sacrificeOn;
       const id = `${pod.priority} ${asksOf(pod)}`;
-      if (id !== lastClass) known = new Map();
+      if (id !== lastClass) known = [];
       lastClass = id;
       return (node, run) => {
         if (run.budgets.length > 0 || run.nominations.on(node.name).length > 0) return sacrificeOn(node, run);
-        const kept = known.get(node.name);
-        if (kept?.generation === node.generation) return kept.result;
+        const { slot, generation } = node;
+        const kept = known[slot];
+        if (kept?.generation === generation) return kept.result;
         const result = sacrificeOn(node, run);
-        known.set(node.name, { generation: node.generation, result });
+        known[slot] = { generation, result };
         return result;
       };
     },

@@ -19,6 +19,8 @@ export interface Sacrifice {
   readonly victims: readonly PodInfo[];
   /** How many of them a disruption budget protects. */
   readonly violations: number;
+  /** Of their priorities, all made positive, so that more Pods are always more. */
+  readonly sum: number;
 }
 
 const NO_VICTIMS = refused("No preemption victims found for incoming pod");
@@ -46,7 +48,8 @@ export function sacrificeOn(node: NodeInfo, run: DryRun): Sacrifice | Refused {
     let violations = 0;
     for (const other of lower) if (protectedOnes.has(other) && !spared(other)) violations++;
     for (const other of lower) if (!protectedOnes.has(other)) spared(other);
-    return { node, victims: lower.filter((other) => gone.has(other)), violations };
+    const victims = lower.filter((other) => gone.has(other));
+    return { node, victims, violations, sum: victims.reduce((sum, { priority }) => sum + priority + OFFSET, 0) };
   } finally {
     for (const other of [...gone]) come(other);
   }
@@ -112,28 +115,21 @@ function violating(pods: readonly PodInfo[], budgets: readonly PodDisruptionBudg
 /** Where it does least harm; of equals the first. */
 export function leastHarm(candidates: readonly Sacrifice[]): Sacrifice | undefined {
   let best = candidates[0];
-  for (const one of candidates.slice(1)) if (best && harmsLess(one, best)) best = one;
+  for (const one of candidates) if (best && harmsLess(one, best)) best = one;
   return best;
 }
 
 /** Fewer protected ones, a less important first, less priority in sum, fewer, and then those that began last. */
 function harmsLess(a: Sacrifice, b: Sacrifice): boolean {
-  for (const harm of HARMS) {
-    const [first, second] = [harm(a), harm(b)];
-    if (first !== second) return first < second;
-  }
+  if (a.violations !== b.violations) return a.violations < b.violations;
+  const [first, second] = [a.victims[0]?.priority ?? 0, b.victims[0]?.priority ?? 0];
+  if (first !== second) return first < second;
+  if (a.sum !== b.sum) return a.sum < b.sum;
+  if (a.victims.length !== b.victims.length) return a.victims.length < b.victims.length;
   return earliestStart(a) > earliestStart(b);
 }
 
-/** Makes all priorities positive, so that more Pods are always more. */
 const OFFSET = 2 ** 31;
-
-const HARMS: readonly ((sacrifice: Sacrifice) => number)[] = [
-  ({ violations }) => violations,
-  ({ victims }) => victims[0]?.priority ?? 0,
-  ({ victims }) => victims.reduce((sum, { priority }) => sum + priority + OFFSET, 0),
-  ({ victims }) => victims.length,
-];
 
 /** Among the most important victims. */
 function earliestStart({ victims }: Sacrifice): string {
