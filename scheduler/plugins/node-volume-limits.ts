@@ -16,20 +16,26 @@ const TOO_MANY = refused("node(s) exceed max volume count");
 
 /** One volume, however it is named ► its driver. */
 type Volumes = ReadonlyMap<string, string>;
+const NO_VOLUMES: Volumes = new Map();
 
 export const nodeVolumeLimits: Plugin = {
   name: "NodeVolumeLimits",
   hints: ["csinodes", "volumeattachments", "persistentvolumeclaims", "pod-gone"],
-  preFilter({ pod }, cluster) {
-    const wanted = csiVolumes(pod, cluster);
+  preFilter({ pod, claims }, cluster) {
+    const wanted = claims.length > 0 ? csiVolumes(pod, cluster) : NO_VOLUMES;
     if (wanted.size === 0) return undefined;
     let attached: ReadonlyMap<string, Volumes> | undefined;
     return {
       check(node) {
         const limits = limitsOf(node.name, cluster);
-        if (![...wanted.values()].some((driver) => limits.has(driver))) return undefined;
+        const strictest = Math.min(
+          ...[...wanted.values()].map((driver) => limits.get(driver) ?? Number.POSITIVE_INFINITY),
+        );
+        if (strictest === Number.POSITIVE_INFINITY) return undefined;
         attached ??= attachedVolumes(cluster);
-        return fits(wanted, volumesOn(node, attached.get(node.name), cluster), limits) ? undefined : TOO_MANY;
+        const here = attached.get(node.name) ?? NO_VOLUMES;
+        if (wanted.size + here.size + claimsOn(node) <= strictest) return undefined;
+        return fits(wanted, volumesOn(node, here, cluster), limits) ? undefined : TOO_MANY;
       },
     };
   },
@@ -60,7 +66,14 @@ function limitsOf(node: string, { listers }: Cluster): ReadonlyMap<string, numbe
   return limits;
 }
 
-function volumesOn({ pods }: NodeInfo, attached: Volumes | undefined, cluster: Cluster): Volumes {
+/** There cannot be more volumes than that. */
+function claimsOn({ pods }: NodeInfo): number {
+  let count = 0;
+  for (const { claims } of pods.values()) count += claims.length;
+  return count;
+}
+
+function volumesOn({ pods }: NodeInfo, attached: Volumes, cluster: Cluster): Volumes {
   const found = new Map(attached);
   for (const { pod, claims } of pods.values())
     if (claims.length > 0) for (const [volume, driver] of csiVolumes(pod, cluster)) found.set(volume, driver);

@@ -78,9 +78,9 @@ export const volumeBinding: PluginFactory = (args, handle): Plugin => {
 const isRefused = (found: PodVolumes | Refused): found is Refused => "reasons" in found;
 
 /** Undefined where the Pod has no claims. */
-function volumesOf({ pod }: PodInfo, cluster: Cluster): PodVolumes | Refused | undefined {
+function volumesOf({ pod, claims: named }: PodInfo, cluster: Cluster): PodVolumes | Refused | undefined {
+  if (named.length === 0) return undefined;
   const claims = claimsOf(pod, cluster);
-  if (claims.length === 0) return undefined;
   const waiting = new Set<PersistentVolumeClaim>();
   let unbound = 0;
   for (const one of claims) {

@@ -33,7 +33,8 @@ export const volumeRestrictions: Plugin = {
   },
 };
 
-function exclusiveClaims({ pod }: PodInfo, cluster: Cluster): NodeFilter | undefined {
+function exclusiveClaims({ pod, claims: named }: PodInfo, cluster: Cluster): NodeFilter | undefined {
+  if (named.length === 0) return undefined;
   const exclusive = claimsOf(pod, cluster).filter(({ claim }) =>
     claim?.spec?.accessModes?.includes("ReadWriteOncePod"),
   );

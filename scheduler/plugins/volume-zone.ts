@@ -15,7 +15,8 @@ const LABELS = [
 export const volumeZone: Plugin = {
   name: "VolumeZone",
   hints: ["persistentvolumeclaims", "persistentvolumes", "storageclasses", "node-added", "node-labels"],
-  preFilter({ pod }, cluster) {
+  preFilter({ pod, claims: named }, cluster) {
+    if (named.length === 0) return undefined;
     const claims = claimsOf(pod, cluster);
     const wanted = boundVolumes(claims, cluster).flatMap((volume) =>
       LABELS.flatMap((names) => {
