@@ -9,13 +9,14 @@ import type { Services } from "../machinery/loop/controller.ts";
 import type { Expectations } from "../machinery/loop/expectations.ts";
 import type { OwnWrites } from "../machinery/loop/own-writes.ts";
 import type { Job, Pod } from "../machinery/objects/kinds.ts";
-import { isNotFound } from "../machinery/objects/status.ts";
+import { isConflict, isNotFound } from "../machinery/objects/status.ts";
 import { type Ending, isSuspended, wantedActive } from "./job-ending.ts";
 import { isIndexed, missingIndexes, superfluous } from "./job-indexes.ts";
 import {
   backoffLeft,
   backoffOfIndex,
   draftPod,
+  endOf,
   isFailed,
   isSucceeded,
   isTracked,
@@ -27,6 +28,7 @@ import { hasLimitPerIndex } from "./job-policies.ts";
 import type { Tally } from "./job-tally.ts";
 import type { PodCreations } from "./pod-creations.ts";
 import { podsToDelete } from "./pod-deletion-order.ts";
+import { isTerminal } from "./pod-state.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 
 export type JobContext = { readonly jobs: Lister<Job>; readonly pods: Lister<Pod> } & Services;
@@ -38,6 +40,8 @@ export interface Asked {
   readonly writes: OwnWrites;
   /** Pods that lost their finalizer, by uid, until the cache shows it. */
   readonly released: Set<string>;
+  /** When Pods failed that leave nothing behind, for they were deleted: by the Job's key, and by uid. */
+  readonly vanished: Map<string, Map<string, number>>;
 }
 
 export interface Scaled {
@@ -94,10 +98,10 @@ async function create(
   counts: Tally,
   count: number,
   context: JobContext,
-  { creations }: Asked,
+  { creations, vanished }: Asked,
 ): Promise<Scaled> {
   const { clock, events } = context;
-  const { indexes, wait } = due(job, pods, counts, count, clock.now());
+  const { indexes, wait } = due(job, pods, counts, vanished.get(key) ?? new Map(), count, clock.now());
   if (indexes.length === 0) return { active: counts.active.length, removed: [], wait };
   const drafts = indexes.map((index) => ({
     prefix: podNamePrefix(job, index),
@@ -112,9 +116,19 @@ async function create(
 }
 
 /** Which indexes get a Pod now (undefined: one without index), and how long the next ones must wait. */
-function due(job: Job, pods: readonly Pod[], counts: Tally, count: number, now: number) {
-  const failed = pods.filter((pod) => isFailed(pod, job));
-  const pause = hasLimitPerIndex(job) ? 0 : backoffLeft(failed, pods.filter(isSucceeded), now);
+function due(
+  job: Job,
+  pods: readonly Pod[],
+  counts: Tally,
+  vanished: ReadonlyMap<string, number>,
+  count: number,
+  now: number,
+) {
+  // a Pod that was let go before it ended is no failure
+  const failed = pods.filter((pod) => isFailed(pod, job) && (isTerminal(pod) || isTracked(pod)));
+  const known = failed.filter(({ metadata }) => !vanished.has(metadata.uid));
+  const failures = [...known.map(endOf), ...vanished.values()];
+  const pause = hasLimitPerIndex(job) ? 0 : backoffLeft(failures, pods.filter(isSucceeded).map(endOf), now);
   if (pause > 0) return { indexes: [], wait: pause };
   if (!isIndexed(job)) return { indexes: Array<undefined>(count).fill(undefined), wait: undefined };
   const { active, terminating, completedIndexes, failedIndexes, kept } = counts;
@@ -145,11 +159,12 @@ async function remove(
   const error = await inBatches(chosen, async (pod) => {
     const { namespace, name, uid } = pod.metadata;
     try {
-      if (!counted) await release(pod, context, asked);
-      await client.delete("pods", { namespace, name }, { preconditions: { uid } });
+      if (counted) await client.delete("pods", { namespace, name }, { preconditions: { uid } });
+      else await dismiss(pod, context, asked);
       events.normal(job, "SuccessfulDelete", `Deleted pod: ${name}`);
     } catch (failure) {
       asked.expectations.deletionObserved(key, uid);
+      if (isConflict(failure)) throw failure;
       if (!isNotFound(failure)) {
         events.warning(job, "FailedDelete", `Error deleting: ${(failure as Error).message}`);
         throw failure;
@@ -160,22 +175,55 @@ async function remove(
   return { active: before - removed.length, removed, ...(error ? { error } : {}) };
 }
 
+/**
+ * Deletes a Pod that is to count neither way, and only as it was seen: one that has succeeded meanwhile
+ * must not be lost, for its work would be done again.
+ */
+async function dismiss(pod: Pod, context: JobContext, asked: Asked): Promise<void> {
+  const { namespace, name, uid } = pod.metadata;
+  const { resourceVersion } = (await release(pod, context, asked, pod.metadata.resourceVersion))?.metadata ?? {};
+  const preconditions = { uid, ...(resourceVersion ? { resourceVersion } : {}) };
+  try {
+    await context.client.delete("pods", { namespace, name }, { preconditions });
+  } catch (error) {
+    if (isConflict(error)) await holdAgain(pod, context, asked);
+    throw error;
+  }
+}
+
+/** It is not what was seen: unless it goes anyway, it counts again, and is judged anew. */
+async function holdAgain({ metadata }: Pod, { client }: JobContext, { released }: Asked): Promise<void> {
+  const { namespace, name, uid } = metadata;
+  const live = await client.find("pods", { namespace, name });
+  if (live?.metadata.uid !== uid || live.metadata.deletionTimestamp) return;
+  await client.patch("pods", { namespace, name }, { metadata: { uid, finalizers: [TRACKING] } }, { type: "strategic" });
+  released.delete(uid);
+}
+
 /** Takes the tracking finalizer off. */
 export async function releaseAll(pods: readonly Pod[], context: JobContext, asked: Asked): Promise<void> {
-  const error = await inBatches(pods.filter(isTracked), (pod) => release(pod, context, asked));
+  const error = await inBatches(pods.filter(isTracked), async (pod) => void (await release(pod, context, asked)));
   if (error) throw error;
 }
 
-async function release(pod: Pod, { client }: JobContext, { released }: Asked): Promise<void> {
+/** The Pod as it is without the finalizer; undefined where it is gone. With a version: only as it was then. */
+async function release(
+  pod: Pod,
+  { client }: JobContext,
+  { released }: Asked,
+  resourceVersion?: string,
+): Promise<Pod | undefined> {
   const { namespace, name, uid } = pod.metadata;
-  if (!isTracked(pod) || released.has(uid)) return;
+  if (!isTracked(pod) || released.has(uid)) return pod;
   released.add(uid);
   try {
-    const change = { uid, "$deleteFromPrimitiveList/finalizers": [TRACKING] };
-    await client.patch("pods", { namespace, name }, { metadata: change }, { type: "strategic" });
+    const seen = resourceVersion ? { uid, resourceVersion } : { uid };
+    const metadata = { ...seen, "$deleteFromPrimitiveList/finalizers": [TRACKING] };
+    return await client.patch("pods", { namespace, name }, { metadata }, { type: "strategic" });
   } catch (error) {
     released.delete(uid);
     if (!isNotFound(error)) throw error;
+    return undefined;
   }
 }
 
