@@ -4,6 +4,7 @@
  * A lost leadership abandons everything it knew and starts over as a candidate.
  * The loop is in scheduling-loop.ts, what fits and what is best in plugins/.
  */
+import { readFile } from "node:fs/promises";
 import type { Client } from "../machinery/client/client.ts";
 import { connect } from "../machinery/client/connect.ts";
 import { createInformers } from "../machinery/client/shared-informers.ts";
@@ -16,6 +17,7 @@ import { defineComponent } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import type { Metrics } from "../machinery/process/metrics.ts";
+import { type Configuration, readConfiguration } from "./configuration.ts";
 import { answerQuestions } from "./explain/answer-questions.ts";
 import { createExplain } from "./explain/explain.ts";
 import { createKeptAttempts } from "./explain/kept-attempts.ts";
@@ -39,6 +41,8 @@ export interface SchedulerOptions {
   readonly answers?: boolean;
   /** Where it counts what it does. */
   readonly metrics?: Metrics;
+  /** Profiles of a file, in place of the default one. */
+  readonly configuration?: Configuration;
 }
 
 export const SCHEDULER_USER = "system:kube-scheduler";
@@ -54,7 +58,7 @@ export async function runScheduler(options: SchedulerOptions): Promise<void> {
 }
 
 async function lead(
-  { clock, log, schedulerName = DEFAULT_SCHEDULER, mayBeAsked, answers }: SchedulerOptions,
+  { clock, log, schedulerName = DEFAULT_SCHEDULER, mayBeAsked, answers, configuration }: SchedulerOptions,
   { client, signal }: Leadership,
   metrics: SchedulerMetrics | undefined,
 ) {
@@ -62,8 +66,11 @@ async function lead(
   const events = createEvents({ client, clock, log, signal });
   const kept = createKeptAttempts();
   const explain = createExplain(kept);
-  const unasked = mayBeAsked?.(schedulerName, explain);
-  const answering = answers ? answerQuestions({ client, clock, log, signal, schedulerName, explain }) : undefined;
+  const names = configuration?.schedulerNames ?? [schedulerName];
+  const unasked = names.map((name) => mayBeAsked?.(name, explain));
+  const answering = answers
+    ? names.map((name) => answerQuestions({ client, clock, log, signal, schedulerName: name, explain }))
+    : [];
   const scheduling = runScheduling({
     client,
     informers,
@@ -72,14 +79,15 @@ async function lead(
     log,
     signal,
     metrics,
-    profiles: (handle) => [defaultProfile(handle, schedulerName)],
+    profiles: configuration?.profiles ?? ((handle) => [defaultProfile(handle, schedulerName)]),
+    backoffMs: configuration?.backoffMs,
     onAttempt: kept.note,
   });
   try {
     await scheduling;
-    await answering;
+    await Promise.all(answering);
   } finally {
-    unasked?.();
+    for (const takeBack of unasked) takeBack?.();
   }
 }
 
@@ -98,10 +106,17 @@ export const schedulerComponent = defineComponent({
       value: "NAME",
       help: "the spec.schedulerName that this scheduler answers to",
     },
+    config: {
+      type: "string",
+      value: "FILE",
+      help: "a KubeSchedulerConfiguration with profiles, plugins and their arguments, in place of --scheduler-name",
+    },
     "no-leader-elect": { type: "boolean", help: "start at once: nothing else schedules for this name" },
   },
   async run(flags, { clock, log, signal, home, ready }) {
     const kubeconfig = flags.kubeconfig ?? homePaths(home).kubeconfig("scheduler");
+    const configuration =
+      flags.config === undefined ? undefined : readConfiguration(await readFile(flags.config, "utf8"));
     const client = await connect({ kubeconfig, clock, log, signal });
     ready();
     const leadership = flags["no-leader-elect"] ? "none" : "renew";
@@ -113,6 +128,7 @@ export const schedulerComponent = defineComponent({
       leadership,
       schedulerName: flags["scheduler-name"],
       answers: true,
+      ...(configuration ? { configuration } : {}),
     });
     await client.transport.close();
   },

@@ -36,7 +36,7 @@ export interface SchedulingOptions {
   readonly signal: AbortSignal;
   /** The profiles of this scheduler, with plugins of their own. */
   readonly profiles: (handle: Handle) => readonly Profile[];
-  readonly backoffMs?: QueueRules["backoffMs"];
+  readonly backoffMs?: QueueRules["backoffMs"] | undefined;
   readonly metrics?: SchedulerMetrics | undefined;
   /** Hears of each decision; must not keep what it is given for long, or much of it. */
   readonly onAttempt?: ((attempt: Attempt) => void) | undefined;

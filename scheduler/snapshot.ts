@@ -18,6 +18,8 @@ export interface NodeInfo {
   readonly generation: number;
   /** A small number that no other node has while this one is there. */
   readonly slot: number;
+  /** A taint says that Pods had better not go there. */
+  readonly disliked: boolean;
   readonly allocatable: Resources;
   readonly requested: ReadonlyMap<string, number>;
   readonly scoredCpu: number;
@@ -123,6 +125,7 @@ export function createSnapshot(listers: Listers): Snapshot {
     if (moves) index.nodeLeft(info);
     if (zoneOf(info.node) !== zoneOf(node)) listed = undefined;
     info.node = node;
+    info.disliked = isDisliked(node);
     if (grows) info.allocatable = resourceList(node.status?.allocatable);
     info.images = imagesOf(node);
     for (const image of before.keys()) if (!info.images.has(image)) count(images, image, -1);
@@ -205,6 +208,7 @@ function emptyNode(node: Node, slot: number): MutableNodeInfo {
     node,
     generation: 0,
     slot,
+    disliked: isDisliked(node),
     allocatable: resourceList(node.status?.allocatable),
     requested: new Map(),
     scoredCpu: 0,
@@ -214,6 +218,9 @@ function emptyNode(node: Node, slot: number): MutableNodeInfo {
     images: imagesOf(node),
   };
 }
+
+const isDisliked = ({ spec }: Node): boolean =>
+  (spec?.taints ?? []).some(({ effect }) => effect === "PreferNoSchedule");
 
 function imagesOf({ status }: Node): Map<string, number> {
   const images = new Map<string, number>();

@@ -10,7 +10,7 @@ export const taintToleration: Plugin = {
   hints: [helping("node-added"), helping("node-taints")],
   preFilter: ({ pod }) => ({ local: true, check: ({ node }) => (toleratesNode(pod, node) ? undefined : UNTOLERATED) }),
   preScore({ pod }, _, fitting) {
-    if (!fitting.some(({ node }) => node.spec?.taints?.some(isSoft))) return undefined;
+    if (!fitting.some(({ disliked }) => disliked)) return undefined;
     return {
       local: true,
       score({ node }) {
