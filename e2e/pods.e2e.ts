@@ -1,5 +1,5 @@
 /** What Pods are promised, on real containers: samples, environment, volumes, probes, restarts, limits, ends. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -188,6 +188,22 @@ describe.skipIf(!canRunContainers)("pods", () => {
         "It works",
       ),
     );
+  });
+
+  test("samples: what a StatefulSet's Pods keep outlives them, and goes with the set", async () => {
+    await run("apply", "-f", join(samples, "notebook.yaml"));
+    await run("rollout", "status", "statefulset/notebook", "--timeout=60s");
+    await run("delete", "pod", "notebook-0", "--timeout=30s");
+    await run("rollout", "status", "statefulset/notebook", "--timeout=60s");
+    const notes = (name: string) => run("exec", name, "--", "cat", "/notes/log");
+    expect(await notes("notebook-0")).toBe("notebook-0 started\nnotebook-0 started\n");
+    expect(await notes("notebook-1")).toBe("notebook-1 started\n");
+    expect(readdirSync(cluster.paths.volumes).length).toBe(2);
+    await run("delete", "-f", join(samples, "notebook.yaml"), "--timeout=60s");
+    await eventually("the volumes to be gone", async () => {
+      expect((await run("get", "pv,pvc", "-o", "name")).trim()).toBe("");
+      expect(readdirSync(cluster.paths.volumes)).toEqual([]);
+    });
   });
 
   test("environment from values, fields, ConfigMaps and Secrets", async () => {
