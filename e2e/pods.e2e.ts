@@ -384,6 +384,15 @@ describe.skipIf(!canRunContainers)("pods", () => {
     );
   });
 
+  test("top tells what nodes and Pods use", async () => {
+    await ready(cluster, kubectl, "limited");
+    const node = (await get("limited")).spec?.nodeName ?? "";
+    expect(await run("top", "node", node, "--no-headers")).toMatch(/^\S+ +\d+m +\d+% +\d+Mi +\d+%/);
+    await eventually("figures of the Pod", async () => {
+      expect((await cluster.tryKubectl(kubectl, ["top", "pod", "limited"])).stdout).toMatch(/\nlimited +\d+m +\d+Mi/);
+    });
+  });
+
   test("describe tells a Pod's life", async () => {
     const described = await run("describe", "pod", "limited");
     for (const reason of ["Scheduled", "Pulled", "Created", "Started"])

@@ -115,7 +115,9 @@ function textOf({ name, type, help }: Family, samples: readonly Sample[]): strin
   return [
     `# HELP ${name} ${help}`,
     `# TYPE ${name} ${type}`,
-    ...samples.map(({ labels, value, at }) => `${name}${inBraces(labels)} ${value}${at === undefined ? "" : ` ${at}`}`),
+    ...samples.map(
+      ({ labels, value, at }) => `${name}${inBraces(labels)} ${value}${at === undefined ? "" : ` ${Math.round(at)}`}`,
+    ),
   ];
 }
 

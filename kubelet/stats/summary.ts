@@ -5,6 +5,7 @@
  * reading is kept of each container that runs. `?only_cpu_and_memory=true` leaves out what must be read from disks.
  */
 import { type Clock, wireTime } from "../../machinery/process/clock.ts";
+import { nanosToMs } from "../cri/messages.ts";
 import type { ContainerFigures, Figures, PodFigures, Usage } from "./figures.ts";
 import type { FileSystems } from "./file-systems.ts";
 
@@ -70,7 +71,7 @@ export function createSummary({ nodeName, clock, bootedAt, disks }: SummaryOptio
         startTime: wireTime(startedAt ?? Math.min(...containers.map((one) => one.startedAt))),
         containers: containers.map((one) => containerSummary(one, logs)),
         ...usage(pod.usage, sumOf(containers.map(({ id }) => known.get(id)))),
-        ...(network && !plain && { network: networkOf(network) }),
+        ...(network && !plain && { network: networkOf(network, clock.now()) }),
         ...(!plain && { "ephemeral-storage": ephemeral(containers, logs) }),
         ...(processes !== undefined && { process_stats: { process_count: processes } }),
       };
@@ -133,7 +134,8 @@ function usage(of: Usage, nanoCores: number | undefined) {
   };
 }
 
-function networkOf({ timestamp, defaultInterface, interfaces }: NonNullable<PodFigures["network"]>) {
+/** A runtime that does not say when it read them has read them now. */
+function networkOf({ timestamp, defaultInterface, interfaces }: NonNullable<PodFigures["network"]>, now: number) {
   const counters = (one: (typeof interfaces)[number]) => ({
     name: one.name,
     ...known({
@@ -144,7 +146,7 @@ function networkOf({ timestamp, defaultInterface, interfaces }: NonNullable<PodF
     }),
   });
   return {
-    time: wireTime(Number(BigInt(timestamp) / 1_000_000n)),
+    time: wireTime(nanosToMs(timestamp) ?? now),
     ...(defaultInterface && counters(defaultInterface)),
     interfaces: interfaces.map(counters),
   };
