@@ -275,3 +275,38 @@ describe("a Job whose restarts count", () => {
     );
   });
 });
+
+describe("the wait before the next Pod", () => {
+  it("also follows Pods that somebody deleted, and grows with them", async () => {
+    await start();
+    await createJob({ podReplacementPolicy: "TerminatingOrFailed" });
+    const deleteActive = async () => {
+      const active = (await pods()).find(({ metadata }) => !metadata.deletionTimestamp);
+      const { name = "" } = active?.metadata ?? {};
+      await cluster.client.delete("pods", { namespace: "default", name }, { gracePeriodSeconds: 0 });
+      await cluster.settled();
+    };
+    await deleteActive();
+    expect(await pods()).toEqual([]);
+    await pass(10_500);
+    expect(await status()).toMatchObject({ active: 1, failed: 1 });
+    await deleteActive();
+    await pass(18_000);
+    expect(await pods()).toEqual([]);
+    await pass(3_000);
+    expect(await status()).toMatchObject({ active: 1, failed: 2 });
+  });
+
+  it("does not follow Pods that were let go while the Job was suspended", async () => {
+    await start();
+    cluster.nodes.terminates = () => false;
+    await createJob({ parallelism: 3, completions: 3 });
+    await cluster.client.patch("jobs", ref, { spec: { suspend: true } });
+    await pass(1_000);
+    expect(await status()).toMatchObject({ terminating: 3 });
+    await cluster.client.patch("jobs", ref, { spec: { suspend: false } });
+    await pass(1_000);
+    expect(await status()).toMatchObject({ active: 3, terminating: 3, startTime: "2026-01-01T00:00:01Z" });
+    expect((await status())?.failed).toBeUndefined();
+  });
+});

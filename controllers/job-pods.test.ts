@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Job, Pod } from "../machinery/objects/kinds.ts";
 import { formatIndexes, missingIndexes, parseIndexes } from "./job-indexes.ts";
-import { backoffLeft } from "./job-pods.ts";
+import { backoffLeft, endOf } from "./job-pods.ts";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 
@@ -43,6 +43,6 @@ describe("the wait after failures", () => {
     ["is at most ten minutes", [1, 2, 3, 4, 5, 6, 7, 8, 9], [], 599_000],
     ["is over when it has passed", [11], [], 0],
   ])("%s", (_what, failures, successes, expected) => {
-    expect(backoffLeft(failures.map(ended), successes.map(ended), NOW)).toBe(expected);
+    expect(backoffLeft(failures.map(ended).map(endOf), successes.map(ended).map(endOf), NOW)).toBe(expected);
   });
 });

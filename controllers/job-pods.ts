@@ -110,9 +110,9 @@ const BACKOFF_MS = 10_000;
 const MAX_BACKOFF_MS = 600_000;
 
 /** Milliseconds to wait before the next Pod, after failures in a row that no success has interrupted. */
-export function backoffLeft(failedPods: readonly Pod[], succeededPods: readonly Pod[], now: number): number {
-  const lastSuccess = Math.max(Number.NEGATIVE_INFINITY, ...succeededPods.map(endOf));
-  const failures = failedPods.map(endOf).filter((at) => at > lastSuccess);
+export function backoffLeft(failed: readonly number[], succeeded: readonly number[], now: number): number {
+  const lastSuccess = succeeded.reduce((last, at) => Math.max(last, at), Number.NEGATIVE_INFINITY);
+  const failures = failed.filter((at) => at > lastSuccess);
   return failures.length === 0 ? 0 : waitAfter(failures.length, Math.max(...failures), now);
 }
 

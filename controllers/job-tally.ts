@@ -84,6 +84,8 @@ export interface Account {
   readonly completedIndexes: string | undefined;
   readonly failedIndexes: string | undefined;
   readonly release: readonly Pod[];
+  /** Those that count as failed from now on. */
+  readonly newlyFailed: readonly Pod[];
   /** Nothing is left that waits to be counted. */
   readonly settled: boolean;
 }
@@ -106,6 +108,7 @@ export function account(
   const failed = [...waiting.failed].filter((uid) => uids.has(uid));
   const done = parseIndexes(job.status?.completedIndexes, job.spec?.completions);
   const release: Pod[] = [];
+  const newlyFailed: Pod[] = [];
   let counted = 0;
   let full = false;
   for (const pod of held) {
@@ -126,8 +129,10 @@ export function account(
       if (index === undefined) succeeded.push(uid);
       else if (!done.has(index)) counted++;
       if (index !== undefined) done.add(index);
-    } else if ((isFailed(pod, job) || over?.type === "FailureTarget") && verdictOn(job, pod).action !== "Ignore")
+    } else if ((isFailed(pod, job) || over?.type === "FailureTarget") && verdictOn(job, pod).action !== "Ignore") {
       failed.push(uid);
+      newlyFailed.push(pod);
+    }
   }
   const moved = (before: ReadonlySet<string>, left: readonly string[]) =>
     [...before].filter((uid) => !left.includes(uid)).length;
@@ -141,6 +146,7 @@ export function account(
     completedIndexes: isIndexed(job) && done.size > 0 ? formatIndexes(done) : undefined,
     failedIndexes: counts.failedIndexes && formatIndexes(counts.failedIndexes),
     release,
+    newlyFailed,
     settled: !full && succeeded.length + failed.length === 0 && release.length === 0,
   };
 }

@@ -120,6 +120,7 @@ describe("a Job", () => {
     await cluster.settled();
     expect(await cluster.list("pods")).toEqual([]);
     expect((await job()).status?.failed).toBeUndefined();
+    expect((await job()).status?.startTime).toBeDefined();
     expect(await conditions()).toEqual(["Suspended JobSuspended"]);
     cluster.nodes.ends = () => "Succeeded";
     await cluster.client.patch("jobs", ref, { spec: { suspend: false } });

@@ -17,13 +17,13 @@ import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim } from "./claim.ts";
 import { endingOf, isFinished, timeToDeadline } from "./job-ending.ts";
-import { isTracked, TRACKING } from "./job-pods.ts";
+import { endOf, isTracked, TRACKING } from "./job-pods.ts";
 import { type Asked, type JobContext, releaseAll, scale } from "./job-scale.ts";
 import { statusOf } from "./job-status.ts";
 import { account, tally } from "./job-tally.ts";
 import { createPodCreations } from "./pod-creations.ts";
 import { ownerKey } from "./pod-from-template.ts";
-import { isActive } from "./pod-state.ts";
+import { isActive, isTerminal } from "./pod-state.ts";
 
 /** Who looks after a Job that names nobody. */
 const MANAGED_BY = "kubernetes.io/job-controller";
@@ -31,7 +31,7 @@ const MANAGED_BY = "kubernetes.io/job-controller";
 export function jobController(): Controller {
   const expectations = createExpectations();
   const creations = createPodCreations(expectations);
-  const asked: Asked = { expectations, creations, writes: createOwnWrites(), released: new Set() };
+  const asked: Asked = { expectations, creations, writes: createOwnWrites(), released: new Set(), vanished: new Map() };
   const seen: Seen = { orphans: new Map(), owners: new Map() };
   return defineController({
     name: "job-controller",
@@ -50,6 +50,7 @@ export function jobController(): Controller {
       await releaseOrphans(key, job, context, asked, seen);
       if (!job) {
         asked.writes.forget(key);
+        asked.vanished.delete(key);
         return done;
       }
       if (job.spec?.managedBy && job.spec.managedBy !== MANAGED_BY) return done;
@@ -160,6 +161,7 @@ async function run(
     const written = await client.updateStatus("jobs", { ...job, status });
     writes.wrote(key, written);
     announce(job, written, context);
+    remember(key, accounts.newlyFailed, asked);
   }
   await releaseAll(accounts.release, context, asked);
   if (scaled.error) throw scaled.error;
@@ -167,6 +169,17 @@ async function run(
   const unseen = expectations.satisfied(key, clock.monotonic()) ? undefined : OVERDUE_MS;
   const waits = [timeToDeadline(job, now), scaled.wait, unseen].filter((ms) => ms !== undefined && ms > 0);
   return waits.length > 0 ? again(Math.min(...(waits as number[]))) : done;
+}
+
+/** Most failures that a wait goes by: after so many it grows no more. */
+const REMEMBERED = 16;
+
+/** What was deleted before it ended leaves no end to wait from. */
+function remember(key: string, failed: readonly Pod[], { vanished }: Asked): void {
+  const deleted = failed.filter((pod) => !isTerminal(pod));
+  if (deleted.length === 0) return;
+  const times = [...(vanished.get(key) ?? []), ...deleted.map((pod) => [pod.metadata.uid, endOf(pod)] as const)];
+  vanished.set(key, new Map(times.slice(-REMEMBERED)));
 }
 
 /** Pods of a Job that is gone are held by nobody, also where another has its name by now. */

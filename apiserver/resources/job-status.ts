@@ -132,7 +132,8 @@ function validateKept(job: Job, old: Job, conflict: (text: string) => void, erro
   if (status.completionTime !== undefined && completionTime !== undefined && status.completionTime !== completionTime) {
     errors.invalid("status.completionTime", status.completionTime, "completionTime cannot be mutated");
   }
-  if (startTime !== undefined && startTime !== status.startTime && !job.spec?.suspend) {
+  const resumes = has(before, "Suspended") && !has(status, "Suspended");
+  if (startTime !== undefined && startTime !== status.startTime && !job.spec?.suspend && !resumes) {
     errors.required("status.startTime", "startTime cannot be removed for unsuspended job");
   }
   if (has(before, "SuccessCriteriaMet") && !has(status, "SuccessCriteriaMet")) {
