@@ -143,6 +143,7 @@ async function loadServer() {
           transport: as(controllers.CONTROLLERS_USER),
           rootCa: server.pki.authority.certificate,
           signing: server.pki.authority,
+          tokenKey: server.pki.tokenKey,
           clusterCidr: flags["cluster-cidr"],
           ticks: ticks.minuteTicks,
         }),

@@ -56,6 +56,7 @@ import { resourceQuotaController } from "./resource-quota.ts";
 import { rootCaPublisher } from "./root-ca-publisher.ts";
 import { ipAddressController, serviceCidrController } from "./service-cidrs.ts";
 import { serviceAccountController } from "./serviceaccount.ts";
+import { serviceAccountTokenController } from "./serviceaccount-tokens.ts";
 import { staleDisruptionController } from "./stale-disruption.ts";
 import { statefulSetController } from "./statefulset.ts";
 import { taintEvictionController } from "./taint-eviction.ts";
@@ -84,6 +85,8 @@ export interface ControllersOptions {
   readonly identity?: string;
   /** PEM, published to every namespace; without it nothing is. */
   readonly rootCa?: string | undefined;
+  /** PEM; signs lasting tokens of service accounts; without it nobody does. */
+  readonly tokenKey?: string | undefined;
   /** Signs certificates that were approved; without it nobody does. */
   readonly signing?: KeyPair | undefined;
   readonly clusterCidr?: string;
@@ -141,6 +144,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     clock,
     rootCa,
     signing,
+    tokenKey,
     clusterCidr = controllerDefaults.clusterCidr,
     nodeIpv4Bits = controllerDefaults.nodeIpv4Bits,
     nodeIpv6Bits = controllerDefaults.nodeIpv6Bits,
@@ -164,6 +168,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     endpointsController,
     namespaceController,
     serviceAccountController,
+    ...(tokenKey ? [serviceAccountTokenController(tokenKey, rootCa)] : []),
     resourceQuotaController(clock),
     serviceCidrController,
     ipAddressController,
@@ -229,6 +234,11 @@ export const controllersComponent = defineComponent({
       help: "PEM of the authority that signs certificates; default: the home's own",
     },
     "cluster-signing-key-file": { type: "string", value: "FILE", help: "PEM of its key (EC P-256)" },
+    "service-account-private-key-file": {
+      type: "string",
+      value: "FILE",
+      help: "PEM of the key that signs lasting tokens of service accounts; default: the home's own",
+    },
     "terminated-pod-gc-threshold": {
       type: "number",
       value: "COUNT",
@@ -251,6 +261,9 @@ export const controllersComponent = defineComponent({
         ticks: minuteTicks,
         leadership: flags["leader-elect"] ? "renew" : "none",
         rootCa: access.ca,
+        tokenKey: await readIfThere(
+          flags["service-account-private-key-file"] ?? join(homePaths(home).pki, "service-accounts.key"),
+        ),
         signing: await signingPair(
           flags["cluster-signing-cert-file"] ?? join(homePaths(home).pki, "ca.crt"),
           flags["cluster-signing-key-file"] ?? join(homePaths(home).pki, "ca.key"),

@@ -18,6 +18,7 @@ describe("nodes", () => {
     clock = fakeClock();
     cluster = await startControlled({ clock, nodeMonitorGraceMs: 40_000 });
     await cluster.client.delete("nodes", { name: "n1" });
+    await clock.advance(1_000);
     alive = new Set();
     cluster.nodes.reports = ({ spec }) => alive.has(spec?.nodeName ?? "");
     for (const name of ["a", "b", "c", "d"]) {

@@ -37,8 +37,6 @@ const LEASES = "kube-node-lease";
 const STARTUP_GRACE_MS = 60_000;
 /** A live node is heard of at least this often. */
 const ALIVE_MS = 20_000;
-/** A node that is older was there before this process, and is no news. */
-const NEW_MS = 60_000;
 
 export function nodeLifecycleController({ clock, gracePeriodMs }: NodeLifecycleOptions): Controller {
   const health = createNodeHealth();
@@ -46,6 +44,7 @@ export function nodeLifecycleController({ clock, gracePeriodMs }: NodeLifecycleO
   const pace = createPace();
   /** Nodes that were looked at, as they were: what an Event about a node that is gone names. */
   const known = new Map<string, Node>();
+  const startedAt = clock.now();
   return defineController({
     name: "node-controller",
     watches: {
@@ -66,7 +65,7 @@ export function nodeLifecycleController({ clock, gracePeriodMs }: NodeLifecycleO
 
     async reconcile(name, context: Context): Promise<Outcome> {
       const node = context.nodes.get(name);
-      tellOfMembers(name, node, known, context);
+      tellOfMembers(name, node, known, startedAt, context);
       if (!node) return done;
       const now = clock.monotonic();
       if (health.wasStopped(name, now)) return look(name, gracePeriodMs, health, now);
@@ -109,12 +108,13 @@ function keysOfNode({ key, object, old, type }: Change<Node>): string[] {
   return sameJson(relevant(object), relevant(old)) ? [] : [key];
 }
 
-/** Says when a node comes and when it goes. */
+/** Says when a node comes and when it goes. What was there before this process is no news. */
 function tellOfMembers(
   name: string,
   node: Node | undefined,
   known: Map<string, Node>,
-  { events, clock }: Context,
+  startedAt: number,
+  { events }: Context,
 ): void {
   const before = known.get(name);
   if (before && before.metadata.uid !== node?.metadata.uid)
@@ -123,7 +123,7 @@ function tellOfMembers(
     known.delete(name);
     return;
   }
-  const isNew = clock.now() - Date.parse(node.metadata.creationTimestamp) < NEW_MS;
+  const isNew = Date.parse(node.metadata.creationTimestamp) > startedAt;
   if (isNew && before?.metadata.uid !== node.metadata.uid)
     events.normal(node, "RegisteredNode", `Node ${name} event: Registered Node ${name} in Controller`);
   known.set(name, node);

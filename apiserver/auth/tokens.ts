@@ -7,10 +7,12 @@
  * against the cache, so deleting a Pod ends its token. Issued by request/token-request.ts.
  * https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
  */
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { ApiError } from "../../machinery/objects/status.ts";
+import { createJwtSigner, keyId } from "../../machinery/pki/jwt.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import { AUTHENTICATED, type CachedObjects, type User } from "./contract.ts";
+import { LASTING_ISSUER, type LastingClaims, lastingUser } from "./lasting-tokens.ts";
 
 export const ISSUER = "https://kubernetes.default.svc.cluster.local";
 
@@ -72,10 +74,9 @@ export interface Tokens {
 
 export function createTokens(clock: Clock, privateKeyPem: string, options: TokenOptions = {}): Tokens {
   const { issuers = [ISSUER], audiences: own = issuers, keys: more = [] } = options;
-  const key = createPrivateKey(privateKeyPem);
+  const signed = createJwtSigner(privateKeyPem);
   const keys = [privateKeyPem, ...more].map(verifyingKey);
   const byId = new Map(keys.map((one) => [one.id, one]));
-  const head = encode({ alg: "ES256", kid: keys[0]!.id });
   const [issuer = ISSUER] = issuers;
 
   return {
@@ -96,13 +97,17 @@ export function createTokens(clock: Clock, privateKeyPem: string, options: Token
         nbf: now,
         sub: `system:serviceaccount:${binding.namespace}:${binding.serviceaccount.name}`,
       };
-      const text = `${head}.${encode(claims)}`;
-      const signature = sign("sha256", Buffer.from(text), { key, dsaEncoding: "ieee-p1363" });
-      return { token: `${text}.${signature.toString("base64url")}`, expires: claims.exp * 1000 };
+      return { token: signed(claims), expires: claims.exp * 1000 };
     },
 
     verify(token, audiences, objects) {
       const claims = signedClaims(token, byId);
+      if (claims?.iss === LASTING_ISSUER) {
+        const shared = own.filter((one) => audiences.includes(one));
+        const user = lastingUser(token, claims as unknown as LastingClaims, objects);
+        if (!user || shared.length === 0) throw invalidated();
+        return { user, audiences: shared };
+      }
       if (!claims || !issuers.includes(claims.iss)) return undefined;
       const seconds = clock.now() / 1000;
       if (claims.exp <= seconds || claims.nbf > seconds + 60) throw unauthorized("service account token has expired");
@@ -126,9 +131,7 @@ function verifyingKey(pem: string): VerifyingKey {
   const { namedCurve } = key.asymmetricKeyDetails ?? {};
   const algorithm = key.asymmetricKeyType === "rsa" ? "RS256" : namedCurve === "prime256v1" ? "ES256" : undefined;
   if (!algorithm) throw new Error("a key of service account tokens must be EC P-256 or RSA");
-  const id = createHash("sha256")
-    .update(key.export({ format: "der", type: "spki" }))
-    .digest("base64url");
+  const id = keyId(key);
   return { id, algorithm, key, jwk: { use: "sig", alg: algorithm, kid: id, ...key.export({ format: "jwk" }) } };
 }
 
@@ -183,8 +186,6 @@ function userOf({ sub, jti, "kubernetes.io": binding }: Claims): User {
 
 export const unauthorized = (why?: string): ApiError =>
   new ApiError("Unauthorized", why ? `Unauthorized: ${why}` : "Unauthorized");
-
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
 function decode(part: string): unknown {
   try {

@@ -63,7 +63,12 @@ export const NODE = "n1";
 
 export async function startControlled(options: ControlledOptions = {}): Promise<Controlled> {
   const { clock = systemClock, log = silent, between = (transport: Transport) => transport } = options;
-  const pipeline = await startPipeline({ clock, log, advertiseAddress: "10.0.0.1" });
+  const pipeline = await startPipeline({
+    clock,
+    log,
+    advertiseAddress: "10.0.0.1",
+    ...(options.tokenKey ? { tokenKey: options.tokenKey } : {}),
+  });
   const client = pipeline.client();
   await client.create("nodes", { metadata: { name: NODE } });
   const ending = new AbortController();
@@ -76,7 +81,7 @@ export async function startControlled(options: ControlledOptions = {}): Promise<
     onChange: () => {},
   };
   const informers = createInformers({ client, clock, log, signal: ending.signal });
-  const busy = runNodes(client, informers, clock, nodes);
+  const busy = runNodes(client, informers, clock, nodes, ending.signal);
 
   let current:
     | { readonly stop: AbortController; readonly done: Promise<void>; running?: RunningControllers }
@@ -141,7 +146,13 @@ function requiredNode({ spec }: Pod): string | undefined {
 const isFake = (clock: Clock): clock is FakeClock => "advance" in clock;
 
 /** Returns whether a Pod waits for its node's report. */
-function runNodes(client: Client, informers: Informers, clock: Clock, behaviour: NodesBehaviour): () => boolean {
+function runNodes(
+  client: Client,
+  informers: Informers,
+  clock: Clock,
+  behaviour: NodesBehaviour,
+  signal: AbortSignal,
+): () => boolean {
   const pods = informers.of("pods");
   let working = 0;
   let addresses = 0;
@@ -188,7 +199,7 @@ function runNodes(client: Client, informers: Informers, clock: Clock, behaviour:
     working++;
     report(object)
       .catch((error: unknown) => {
-        if (!isConflict(error) && !isNotFound(error)) throw error;
+        if (!signal.aborted && !isConflict(error) && !isNotFound(error)) throw error;
       })
       .finally(() => working--);
   });
