@@ -7,6 +7,7 @@
  * https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
  */
 import { type Controller, defineController, done, type Outcome, type Services } from "../machinery/loop/controller.ts";
+import { older } from "../machinery/loop/own-writes.ts";
 import type { PersistentVolumeClaim, Pod } from "../machinery/objects/kinds.ts";
 import { isNotFound } from "../machinery/objects/status.ts";
 import { claimNames, finalizers, notMadeFor } from "../machinery/objects/volume-claims.ts";
@@ -15,6 +16,7 @@ import { createClaimUsers } from "./claim-users.ts";
 
 export function claimProtectionController(): Controller {
   const users = createClaimUsers();
+  const live = createLivePods();
   return defineController({
     name: "pvc-protection-controller",
     watches: {
@@ -36,7 +38,8 @@ export function claimProtectionController(): Controller {
         return done;
       }
       for (const pod of users.of(key)) if (uses(context.pods.get(pod), claim)) return done;
-      if (await isUsed(claim, context)) return done;
+      const pods = await live(claim, context);
+      if (pods.some((pod) => uses(pod, claim))) return done;
       await dropFinalizer("persistentvolumeclaims", claim.metadata, finalizers.claim, context);
       return done;
     },
@@ -65,11 +68,20 @@ export const volumeProtectionController = defineController({
 const isUnsettled = ({ deletionTimestamp, finalizers: held }: StoredMeta, finalizer: string): boolean =>
   (deletionTimestamp !== undefined) === (held?.includes(finalizer) ?? false);
 
-/** By the server's word, for the cache may not show a Pod that was bound a moment ago. */
-async function isUsed(claim: PersistentVolumeClaim, { client }: Pick<Services, "client">): Promise<boolean> {
-  const { namespace } = claim.metadata;
-  const { items } = await client.list("pods", { namespace });
-  return items.some((pod) => uses(pod, claim));
+/**
+ * The Pods of the claim's namespace by the server's word, for the cache may not show one that was bound a moment
+ * ago. One answer serves all claims that were already marked as deleted in what it shows.
+ */
+function createLivePods() {
+  let last: { readonly namespace: string; readonly revision: string; readonly pods: readonly Pod[] } | undefined;
+  return async ({ metadata }: PersistentVolumeClaim, { client }: Pick<Services, "client">): Promise<readonly Pod[]> => {
+    const { namespace = "", resourceVersion } = metadata;
+    if (last?.namespace === namespace && !older(last.revision, resourceVersion)) return last.pods;
+    const { items, metadata: list } = await client.list("pods", { namespace });
+    const pods = items.filter((pod) => pod.spec?.nodeName && claimNames(pod).length > 0);
+    last = list.resourceVersion ? { namespace, revision: list.resourceVersion, pods } : undefined;
+    return pods;
+  };
 }
 
 /** Only a Pod with a node: a node starts none whose claim is being deleted. */
