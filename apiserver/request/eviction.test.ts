@@ -165,6 +165,15 @@ describe("an eviction", () => {
     expect((await budgetStatus())?.disruptionsAllowed).toBe(1);
   });
 
+  test("is understood in the version that older clients send", async () => {
+    await pod("a", ready);
+    const path = `/api/v1/namespaces/default/pods/${app}-a/eviction`;
+    const body = { apiVersion: "policy/v1beta1", kind: "Eviction", metadata: ref("a") };
+    expect((await pipeline.send({ method: "POST", path, body })).status).toBe(201);
+    const other = { ...body, apiVersion: "policy/v2" };
+    expect((await pipeline.send({ method: "POST", path, body: other })).status).toBe(400);
+  });
+
   test("of a version that is not the Pod's any more is a conflict", async () => {
     const { metadata } = await pod("a", { phase: "Pending" });
     expect((await evict("a", { preconditions: { resourceVersion: "1" } })).status).toBe(409);

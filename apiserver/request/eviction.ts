@@ -16,7 +16,7 @@ import type { KubeObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
 import type { CachedObject } from "../cache/contract.ts";
 import { admitted } from "./admission-request.ts";
-import { decodeObject, readObject } from "./body.ts";
+import { decodeObject, type ReadValue, readObject } from "./body.ts";
 import { changeObject, checkPreconditions, type Next } from "./commit.ts";
 import { qualified, type ResourceExchange, type Step } from "./contract.ts";
 import { type DeleteOptions, deleteObject, deleteOptions } from "./delete.ts";
@@ -34,7 +34,7 @@ const ATTEMPTS = 20;
 export const evict: Step = async (exchange) => {
   const { record, info, server, warnings } = exchange;
   const asked = writeOptions(record.query, "CreateOptions");
-  const body = readObject(server, record, EVICTION);
+  const body = asCurrent(readObject(server, record, EVICTION));
   const eviction = decodeObject(server, body, EVICTION, asked.fieldValidation, warnings);
   const given = eviction.metadata.name;
   if (given && given !== info.name) throw badRequest("name in URL does not match name in Eviction object");
@@ -44,6 +44,12 @@ export const evict: Step = async (exchange) => {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) if (await evictOnce(exchange, options, attempt)) break;
   return respondSuccess(undefined, 201);
 };
+
+/** Clients up to 1.21 send the older version, which says the same. */
+function asCurrent(body: ReadValue): ReadValue {
+  const value = body.value as { readonly apiVersion?: unknown } | null | undefined;
+  return value?.apiVersion === "policy/v1beta1" ? { ...body, value: { ...value, apiVersion: "policy/v1" } } : body;
+}
 
 function optionsOf(exchange: ResourceExchange, value: unknown, dryRun: boolean): DeleteOptions {
   const { server, record } = exchange;
