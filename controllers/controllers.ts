@@ -47,8 +47,9 @@ import { localPathRemoval } from "./local-path-removal.ts";
 import { namespaceController } from "./namespace.ts";
 import { nodeIpamController } from "./node-ipam.ts";
 import { nodeLifecycleController } from "./node-lifecycle.ts";
-import { persistentVolumeBinder } from "./persistent-volume-binder.ts";
 import { nodeTtlController } from "./node-ttl.ts";
+import { type EvictionRates, evictionRates } from "./node-zones.ts";
+import { persistentVolumeBinder } from "./persistent-volume-binder.ts";
 import { podGcController } from "./pod-gc.ts";
 import { replicaSetController } from "./replicaset.ts";
 import { replicationControllerController } from "./replicationcontroller.ts";
@@ -93,6 +94,7 @@ export interface ControllersOptions {
   readonly nodeIpv4Bits?: number;
   readonly nodeIpv6Bits?: number;
   readonly nodeMonitorGraceMs?: number;
+  readonly evictionRates?: EvictionRates;
   readonly endedPodThreshold?: number;
   /** Makes those look again whom a wall clock that jumped would keep waiting; without it only timers do. */
   readonly ticks?: Ticks;
@@ -173,7 +175,11 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     serviceCidrController,
     ipAddressController,
     ...(rootCa ? [rootCaPublisher(rootCa)] : []),
-    nodeLifecycleController({ clock, gracePeriodMs: nodeMonitorGraceMs }),
+    nodeLifecycleController({
+      clock,
+      gracePeriodMs: nodeMonitorGraceMs,
+      rates: options.evictionRates ?? evictionRates,
+    }),
     nodeIpamController({ clusterCidr, nodeBits: { IPv4: nodeIpv4Bits, IPv6: nodeIpv6Bits } }),
     taintEvictionController(),
     podGcController(endedPodThreshold),
@@ -228,6 +234,30 @@ export const controllersComponent = defineComponent({
       default: controllerDefaults.nodeMonitorGraceMs / 1000,
       help: "how long a node may be silent before it counts as lost",
     },
+    "node-eviction-rate": {
+      type: "number",
+      value: "NUMBER",
+      default: evictionRates.usual,
+      help: "nodes of a zone a second whose Pods are driven away when they are lost",
+    },
+    "secondary-node-eviction-rate": {
+      type: "number",
+      value: "NUMBER",
+      default: evictionRates.reduced,
+      help: "the same while most nodes of a large zone are lost",
+    },
+    "large-cluster-size-threshold": {
+      type: "number",
+      value: "COUNT",
+      default: evictionRates.largeZone,
+      help: "how many nodes a zone has that is not large yet",
+    },
+    "unhealthy-zone-threshold": {
+      type: "number",
+      value: "SHARE",
+      default: evictionRates.disruptedShare,
+      help: "share of lost nodes from which on a zone counts as disrupted",
+    },
     "cluster-signing-cert-file": {
       type: "string",
       value: "FILE",
@@ -272,6 +302,12 @@ export const controllersComponent = defineComponent({
         nodeIpv4Bits: flags["node-cidr-mask-size-ipv4"],
         nodeIpv6Bits: flags["node-cidr-mask-size-ipv6"],
         nodeMonitorGraceMs: flags["node-monitor-grace-period"] * 1000,
+        evictionRates: {
+          usual: flags["node-eviction-rate"],
+          reduced: flags["secondary-node-eviction-rate"],
+          largeZone: flags["large-cluster-size-threshold"],
+          disruptedShare: flags["unhealthy-zone-threshold"],
+        },
         endedPodThreshold: flags["terminated-pod-gc-threshold"],
       });
     } finally {

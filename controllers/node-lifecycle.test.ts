@@ -6,7 +6,7 @@ import { wireMicroTime, wireTime } from "../machinery/process/clock.ts";
 import { type FakeClock, fakeClock } from "../machinery/process/fake-clock.ts";
 import { labelsOf, lostConditions } from "./node-lifecycle.ts";
 import { taintsOf } from "./node-taints.ts";
-import { createNodeZones, type Disruption, disruptionOf, taintEvery } from "./node-zones.ts";
+import { createNodeZones, type Disruption, disruptionOf, evictionRates, taintEvery } from "./node-zones.ts";
 
 describe("nodes", () => {
   let cluster: Controlled;
@@ -250,12 +250,17 @@ describe("decisions", () => {
     ["most of a large zone lost", 40, 60, "partial", 100_000],
     ["a whole zone lost", 0, 3, "full", 10_000],
   ])("%s", (_what, ready, lost, disruption, every) => {
-    expect(disruptionOf({ nodes: ready + lost, lost })).toBe(disruption);
-    expect(taintEvery(disruption, ready + lost)).toBe(every);
+    expect(disruptionOf({ nodes: ready + lost, lost }, evictionRates)).toBe(disruption);
+    expect(taintEvery(disruption, ready + lost, evictionRates)).toBe(every);
+  });
+
+  it("no rate at all lets nobody go", () => {
+    expect(taintEvery("none", 10, { ...evictionRates, usual: 0 })).toBe(Number.POSITIVE_INFINITY);
+    expect(taintEvery("partial", 10, { ...evictionRates, largeZone: 5, reduced: 2 })).toBe(500);
   });
 
   it("zones are counted change by change", () => {
-    const zones = createNodeZones();
+    const zones = createNodeZones(evictionRates);
     const change = (name: string, zone: string, status: string, type: "updated" | "deleted" = "updated") => {
       const labels = { "topology.kubernetes.io/zone": zone };
       const object = { metadata: { name, labels }, status: { conditions: [{ type: "Ready", status }] } };
@@ -279,7 +284,7 @@ describe("decisions", () => {
   });
 
   it("a node that is excluded from disruption counts for no zone", () => {
-    const zones = createNodeZones();
+    const zones = createNodeZones(evictionRates);
     const excluded = {
       metadata: { name: "a", labels: { "node.kubernetes.io/exclude-disruption": "" } },
     } as unknown as Node;

@@ -22,7 +22,7 @@ import { type Clock, wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
 import { createNodeHealth, type NodeHealth, signOfLease, signOfNode } from "./node-health.ts";
 import { drivesAway, noExecuteKey, taintsOf } from "./node-taints.ts";
-import { createNodeZones, createPace, type NodeZones, taintEvery } from "./node-zones.ts";
+import { createNodeZones, createPace, type EvictionRates, type NodeZones, taintEvery } from "./node-zones.ts";
 
 type Context = { readonly nodes: Lister<Node>; readonly leases: Lister<Lease>; readonly pods: Lister<Pod> } & Services;
 
@@ -30,6 +30,7 @@ export interface NodeLifecycleOptions {
   readonly clock: Clock;
   /** How long a node may be silent. */
   readonly gracePeriodMs: number;
+  readonly rates: EvictionRates;
 }
 
 const LEASES = "kube-node-lease";
@@ -38,9 +39,9 @@ const STARTUP_GRACE_MS = 60_000;
 /** A live node is heard of at least this often. */
 const ALIVE_MS = 20_000;
 
-export function nodeLifecycleController({ clock, gracePeriodMs }: NodeLifecycleOptions): Controller {
+export function nodeLifecycleController({ clock, gracePeriodMs, rates }: NodeLifecycleOptions): Controller {
   const health = createNodeHealth();
-  const zones = createNodeZones();
+  const zones = createNodeZones(rates);
   const pace = createPace();
   /** Nodes that were looked at, as they were: what an Event about a node that is gone names. */
   const known = new Map<string, Node>();
@@ -82,7 +83,7 @@ export function nodeLifecycleController({ clock, gracePeriodMs }: NodeLifecycleO
       }
       if (isSilent) await markPodsNotReady(name, context);
 
-      const wait = await taint(node, { health, zones, pace }, context);
+      const wait = await taint(node, { health, zones, pace, rates }, context);
       const next = Math.min(isSilent ? Number.POSITIVE_INFINITY : grace - silent, wait ?? Number.POSITIVE_INFINITY);
       return next === Number.POSITIVE_INFINITY ? done : look(name, next, health, now);
     },
@@ -182,12 +183,13 @@ interface Cluster {
   readonly health: NodeHealth;
   readonly zones: NodeZones;
   readonly pace: ReturnType<typeof createPace>;
+  readonly rates: EvictionRates;
 }
 
 /** Brings the node's taints in line. Returns when to look again where the one that drives Pods away must wait. */
 async function taint(
   node: Node,
-  { health, zones, pace }: Cluster,
+  { health, zones, pace, rates }: Cluster,
   { client, clock }: Context,
 ): Promise<number | undefined> {
   const now = clock.monotonic();
@@ -196,7 +198,7 @@ async function taint(
   const stopped = wanted !== undefined && (zones.allFull() || !health.anyOther(node.metadata.name, now - ALIVE_MS));
   const { zone, disruption, nodes } = zones.stateOf(node);
   const waits = wanted !== undefined && !stopped && !drivesAway(node);
-  const wait = waits ? pace(zone, taintEvery(disruption, nodes), now) : 0;
+  const wait = waits ? pace(zone, taintEvery(disruption, nodes, rates), now) : 0;
 
   const taints = taintsOf(node, stopped || wait > 0 ? undefined : wanted, wireTime(clock.now()));
   const labels = labelsOf(node);

@@ -24,29 +24,40 @@ export interface NodeZones {
 const REGION = "topology.kubernetes.io/region";
 const ZONE = "topology.kubernetes.io/zone";
 const EXCLUDED = "node.kubernetes.io/exclude-disruption";
-const DISRUPTED_SHARE = 0.55;
-const LARGE_ZONE = 50;
-const TAINT_EVERY_MS = 10_000;
-const TAINT_EVERY_DISRUPTED_MS = 100_000;
+
+/** How fast nodes of a zone may lose their Pods. */
+export interface EvictionRates {
+  /** Nodes a second. */
+  readonly usual: number;
+  /** In a large zone most of whose nodes are lost; in a small one none. */
+  readonly reduced: number;
+  /** A zone of more nodes is large. */
+  readonly largeZone: number;
+  /** From which share of lost nodes on a zone counts as disrupted. */
+  readonly disruptedShare: number;
+}
+
+export const evictionRates: EvictionRates = { usual: 0.1, reduced: 0.01, largeZone: 50, disruptedShare: 0.55 };
 
 interface Zone {
   nodes: number;
   lost: number;
 }
 
-export function createNodeZones(): NodeZones {
+export function createNodeZones(rates: EvictionRates): NodeZones {
   const zones = new Map<string, Zone>();
   const counted = new Map<string, { readonly zone: string; readonly lost: boolean }>();
   const notReady = new Set<string>();
 
-  const states = (names: readonly string[]) => [allFull(), ...names.map((name) => disruptionOf(at(name)))].join();
+  const states = (names: readonly string[]) =>
+    [allFull(), ...names.map((name) => disruptionOf(at(name), rates))].join();
   const at = (name: string): Zone => zones.get(name) ?? { nodes: 0, lost: 0 };
   const count = (name: string, lost: boolean, by: 1 | -1) => {
     const { nodes, lost: before } = at(name);
     if (nodes + by === 0) zones.delete(name);
     else zones.set(name, { nodes: nodes + by, lost: before + (lost ? by : 0) });
   };
-  const allFull = () => zones.size > 0 && [...zones.values()].every((zone) => disruptionOf(zone) === "full");
+  const allFull = () => zones.size > 0 && [...zones.values()].every((zone) => disruptionOf(zone, rates) === "full");
 
   return {
     note({ key, type, object }) {
@@ -68,7 +79,7 @@ export function createNodeZones(): NodeZones {
     },
     stateOf(node) {
       const zone = zoneOf(node);
-      return { zone, disruption: disruptionOf(at(zone)), nodes: at(zone).nodes };
+      return { zone, disruption: disruptionOf(at(zone), rates), nodes: at(zone).nodes };
     },
     allFull,
   };
@@ -78,15 +89,15 @@ const isReady = ({ status }: Node): boolean => findCondition(status?.conditions,
 
 const zoneOf = ({ metadata: { labels } }: Node): string => `${labels?.[REGION] ?? ""}:${labels?.[ZONE] ?? ""}`;
 
-export function disruptionOf({ nodes, lost }: Readonly<Zone>): Disruption {
+export function disruptionOf({ nodes, lost }: Readonly<Zone>, { disruptedShare }: EvictionRates): Disruption {
   if (nodes > 0 && lost === nodes) return "full";
-  return lost > 2 && lost / nodes >= DISRUPTED_SHARE ? "partial" : "none";
+  return lost > 2 && lost / nodes >= disruptedShare ? "partial" : "none";
 }
 
 /** Milliseconds between two nodes of a zone that get the taint which drives Pods away. */
-export function taintEvery(disruption: Disruption, nodes: number): number {
-  if (disruption !== "partial") return TAINT_EVERY_MS;
-  return nodes > LARGE_ZONE ? TAINT_EVERY_DISRUPTED_MS : Number.POSITIVE_INFINITY;
+export function taintEvery(disruption: Disruption, nodes: number, rates: EvictionRates): number {
+  const perSecond = disruption !== "partial" ? rates.usual : nodes > rates.largeZone ? rates.reduced : 0;
+  return perSecond > 0 ? 1000 / perSecond : Number.POSITIVE_INFINITY;
 }
 
 /** Takes turns in each zone: 0 for who may go now, otherwise the milliseconds to wait. */
