@@ -68,6 +68,11 @@ it("tells the window of the container with the oldest figures", () => {
   expect(rates).toMatchObject({ at: 3000, windowMs: 2500 });
 });
 
+it("takes times with fractions, as other nodes may tell them", () => {
+  const { node } = parseReading("node_cpu_usage_seconds_total 5 7.5\nnode_memory_working_set_bytes 1 7.25\n", NOW);
+  expect(node).toMatchObject({ at: 7, cpuSeconds: 5 });
+});
+
 it("passes over what it does not know, and what is broken", () => {
   expect(parseReading('nothing\nfoo{a="b"} 1\ncontainer_cpu_usage_seconds_total{} NaN\n', NOW)).toEqual({
     node: undefined,

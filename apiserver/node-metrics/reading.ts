@@ -68,7 +68,7 @@ export function parseReading(text: string, now: number): Reading {
   return { node: pointOf(node), pods };
 }
 
-const LINE = /^([a-z_]+)(?:\{([^}]*)\})? (\S+)(?: (\d+))?$/;
+const LINE = /^([a-z_]+)(?:\{([^}]*)\})? (\S+)(?: (\d+)(?:\.\d+)?)?$/;
 const LABEL = /(\w+)="([^"]*)"/g;
 
 function containerOf(
