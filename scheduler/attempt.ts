@@ -186,7 +186,7 @@ export function createAttempting(options: AttemptOptions): Attempting {
   async function turnedDown(queued: Queued, refusal: Refusal, kept: readonly Reserved[]): Promise<AttemptResult> {
     const { info, cause } = queued;
     giveBack(info, kept, cause);
-    if (signal.aborted) return "error";
+    if (signal.aborted || !queue.get(info.pod.metadata.uid)) return "error"; // gone meanwhile: nobody to tell
     const message = failureMessage({ nodes: 1, asked: [], refusals: [refusal] });
     await writing(() => placement.explain(info.pod, cause, { reason: "Unschedulable", message }));
     queue.refused(info.pod.metadata.uid, [refusal.plugin]);
