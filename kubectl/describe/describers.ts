@@ -10,8 +10,12 @@ const table: Readonly<Record<string, () => Promise<Describer>>> = {
   configmap: async () => (await import("./plain.ts")).describeConfigMap,
   secret: async () => (await import("./plain.ts")).describeSecret,
   namespace: async () => (await import("./plain.ts")).describeNamespace,
+  persistentvolumeclaim: async () => (await import("./storage.ts")).describeClaim,
+  persistentvolume: async () => (await import("./storage.ts")).describeVolume,
+  "storageclass.storage.k8s.io": async () => (await import("./storage.ts")).describeStorageClass,
   "deployment.apps": async () => (await import("./workloads.ts")).describeDeployment,
   "replicaset.apps": async () => (await import("./workloads.ts")).describeReplicaSet,
+  "horizontalpodautoscaler.autoscaling": async () => (await import("./autoscaler.ts")).describeAutoscaler,
   "job.batch": async () => (await import("./workloads.ts")).describeJob,
 };
 
