@@ -166,6 +166,36 @@ describe("a CronJob", () => {
   });
 });
 
+describe("a wall clock that jumps", () => {
+  it("is noticed at the next tick, long before timers would", async () => {
+    const system = fakeClock(START);
+    let jump = 0;
+    let tick: (() => void) | undefined;
+    clock = { ...system, now: () => system.now() + jump };
+    cluster = await startControlled({
+      clock,
+      nodeMonitorGraceMs: 36_000_000,
+      ticks(call) {
+        tick = call;
+        return () => {
+          tick = undefined;
+        };
+      },
+    });
+    expect(tick).toBeUndefined();
+    await createCronJob({ schedule: "0 * * * *" });
+    tick?.();
+    await cluster.settled();
+    expect(await names()).toEqual([]);
+    jump = 2 * 60 * MINUTE;
+    tick?.();
+    await cluster.settled();
+    expect(await names()).toEqual([named("2026-01-01T14:00:00Z")]);
+    await cluster.stop();
+    expect(tick).toBeUndefined();
+  });
+});
+
 describe("after a time in which nobody looked", () => {
   const away = async (ms: number) => {
     await cluster.stop();

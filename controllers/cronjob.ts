@@ -36,11 +36,12 @@ export function cronJobController({ clock, ticks }: { readonly clock: Clock; rea
   const changed = new Map<ObjectKey, number>();
   /** When each is due next, by the wall clock. */
   const awaited = new Map<ObjectKey, number>();
+  const ticking = onDemand(ticks);
   const overdue = () => [...awaited].filter(([, at]) => at <= clock.now()).map(([key]) => key);
   return defineController({
     name: "cronjob-controller",
     workers: 5,
-    ...(ticks ? { onTick: { ticks, keys: overdue } } : {}),
+    onTick: { ticks: ticking.ticks, keys: overdue },
     watches: {
       cronjobs: (change) => {
         if (change.type === "deleted") changed.delete(change.key);
@@ -75,9 +76,28 @@ export function cronJobController({ clock, ticks }: { readonly clock: Clock; rea
       if (started.error) throw started.error;
       if (started.wait === undefined) return done;
       awaited.set(key, clock.now() + started.wait);
+      ticking.begin();
       return again(started.wait);
     },
   });
+}
+
+/** Ticks that cost nothing before the first CronJob waits. */
+function onDemand(ticks: Ticks | undefined): { readonly ticks: Ticks; begin(): void } {
+  let begin: (() => void) | undefined;
+  return {
+    ticks(tick) {
+      let stop: (() => void) | undefined;
+      begin = () => {
+        stop ??= ticks?.(tick);
+      };
+      return () => {
+        begin = undefined;
+        stop?.();
+      };
+    },
+    begin: () => begin?.(),
+  };
 }
 
 const sameSchedule = ({ spec: a }: CronJob, { spec: b }: CronJob): boolean =>
