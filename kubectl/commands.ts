@@ -134,6 +134,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     "Show what caused an object and what it caused, from the first write to the started container",
     async () => (await import("./commands/trace.ts")).trace,
   ),
+  debug: entry(
+    "troubleshooting",
+    "Create debugging sessions for troubleshooting workloads and nodes",
+    async () => (await import("./commands/debug.ts")).debug,
+  ),
   why: entry(
     "troubleshooting",
     "Say why an object is not as it should be, and what would help",
