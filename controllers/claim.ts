@@ -6,6 +6,7 @@
  * an owner that is being deleted, or was replaced by one of the same name, adopts nothing.
  */
 import type { Client } from "../machinery/client/client.ts";
+import type { Lister } from "../machinery/client/informer.ts";
 import { type Kinds, kinds } from "../machinery/objects/kinds.ts";
 import { controllerOf, ownerReferenceTo } from "../machinery/objects/owners.ts";
 import { matches, type Selector } from "../machinery/objects/selectors.ts";
@@ -30,6 +31,11 @@ export interface ClaimOptions<R extends OwnedResource> {
   readonly adoptable?: (object: Kinds[R]) => boolean;
   /** Finalizers that an adopted object gets. */
   readonly finalizers?: readonly string[];
+}
+
+/** What an owner controls, and what it might adopt. */
+export function claimable<T>({ metadata }: Owner, { ownedBy, orphans }: Lister<T>): T[] {
+  return [...ownedBy(metadata.uid), ...orphans(metadata.namespace)];
 }
 
 export async function claim<R extends OwnedResource>(options: ClaimOptions<R>): Promise<Kinds[R][]> {

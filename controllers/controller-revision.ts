@@ -13,7 +13,7 @@ import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
 import { isAlreadyExists, isNotFound } from "../machinery/objects/status.ts";
 import type { Draft, LabelSelector, StoredMeta } from "../machinery/objects/wire.ts";
 import { sameJson } from "./canonical-json.ts";
-import { claim } from "./claim.ts";
+import { claim, claimable } from "./claim.ts";
 import { templateHash } from "./deployment-revision.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 
@@ -60,9 +60,7 @@ export async function ownRevisions(
     owner,
     selector: fromLabelSelector(owner.spec?.selector),
     resource: "controllerrevisions",
-    candidates: controllerrevisions
-      .list(owner.metadata.namespace)
-      .filter((revision) => isControlledBy(revision, owner) || !controllerOf(revision)),
+    candidates: claimable(owner, controllerrevisions),
   });
   return own.sort(byRevision);
 }

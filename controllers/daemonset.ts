@@ -18,10 +18,10 @@ import {
 } from "../machinery/loop/controller.ts";
 import { createExpectations, type Expectations, OVERDUE_MS } from "../machinery/loop/expectations.ts";
 import type { ControllerRevision, DaemonSet, Node, Pod } from "../machinery/objects/kinds.ts";
-import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
+import { controllerOf } from "../machinery/objects/owners.ts";
 import { fromLabelSelector, isEverything, matches } from "../machinery/objects/selectors.ts";
 import { sameJson } from "./canonical-json.ts";
-import { claim } from "./claim.ts";
+import { claim, claimable } from "./claim.ts";
 import {
   equalRevisions,
   ownersOfRevision,
@@ -149,7 +149,7 @@ function selectsAll(set: DaemonSet, { events }: Context): Outcome {
 }
 
 async function ownPods(set: DaemonSet, { client, pods }: Context): Promise<Pod[]> {
-  const candidates = pods.list(set.metadata.namespace).filter((pod) => isControlledBy(pod, set) || !controllerOf(pod));
+  const candidates = claimable(set, pods);
   const selector = fromLabelSelector(set.spec?.selector);
   return claim({ client, ownerResource: "daemonsets", owner: set, selector, resource: "pods", candidates });
 }

@@ -18,12 +18,12 @@ import {
 } from "../machinery/loop/controller.ts";
 import { findCondition } from "../machinery/objects/conditions.ts";
 import type { Deployment, Pod, ReplicaSet } from "../machinery/objects/kinds.ts";
-import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
+import { isControlledBy } from "../machinery/objects/owners.ts";
 import { fromLabelSelector, isEverything } from "../machinery/objects/selectors.ts";
 import { isAlreadyExists, isNotFound } from "../machinery/objects/status.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import { sameJson } from "./canonical-json.ts";
-import { claim } from "./claim.ts";
+import { claim, claimable } from "./claim.ts";
 import {
   annotationsOf,
   draftSet,
@@ -147,9 +147,6 @@ async function selectsAll(deployment: Deployment, { client, events }: Context): 
 }
 
 async function ownSets(deployment: Deployment, { client, replicasets }: Context): Promise<ReplicaSet[]> {
-  const candidates = replicasets
-    .list(deployment.metadata.namespace)
-    .filter((set) => isControlledBy(set, deployment) || !controllerOf(set));
   const selector = fromLabelSelector(deployment.spec?.selector);
   return claim({
     client,
@@ -157,7 +154,7 @@ async function ownSets(deployment: Deployment, { client, replicasets }: Context)
     owner: deployment,
     selector,
     resource: "replicasets",
-    candidates,
+    candidates: claimable(deployment, replicasets),
   });
 }
 

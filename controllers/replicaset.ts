@@ -19,13 +19,13 @@ import {
 import { createExpectations, type Expectations, OVERDUE_MS } from "../machinery/loop/expectations.ts";
 import { findCondition, withCondition, withoutCondition } from "../machinery/objects/conditions.ts";
 import { kinds, type Pod, type ReplicaSet, type ReplicationController } from "../machinery/objects/kinds.ts";
-import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
+import { controllerOf } from "../machinery/objects/owners.ts";
 import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
 import { ApiError } from "../machinery/objects/status.ts";
 import type { Draft, StoredObject } from "../machinery/objects/wire.ts";
 import { wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
-import { claim } from "./claim.ts";
+import { claim, claimable } from "./claim.ts";
 import { createPodCreations, type PodCreations } from "./pod-creations.ts";
 import { podsToDelete } from "./pod-deletion-order.ts";
 import { createPodDeletions, type PodDeletions } from "./pod-deletions.ts";
@@ -143,7 +143,6 @@ function candidatesFor(pod: Pod, sets: Lister<ReplicaSet>): string[] {
 
 /** The set's Pods, those on their way out included. */
 async function ownPods(set: ReplicaSet, { client, pods, kind }: Context): Promise<Pod[]> {
-  const candidates = pods.list(set.metadata.namespace).filter((pod) => isControlledBy(pod, set) || !controllerOf(pod));
   const selector = fromLabelSelector(set.spec?.selector);
   return claim({
     client,
@@ -151,7 +150,7 @@ async function ownPods(set: ReplicaSet, { client, pods, kind }: Context): Promis
     owner: set,
     selector,
     resource: "pods",
-    candidates,
+    candidates: claimable(set, pods),
     adoptable: isActive,
   });
 }
@@ -221,20 +220,26 @@ export function statusOf(
   failure: Failure | undefined,
   now: number,
 ): Status {
-  const active = pods.filter(isActive);
   const labels = Object.entries(set.spec?.template?.metadata?.labels ?? {});
-  const labelled = active.filter(({ metadata }) => labels.every(([name, value]) => metadata.labels?.[name] === value));
   const conditions = conditionsOf(set, failure, now);
-  const counts = {
-    fullyLabeledReplicas: labelled.length,
-    readyReplicas: active.filter(isReady).length,
-    availableReplicas: active.filter((pod) => isAvailable(pod, set.spec?.minReadySeconds ?? 0, now)).length,
-  };
+  const minReadySeconds = set.spec?.minReadySeconds ?? 0;
+  const counts = { fullyLabeledReplicas: 0, readyReplicas: 0, availableReplicas: 0 };
+  let active = 0;
+  let terminating = 0;
+  for (const pod of pods) {
+    if (isTerminating(pod)) terminating++;
+    if (!isActive(pod)) continue;
+    active++;
+    if (labels.every(([name, value]) => pod.metadata.labels?.[name] === value)) counts.fullyLabeledReplicas++;
+    if (!isReady(pod)) continue;
+    counts.readyReplicas++;
+    if (isAvailable(pod, minReadySeconds, now)) counts.availableReplicas++;
+  }
   const next: Status = {
     ...set.status,
-    replicas: active.length + unseen,
+    replicas: active + unseen,
     ...counts,
-    terminatingReplicas: pods.filter(isTerminating).length,
+    terminatingReplicas: terminating,
     observedGeneration: set.metadata.generation ?? 0,
     conditions,
   };
@@ -254,8 +259,9 @@ function conditionsOf(set: ReplicaSet, failure: Failure | undefined, now: number
 
 /** Milliseconds until the next ready Pod becomes available, where one waits. */
 function nextAvailable(active: readonly Pod[], minReadySeconds: number, now: number): number | undefined {
+  if (minReadySeconds === 0) return undefined;
   const waits = active
     .map((pod) => timeToAvailable(pod, minReadySeconds, now))
     .filter((ms) => ms !== undefined && ms > 0);
-  return waits.length > 0 ? Math.min(...(waits as number[])) : undefined;
+  return waits.length > 0 ? (waits as number[]).reduce((a, b) => Math.min(a, b)) : undefined;
 }

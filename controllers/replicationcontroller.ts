@@ -14,7 +14,7 @@ export const replicationControllerController = (): Controller =>
     resource: "replicationcontrollers",
     controller: "replication-controller",
     sets(lister) {
-      const { get, list, ownedBy } = lister as unknown as Lister<ReplicationController>;
+      const { get, list, ownedBy, orphans } = lister as unknown as Lister<ReplicationController>;
       return {
         get: (key) => {
           const found = get(key);
@@ -22,6 +22,7 @@ export const replicationControllerController = (): Controller =>
         },
         list: (namespace) => list(namespace).map(asSet),
         ownedBy: (uid) => ownedBy(uid).map(asSet),
+        orphans: (namespace) => orphans(namespace).map(asSet),
       };
     },
     shown({ terminatingReplicas: _unknown, ...status }) {

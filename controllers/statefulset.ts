@@ -22,7 +22,7 @@ import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
 import { formatLabelSelector, fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../machinery/objects/status.ts";
 import { sameJson } from "./canonical-json.ts";
-import { claim } from "./claim.ts";
+import { claim, claimable } from "./claim.ts";
 import {
   ownersOfRevision,
   ownRevisions,
@@ -126,9 +126,7 @@ function setsOfClaim({ object, type }: Change<PersistentVolumeClaim>, sets: List
 
 /** The set's Pods, those on their way out included. */
 async function ownPods(set: StatefulSet, { client, pods }: Context): Promise<Pod[]> {
-  const candidates = pods
-    .list(set.metadata.namespace)
-    .filter((pod) => (isControlledBy(pod, set) || !controllerOf(pod)) && ordinalOf(set, pod) !== undefined);
+  const candidates = claimable(set, pods).filter((pod) => ordinalOf(set, pod) !== undefined);
   const selector = fromLabelSelector(set.spec?.selector);
   return claim({ client, ownerResource: "statefulsets", owner: set, selector, resource: "pods", candidates });
 }

@@ -24,6 +24,7 @@ import { schedulerMeasurements } from "./scheduler.ts";
 import { storeCommits } from "./store.ts";
 import { upTimes } from "./up.ts";
 import { watchers } from "./watchers.ts";
+import { workloads } from "./workloads.ts";
 
 export interface MeasurementContext {
   /** Short runs: good enough to see whether something broke, not to quote. */
@@ -59,6 +60,7 @@ const measurements: readonly Measurement[] = [
   histories,
   fuzz,
   ...schedulerMeasurements,
+  workloads,
   idle,
 ];
 const names = measurements.map(({ name }) => name);

@@ -29,6 +29,8 @@ export interface Lister<T> {
   list(namespace?: string): readonly T[];
   /** Objects controlled by the owner with this uid (an index that every informer keeps). */
   ownedBy(uid: string): readonly T[];
+  /** Objects of the namespace that nobody controls (another such index). */
+  orphans(namespace: string | undefined): readonly T[];
 }
 
 export interface Change<T> {

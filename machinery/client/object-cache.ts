@@ -22,18 +22,24 @@ export function createObjectCache<T extends StoredObject>(): ObjectCache<T> {
   const all = new Map<ObjectKey, T>();
   const byNamespace: Index<T> = new Map();
   const byOwner: Index<T> = new Map();
+  const orphans: Index<T> = new Map();
 
   const insert = (key: ObjectKey, object: T) => {
     all.set(key, object);
     add(byNamespace, object.metadata.namespace ?? "", key, object);
     const owner = controllerUid(object);
     if (owner !== undefined) add(byOwner, owner, key, object);
+    else add(orphans, object.metadata.namespace ?? "", key, object);
+  };
+  const disown = (key: ObjectKey, object: T) => {
+    const owner = controllerUid(object);
+    if (owner !== undefined) drop(byOwner, owner, key);
+    else drop(orphans, object.metadata.namespace ?? "", key);
   };
   const withdraw = (key: ObjectKey, object: T) => {
     all.delete(key);
     drop(byNamespace, object.metadata.namespace ?? "", key);
-    const owner = controllerUid(object);
-    if (owner !== undefined) drop(byOwner, owner, key);
+    disown(key, object);
   };
 
   const remove = (key: ObjectKey, last?: T): readonly Change<T>[] => {
@@ -51,6 +57,7 @@ export function createObjectCache<T extends StoredObject>(): ObjectCache<T> {
     get: (key) => all.get(key),
     list: (namespace) => [...((namespace === undefined ? all : byNamespace.get(namespace))?.values() ?? [])],
     ownedBy: (uid) => [...(byOwner.get(uid)?.values() ?? [])],
+    orphans: (namespace = "") => [...(orphans.get(namespace)?.values() ?? [])],
     remove,
     put(object) {
       const key = keyOf(object);
@@ -65,8 +72,7 @@ export function createObjectCache<T extends StoredObject>(): ObjectCache<T> {
         insert(key, object);
         return [...gone, { type: "added", key, object }];
       }
-      const owner = controllerUid(old);
-      if (owner !== undefined && owner !== controllerUid(object)) drop(byOwner, owner, key);
+      if (controllerUid(old) !== controllerUid(object)) disown(key, old);
       insert(key, object);
       return [{ type: "updated", key, object, old }];
     },

@@ -88,6 +88,7 @@ export function createInformers({ client, clock, log, signal }: InformersContext
       get: cache.get,
       list: cache.list,
       ownedBy: cache.ownedBy,
+      orphans: cache.orphans,
       subscribe(onChange) {
         const subscriber = (change: Change<StoredObject>) => onChange(change);
         for (const key of [...cache.keys()]) {
