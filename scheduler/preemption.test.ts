@@ -217,6 +217,7 @@ test("a victim is told and deleted, and the Pod that it was in the way of gets i
   if (await started.pod("low"))
     await started.client.delete("pods", { namespace: "default", name: "low" }, { gracePeriodSeconds: 0 });
   await expect.poll(() => started.nodeOf("vip"), eventually).toBe("a");
+  expect((await started.pod("vip"))?.status?.nominatedNodeName).toBeUndefined();
 });
 
 test("the room of a nominated Pod is not given to one that is less important, also after a restart", async () => {

@@ -75,6 +75,7 @@ function bound({ server }: ResourceExchange, old: Pod, { metadata }: KubeObject,
     ...pod.status,
     conditions: withCondition(pod.status?.conditions as PodCondition[] | undefined as never, scheduled as never, now),
   };
+  delete (pod.status as { nominatedNodeName?: string }).nominatedNodeName; // it has its node
   delete (pod.metadata as { resourceVersion?: string }).resourceVersion;
   return pod as unknown as KubeObject;
 }
