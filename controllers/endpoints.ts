@@ -7,7 +7,7 @@
 import type { Lister } from "../machinery/client/informer.ts";
 import { defineController, done, enqueueSelf, type Outcome, type Services } from "../machinery/loop/controller.ts";
 import type { Endpoints, Pod, Service } from "../machinery/objects/kinds.ts";
-import { isAlreadyExists, isConflict, isNotFound } from "../machinery/objects/status.ts";
+import { ApiError, isAlreadyExists, isConflict, isNotFound } from "../machinery/objects/status.ts";
 import { canonicalJson, sameJson } from "./canonical-json.ts";
 import {
   type Backend,
@@ -82,7 +82,7 @@ async function write(
   labels: Record<string, string>,
   subsets: Subset[],
   backends: readonly Backend[],
-  { client }: Context,
+  { client, events }: Context,
 ): Promise<void> {
   const { name, namespace } = service.metadata;
   const { [OVER_CAPACITY]: _former, ...kept } = current?.metadata.annotations ?? {};
@@ -96,7 +96,13 @@ async function write(
       await client.update("endpoints", { ...current, metadata: { ...current.metadata, labels, annotations }, subsets });
     else await client.create("endpoints", { metadata: { name, namespace: namespace!, labels, annotations }, subsets });
   } catch (error) {
-    if (!isAlreadyExists(error) && !isTerminatingNamespace(error)) throw error;
+    if (isAlreadyExists(error) || isTerminatingNamespace(error)) return;
+    const passes = error instanceof ApiError && (error.retryable || isConflict(error));
+    const [reason, what] = current
+      ? ["FailedToUpdateEndpoint", `update endpoint ${namespace}/${name}`]
+      : ["FailedToCreateEndpoint", `create endpoint for service ${namespace}/${name}`];
+    if (!passes) events.warning(current ?? service, reason ?? "", `Failed to ${what}: ${(error as Error).message}`);
+    throw error;
   }
 }
 

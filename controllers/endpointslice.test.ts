@@ -128,6 +128,26 @@ describe("a Service's endpoints", () => {
     expect(await endpoints()).toHaveLength(1);
   });
 
+  it("that cannot be written are told of", async () => {
+    const hard = { "count/endpointslices.discovery.k8s.io": "0", "count/endpoints": "0" };
+    await cluster.create("resourcequotas", { metadata: { namespace, name: "q" }, spec: { hard } });
+    await expect
+      .poll(async () => (await cluster.client.get("resourcequotas", { namespace, name: "q" })).status?.hard)
+      .toEqual(hard);
+    await createService();
+    await createPod("a");
+    await expect
+      .poll(() => cluster.events("web"), { timeout: 5_000 })
+      .toEqual(
+        expect.arrayContaining([
+          expect.stringContaining(
+            "Warning FailedToUpdateEndpointSlices Error updating Endpoint Slices for Service default/web: ",
+          ),
+          expect.stringContaining("Warning FailedToCreateEndpoint Failed to create endpoint for service default/web: "),
+        ]),
+      );
+  });
+
   it("go with the Service", async () => {
     await createService();
     await createPod("a");

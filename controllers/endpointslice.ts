@@ -12,6 +12,7 @@ import {
   type Controller,
   defineController,
   done,
+  type EventRecorder,
   enqueueSelf,
   type Outcome,
 } from "../machinery/loop/controller.ts";
@@ -19,6 +20,7 @@ import type { IpFamily } from "../machinery/objects/ip.ts";
 import { type Endpoint, type EndpointSlice, kinds, type Pod, type Service } from "../machinery/objects/kinds.ts";
 import { ownerReferenceTo } from "../machinery/objects/owners.ts";
 import { fromMap, matches } from "../machinery/objects/selectors.ts";
+import { ApiError, isConflict } from "../machinery/objects/status.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import { canonicalJson, sameJson } from "./canonical-json.ts";
 import {
@@ -84,12 +86,25 @@ export function endpointSliceController(): Controller {
         for (const slice of update) written.put(key, await context.client.update("endpointslices", slice), now);
         for (const slice of create) written.put(key, await context.client.create("endpointslices", slice), now);
       } catch (error) {
-        if (!isTerminatingNamespace(error)) throw error;
+        if (!isTerminatingNamespace(error)) throw told(error, service, context.events);
       }
       for (const slice of remove) await removeSlice(key, slice, context, written);
       return done;
     },
   });
+}
+
+/** The error, after an Event about it where it is one that people can do something about. */
+function told(error: unknown, service: Service, events: EventRecorder): unknown {
+  const { namespace, name } = service.metadata;
+  const passes = error instanceof ApiError && (error.retryable || isConflict(error));
+  if (!passes)
+    events.warning(
+      service,
+      "FailedToUpdateEndpointSlices",
+      `Error updating Endpoint Slices for Service ${namespace}/${name}: ${(error as Error).message}`,
+    );
+  return error;
 }
 
 /** The Services that a Pod's change concerns: those that select it now or did before. */
