@@ -49,12 +49,18 @@ const series: ReadonlyMap<string, Take> = new Map([
 export function parseReading(text: string, now: number): Reading {
   const node: Draft = { at: 0, startedAt: 0 };
   const drafts = new Map<string, { namespace: string; name: string; containers: Map<string, Draft> }>();
+  const known = new Map<string, Draft | undefined>();
+  const draftOf = (labels: string) => {
+    if (!known.has(labels)) known.set(labels, containerOf(drafts, labels));
+    return known.get(labels);
+  };
   for (const line of text.split("\n")) {
+    if (!line.startsWith("container_") && !line.startsWith("node_")) continue;
     const match = LINE.exec(line);
     const take = match && series.get(match[1] ?? "");
     if (!match || !take) continue;
     const [, name = "", labels = "", value, at] = match;
-    const draft = name.startsWith("node_") ? node : containerOf(drafts, labels);
+    const draft = name.startsWith("node_") ? node : draftOf(labels);
     if (draft) take(draft, Number(value), at === undefined ? now : Number(at));
   }
   const pods = new Map<string, PodReading>();

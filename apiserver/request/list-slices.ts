@@ -10,11 +10,11 @@ import type { CachedObject } from "../cache/contract.ts";
 const SLICE_LENGTH = 32 * 1024;
 
 /** `head` has everything but the items, which stand under `field` at the end. */
-export function* listSlices(
+export function* listSlices<T = CachedObject>(
   head: Readonly<Record<string, unknown>>,
   field: "items" | "rows",
-  items: readonly CachedObject[],
-  show: (item: CachedObject) => unknown,
+  items: readonly T[],
+  show: (item: T) => unknown,
 ): Generator<Uint8Array> {
   let text = `${JSON.stringify(head).slice(0, -1)},"${field}":[`;
   for (const [index, item] of items.entries()) {

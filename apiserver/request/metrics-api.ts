@@ -5,6 +5,7 @@
  * The figures: ../node-metrics.
  */
 import type { ResponseRecord } from "../../machinery/client/transport/contract.ts";
+import { breather } from "../../machinery/loop/breathe.ts";
 import { findCondition } from "../../machinery/objects/conditions.ts";
 import { durationText } from "../../machinery/objects/duration.ts";
 import type { Node, Pod } from "../../machinery/objects/kinds.ts";
@@ -14,11 +15,14 @@ import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
 import type { CachedObjects } from "../auth/contract.ts";
 import type { NodeRates, Rate } from "../node-metrics/contract.ts";
+import type { ResourceRow } from "../resources/contract.ts";
 import type { ResourceExchange, Step } from "./contract.ts";
+import { listSlices } from "./list-slices.ts";
+import { MEDIA_TYPES } from "./negotiate.ts";
 import { nothingThere } from "./refusals.ts";
-import { respondObject, respondValue } from "./respond.ts";
+import { respondObject } from "./respond.ts";
 import { selectionOf } from "./selection.ts";
-import { includeObjectOf, metadataListOf, tableOf } from "./table.ts";
+import { type Include, includeObjectOf, metadataListHead, metadataOf, tableHead, tableRow } from "./table.ts";
 
 type Rates = ReadonlyMap<string, NodeRates>;
 
@@ -78,22 +82,46 @@ export const listMetrics: Step = async (exchange): Promise<ResponseRecord> => {
   const { resource, measured } = kindOf(exchange);
   const selection = selectionOf(row, info.namespace, record.query);
   const rates = await server.nodeMetrics.read(record.signal);
-  const items: KubeObject[] = [];
+  const measurements: { readonly object: StoredObject; readonly found: Measurement }[] = [];
+  const breath = breather(server.clock);
   for (const object of server.objects.list(resource, selection.namespace ?? "")) {
     if (selection.name !== undefined && object.metadata.name !== selection.name) continue;
     if (selection.labels && !selection.labels(object.metadata.labels)) continue;
     if (selection.matches && !selection.matches(object)) continue;
     const found = measured(object, rates);
-    if (found) items.push(metricsObject(exchange, object, found));
+    if (found) measurements.push({ object, found });
+    await breath();
   }
-  const parts = { metadata: {}, items };
-  if (negotiated.as === "table")
-    return respondValue(
-      200,
-      tableOf(row, parts, negotiated.version, includeObjectOf(record.query), server.clock.now()),
-    );
-  if (negotiated.as === "metadata") return respondValue(200, metadataListOf(parts, negotiated.version));
-  return respondValue(200, { kind: row.listKind, apiVersion: `${row.group}/${row.version}`, ...parts });
+  const { as, version } = negotiated;
+  const now = server.clock.now();
+  const include = as === "table" ? includeObjectOf(record.query) : "None";
+  const form = FORMS[as === "table" || as === "metadata" ? as : "object"];
+  const head = form.head(row, version);
+  const show = ({ object, found }: (typeof measurements)[number]) =>
+    form.item(row, metricsObject(exchange, object, found), version, include, now);
+  const value = () => ({ ...head, [form.field]: measurements.map(show) });
+  const encoded = () => listSlices(head, form.field, measurements, show);
+  return { status: 200, headers: { "content-type": MEDIA_TYPES.json }, body: { kind: "object", value, encoded } };
+};
+
+interface Form {
+  readonly field: "items" | "rows";
+  readonly head: (row: ResourceRow, version: string) => Record<string, unknown>;
+  readonly item: (row: ResourceRow, object: KubeObject, version: string, include: Include, now: number) => unknown;
+}
+
+const FORMS: Readonly<Record<"object" | "table" | "metadata", Form>> = {
+  object: {
+    field: "items",
+    head: (row) => ({ kind: row.listKind, apiVersion: `${row.group}/${row.version}`, metadata: {} }),
+    item: (_row, object) => object,
+  },
+  table: { field: "rows", head: (row, version) => tableHead(row, {}, version), item: tableRow },
+  metadata: {
+    field: "items",
+    head: (_row, version) => metadataListHead({}, version),
+    item: (_row, object, version) => metadataOf(object, version),
+  },
 };
 
 function kindOf({ row }: ResourceExchange): Kind {
