@@ -7,7 +7,6 @@
 import { CONTROLLERS_USER, runControllers } from "../../controllers/controllers.ts";
 import { createClient } from "../../machinery/client/create-client.ts";
 import { directTransport } from "../../machinery/client/transport/direct.ts";
-import { silent } from "../../machinery/process/logging.ts";
 import { runScheduler, SCHEDULER_USER } from "../../scheduler/scheduler.ts";
 import { createGround } from "./ground.ts";
 import { createHost, type Host, type Life } from "./host.ts";
@@ -22,6 +21,7 @@ import { startStorm } from "./storm.ts";
 import { createTrouble } from "./trouble.ts";
 import { runUsers, touch } from "./users.ts";
 import { createVirtualTime } from "./virtual-time.ts";
+import { watchfulLog } from "./watchful-log.ts";
 
 export interface Verdict {
   /** What was broken first; undefined when all held. */
@@ -112,7 +112,7 @@ export async function simulate(
       components.runControllers({
         transport: transport(CONTROLLERS_USER),
         clock: own,
-        log: silent,
+        log: watchfulLog(name, broke),
         signal,
         leadership,
         identity: `${name}-${number}`,
@@ -122,7 +122,7 @@ export async function simulate(
       components.runScheduler({
         client: createClient(transport(SCHEDULER_USER)),
         clock: own,
-        log: silent,
+        log: watchfulLog(name, broke),
         signal,
         leadership,
         identity: `${name}-${number}`,
