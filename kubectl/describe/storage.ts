@@ -118,7 +118,7 @@ type VolumeSpec = NonNullable<PersistentVolume["spec"]>;
 type Source<K extends keyof VolumeSpec> = (source: NonNullable<VolumeSpec[K]>) => readonly string[];
 
 /** What is told of where a volume lies. */
-const sources: { readonly [K in "hostPath" | "local" | "nfs" | "csi"]: Source<K> } = {
+const sources: { readonly [K in "hostPath" | "local" | "nfs" | "csi" | "fc"]: Source<K> } = {
   hostPath: ({ path, type }) => [
     "Type:\tHostPath (bare host directory volume)",
     `Path:\t${path}`,
@@ -139,6 +139,13 @@ const sources: { readonly [K in "hostPath" | "local" | "nfs" | "csi"]: Source<K>
     `ReadOnly:\t${readOnly === true}`,
     ...attributes(volumeAttributes),
   ],
+  fc: ({ targetWWNs = [], lun, fsType = "", readOnly }) => [
+    "Type:\tFC (a Fibre Channel disk)",
+    `TargetWWNs:\t${targetWWNs.join(", ")}`,
+    `LUN:\t${lun ?? "<none>"}`,
+    `FSType:\t${fsType}`,
+    `ReadOnly:\t${readOnly === true}`,
+  ],
 };
 
 function sourceOf(spec: VolumeSpec): readonly string[] {
@@ -147,10 +154,9 @@ function sourceOf(spec: VolumeSpec): readonly string[] {
 }
 
 function attributes(values: Readonly<Record<string, string>> = {}): readonly string[] {
-  const lines = Object.keys(values)
-    .sort()
-    .map((key) => `    ${key}=${values[key]}`);
-  return lines.length > 0 ? ["VolumeAttributes:", ...lines] : ["VolumeAttributes:\t<none>"];
+  const keys = Object.keys(values).sort();
+  if (keys.length === 0) return ["VolumeAttributes:\t<none>"];
+  return keys.map((key, index) => `${index === 0 ? "VolumeAttributes:" : ""}\t    ${key}=${values[key]}`);
 }
 
 function writeNodeAffinity(document: Document, affinity: VolumeSpec["nodeAffinity"]): void {
