@@ -134,6 +134,16 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     "Show what caused an object and what it caused, from the first write to the started container",
     async () => (await import("./commands/trace.ts")).trace,
   ),
+  proxy: entry(
+    "troubleshooting",
+    "Run a proxy to the Kubernetes API server",
+    async () => (await import("./commands/proxy.ts")).proxy,
+  ),
+  cp: entry(
+    "troubleshooting",
+    "Copy files and directories to and from containers",
+    async () => (await import("./commands/cp.ts")).cp,
+  ),
   debug: entry(
     "troubleshooting",
     "Create debugging sessions for troubleshooting workloads and nodes",
