@@ -124,7 +124,9 @@ function tellOfMembers(
     known.delete(name);
     return;
   }
-  const isNew = Date.parse(node.metadata.creationTimestamp) > startedAt;
+  const created = Date.parse(node.metadata.creationTimestamp);
+  // times are whole seconds: in the second of the start, a node that has its addresses is not a new one
+  const isNew = created > startedAt || (created > startedAt - 1000 && !node.spec?.podCIDR);
   if (isNew && before?.metadata.uid !== node.metadata.uid)
     events.normal(node, "RegisteredNode", `Node ${name} event: Registered Node ${name} in Controller`);
   known.set(name, node);
