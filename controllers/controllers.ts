@@ -40,7 +40,11 @@ import { endpointSliceController } from "./endpointslice.ts";
 import { endpointSliceMirroringController } from "./endpointslice-mirroring.ts";
 import { ephemeralVolumeController } from "./ephemeral-volume.ts";
 import { type GarbageCollector, runGarbageCollector } from "./garbage-collector.ts";
-import { horizontalPodAutoscalerController } from "./horizontal-pod-autoscaler.ts";
+import {
+  type AutoscalerSettings,
+  autoscalerDefaults,
+  horizontalPodAutoscalerController,
+} from "./horizontal-pod-autoscaler.ts";
 import { jobController } from "./job.ts";
 import { localPathProvisioner } from "./local-path-provisioner.ts";
 import { localPathRemoval } from "./local-path-removal.ts";
@@ -96,6 +100,7 @@ export interface ControllersOptions {
   readonly nodeMonitorGraceMs?: number;
   readonly evictionRates?: EvictionRates;
   readonly endedPodThreshold?: number;
+  readonly autoscaling?: AutoscalerSettings;
   /** Makes those look again whom a wall clock that jumped would keep waiting; without it only timers do. */
   readonly ticks?: Ticks;
   /** Where they count what they do. */
@@ -161,7 +166,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     daemonSetController(),
     jobController(),
     cronJobController(options),
-    horizontalPodAutoscalerController(clock),
+    horizontalPodAutoscalerController(clock, options.autoscaling),
     disruptionController(),
     staleDisruptionController,
     ttlAfterFinished,
@@ -269,6 +274,30 @@ export const controllersComponent = defineComponent({
       value: "FILE",
       help: "PEM of the key that signs lasting tokens of service accounts; default: the home's own",
     },
+    "horizontal-pod-autoscaler-sync-period": {
+      type: "number",
+      value: "SECONDS",
+      default: autoscalerDefaults.syncMs / 1000,
+      help: "how often autoscalers are looked at",
+    },
+    "horizontal-pod-autoscaler-downscale-stabilization": {
+      type: "number",
+      value: "SECONDS",
+      default: autoscalerDefaults.downscaleStabilizationMs / 1000,
+      help: "how long a higher recommendation holds",
+    },
+    "horizontal-pod-autoscaler-cpu-initialization-period": {
+      type: "number",
+      value: "SECONDS",
+      default: autoscalerDefaults.cpuInitializationMs / 1000,
+      help: "how long after its start a Pod's CPU may tell of starting",
+    },
+    "horizontal-pod-autoscaler-initial-readiness-delay": {
+      type: "number",
+      value: "SECONDS",
+      default: autoscalerDefaults.initialReadinessMs / 1000,
+      help: "a Pod that is not ready so soon after its start has never been",
+    },
     "terminated-pod-gc-threshold": {
       type: "number",
       value: "COUNT",
@@ -309,6 +338,13 @@ export const controllersComponent = defineComponent({
           disruptedShare: flags["unhealthy-zone-threshold"],
         },
         endedPodThreshold: flags["terminated-pod-gc-threshold"],
+        autoscaling: {
+          ...autoscalerDefaults,
+          syncMs: flags["horizontal-pod-autoscaler-sync-period"] * 1000,
+          downscaleStabilizationMs: flags["horizontal-pod-autoscaler-downscale-stabilization"] * 1000,
+          cpuInitializationMs: flags["horizontal-pod-autoscaler-cpu-initialization-period"] * 1000,
+          initialReadinessMs: flags["horizontal-pod-autoscaler-initial-readiness-delay"] * 1000,
+        },
       });
     } finally {
       await transport.close();

@@ -1,7 +1,7 @@
 /**
  * Horizontal Pod autoscaler: sets the size of a workload by what its Pods, or other things, are measured to do.
  *
- * Looked at every 15 s and when its spec changes, never because of its own status. The size is read from and written
+ * Looked at every 15 s (by default) and when its spec changes, never because of its own status. The size is read from and written
  * to the server with its version, so that neither a lagging cache nor a lost answer scales twice. What a restart
  * forgets (earlier recommendations and steps) only makes it slower to go down: it begins with the size it finds.
  * Numbers: autoscaler-proposals.ts; how fast: autoscaler-behavior.ts; the scale itself: autoscaler-target.ts.
@@ -33,12 +33,25 @@ type Autoscaler = HorizontalPodAutoscaler;
 type Spec = NonNullable<Autoscaler["spec"]>;
 type Context = { readonly horizontalpodautoscalers: Lister<Autoscaler>; readonly pods: Lister<Pod> } & Services;
 
-const SYNC_MS = 15_000;
 const BEHIND_MS = 1_000;
-const DOWNSCALE_STABILIZATION_MS = 300_000;
-const TOLERANCE = 0.1;
-const CPU_INITIALIZATION_MS = 300_000;
-const INITIAL_READINESS_MS = 30_000;
+
+export interface AutoscalerSettings {
+  readonly syncMs: number;
+  /** How long a higher recommendation holds where the autoscaler has no behaviour of its own for it. */
+  readonly downscaleStabilizationMs: number;
+  readonly tolerance: number;
+  /** How long after its start a Pod's CPU may tell of starting. */
+  readonly cpuInitializationMs: number;
+  readonly initialReadinessMs: number;
+}
+
+export const autoscalerDefaults: AutoscalerSettings = {
+  syncMs: 15_000,
+  downscaleStabilizationMs: 300_000,
+  tolerance: 0.1,
+  cpuInitializationMs: 300_000,
+  initialReadinessMs: 30_000,
+};
 
 /** What is remembered of autoscalers, by key. */
 interface Memory {
@@ -47,10 +60,15 @@ interface Memory {
   readonly selectors: Map<string, Selector>;
   readonly own: OwnWrites;
   readonly targets: Targets;
+  readonly settings: AutoscalerSettings;
 }
 
-export function horizontalPodAutoscalerController(clock: Clock): Controller {
+export function horizontalPodAutoscalerController(
+  clock: Clock,
+  settings: AutoscalerSettings = autoscalerDefaults,
+): Controller {
   const memory: Memory = {
+    settings,
     histories: new Map(),
     selectors: new Map(),
     own: createOwnWrites(),
@@ -82,7 +100,7 @@ export function horizontalPodAutoscalerController(clock: Clock): Controller {
         const written = await context.client.patch("horizontalpodautoscalers", { namespace, name }, body, options);
         memory.own.wrote(key, written);
       }
-      return again(SYNC_MS);
+      return again(settings.syncMs);
     },
   });
 }
@@ -174,7 +192,8 @@ async function decide(
 
   const wanted = await measure(key, autoscaler, spec, target, status, context, memory);
   if (!wanted) return undefined;
-  const limits: Limits = { min, max, behavior, downscaleStabilizationMs: DOWNSCALE_STABILIZATION_MS };
+  const { downscaleStabilizationMs } = memory.settings;
+  const limits: Limits = { min, max, behavior, downscaleStabilizationMs };
   const { replicas, stabilized, limited } = limit(history, limits, current, wanted.replicas, context.clock.now());
   status.condition("AbleToScale", "True", stabilized.reason, stabilized.message);
   status.condition("ScalingLimited", limited.status, limited.reason, limited.message);
@@ -213,14 +232,10 @@ async function measure(
     specReplicas: scale.spec?.replicas ?? 0,
     statusReplicas: scale.status?.replicas ?? 0,
     tolerances: {
-      up: ratioOf(spec.behavior?.scaleUp?.tolerance),
-      down: ratioOf(spec.behavior?.scaleDown?.tolerance),
+      up: ratioOf(spec.behavior?.scaleUp?.tolerance, memory.settings),
+      down: ratioOf(spec.behavior?.scaleDown?.tolerance, memory.settings),
     },
-    timing: {
-      now: clock.now(),
-      cpuInitializationMs: CPU_INITIALIZATION_MS,
-      initialReadinessMs: INITIAL_READINESS_MS,
-    },
+    timing: { ...memory.settings, now: clock.now() },
     resourceOf: (apiVersion, kind) => memory.targets.resourceOf(client, apiVersion, kind),
   };
   const metrics = spec.metrics ?? [];
@@ -253,8 +268,8 @@ async function measure(
 }
 
 /** A quantity, "100m" of one. */
-function ratioOf(tolerance: string | undefined): number {
-  return tolerance === undefined ? TOLERANCE : Number(parseQuantity(tolerance).nanos) / 1e9;
+function ratioOf(tolerance: string | undefined, settings: AutoscalerSettings): number {
+  return tolerance === undefined ? settings.tolerance : Number(parseQuantity(tolerance).nanos) / 1e9;
 }
 
 type Selected =
