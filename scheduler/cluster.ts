@@ -35,6 +35,11 @@ export type Listers = { readonly [K in LookedUp]: Pick<Lister<Kinds[K]>, "get" |
 export interface Cluster {
   /** In an order that takes turns between zones. */
   readonly nodes: readonly NodeInfo[];
+  /** The slots of these nodes, and the generations by slot: for looks at many nodes that touch none of them. */
+  readonly slots: readonly number[];
+  readonly generations: readonly number[];
+  /** How many nodes have a taint that makes them less liked. */
+  readonly dislikedNodes: number;
   node(name: string): NodeInfo | undefined;
   readonly listers: Listers;
   readonly pods: PodIndex;

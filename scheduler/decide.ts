@@ -11,7 +11,7 @@ import type { NamedFilter, Nominations, Refused } from "./framework.ts";
 import type { PodInfo } from "./pod-info.ts";
 import type { Profile, Scoring } from "./profile.ts";
 import { copyOf, type NodeInfo, putPod } from "./snapshot.ts";
-import type { ClassVerdicts, VerdictMemo } from "./verdict-memo.ts";
+import { type ClassVerdicts, kept, type VerdictMemo } from "./verdict-memo.ts";
 
 /** A plugin's no to a node, or to all of them. One value for all nodes with the same. */
 export interface Refusal extends Refused {
@@ -79,13 +79,13 @@ export function decide(pod: PodInfo, cluster: Cluster, profile: Profile, search:
   const others: Refusal | undefined = only && absent(limiting);
   const candidates = candidatesOf(cluster, only, search.only);
   const wanted = search.all ? nodes : enough(candidates.length, profile.percentageOfNodesToScore);
-  const known = candidates.length >= FEWEST ? search.memo?.of(pod, profile) : undefined;
-  const found = findFitting(pod, candidates, filters, search, wanted, known);
+  const known = candidates === cluster.nodes ? search.memo?.of(pod, profile) : undefined;
+  const found = findFitting(pod, cluster, candidates, filters, search, wanted, known);
   const common = { ...found, nodes, filters, ...(others && candidates.length < nodes ? { others } : {}) };
   if (found.fitting.length === 0) {
     return { ...common, scores: [], refusedBy: pluginsOf(found.refusals, limiting) };
   }
-  const scores = scoresOf(pod, cluster, found.fitting, profile.scoring, known);
+  const scores = scoresOf(pod, cluster, found, profile.scoring, known);
   return { ...common, node: pick(found.fitting, scores, search), scores, refusedBy: nothing.refusedBy };
 }
 
@@ -149,10 +149,14 @@ export function enough(nodes: number, percentage: number): number {
   return Math.max(Math.floor((nodes * share) / 100), FEWEST);
 }
 
-type Found = Pick<Decision, "asked" | "refusals" | "fitting">;
+interface Found extends Pick<Decision, "asked" | "refusals" | "fitting"> {
+  /** The slots of those that fit, where verdicts are kept. */
+  readonly slots: readonly number[];
+}
 
 function findFitting(
   pod: PodInfo,
+  cluster: Cluster,
   nodes: readonly NodeInfo[],
   filters: readonly NamedFilter[],
   { start = 0, nominations }: Search,
@@ -162,31 +166,35 @@ function findFitting(
   const asked: NodeInfo[] = [];
   const refusals: (Refusal | undefined)[] = [];
   const fitting: NodeInfo[] = [];
+  const slots: number[] = [];
   const name = createNaming();
-  const judge = judging(filters, name, known);
-  for (let n = 0; n < nodes.length && fitting.length < wanted; n++) {
-    const node = nodes[(start + n) % nodes.length] as NodeInfo;
+  const [local, others] = parted(filters, known);
+  const first = (node: NodeInfo) => firstRefusal(node, local, name);
+  const { slots: everySlot, generations } = cluster;
+  for (let n = 0, at = start % nodes.length; n < nodes.length && fitting.length < wanted; n++, at++) {
+    if (at === nodes.length) at = 0;
+    const node = nodes[at] as NodeInfo;
+    const slot = everySlot[at] as number;
     const nominated = nominations?.size ? nominations.on(node.name) : NOBODY;
-    const refusal = nominated.length === 0 ? judge(node) : refusalWith(pod, node, nominated, filters, name);
+    const refusal =
+      nominated.length > 0
+        ? refusalWith(pod, node, nominated, filters, name)
+        : ((known && kept(known.refusals, slot, generations[slot] as number, node, first)) ??
+          firstRefusal(node, others, name));
     asked.push(node);
     refusals.push(refusal);
-    if (!refusal) fitting.push(node);
+    if (refusal) continue;
+    fitting.push(node);
+    if (known) slots.push(slot);
   }
-  return { asked, refusals, fitting };
+  return { asked, refusals, fitting, slots };
 }
 
-/** Filters that go by the node alone come first in every profile, so that what they said once need not be said again. */
-function judging(
-  filters: readonly NamedFilter[],
-  name: Naming,
-  known: ClassVerdicts | undefined,
-): (node: NodeInfo) => Refusal | undefined {
+/** Filters that go by the node alone come first in every profile: what they said need not be said again. */
+function parted(filters: readonly NamedFilter[], known: ClassVerdicts | undefined) {
+  if (!known) return [[], filters] as const;
   const ends = filters.findIndex(({ filter }) => !filter.local);
-  const [local, others] = ends < 0 ? [filters, []] : [filters.slice(0, ends), filters.slice(ends)];
-  if (!known || local.length === 0) return (node) => firstRefusal(node, filters, name);
-  const first = (node: NodeInfo) => firstRefusal(node, local, name);
-  if (others.length === 0) return (node) => known.refusal(node, first);
-  return (node) => known.refusal(node, first) ?? firstRefusal(node, others, name);
+  return ends < 0 ? ([filters, []] as const) : ([filters.slice(0, ends), filters.slice(ends)] as const);
 }
 
 const NOBODY: readonly PodInfo[] = [];
@@ -252,7 +260,7 @@ export function fits(
 function scoresOf(
   pod: PodInfo,
   cluster: Cluster,
-  fitting: readonly NodeInfo[],
+  { fitting, slots }: Found,
   scoring: readonly Scoring[],
   known: ClassVerdicts | undefined,
 ): readonly PluginScores[] {
@@ -263,8 +271,13 @@ function scoresOf(
     if (!scorer) continue;
     const scores = new Float64Array(fitting.length);
     const judge = (node: NodeInfo) => scorer.score(node);
-    const score = scorer.local && known ? (node: NodeInfo) => known.score(plugin.name, node, judge) : judge;
-    for (let n = 0; n < fitting.length; n++) scores[n] = score(fitting[n] as NodeInfo);
+    if (scorer.local && known) {
+      const column = known.scores(plugin.name);
+      for (let n = 0; n < scores.length; n++) {
+        const slot = slots[n] as number;
+        scores[n] = kept(column, slot, cluster.generations[slot] as number, fitting[n] as NodeInfo, judge);
+      }
+    } else for (let n = 0; n < scores.length; n++) scores[n] = judge(fitting[n] as NodeInfo);
     scorer.normalize?.(scores);
     for (let n = 0; n < scores.length; n++) scores[n] = Math.floor(scores[n] as number);
     all.push({ plugin: plugin.name, weight, scores });
@@ -283,7 +296,8 @@ function pick(fitting: readonly NodeInfo[], all: readonly PluginScores[], { rand
     else if (total === most) equals++;
   }
   let chosen = Math.floor(random() * equals);
-  return fitting[totals.findIndex((total) => total === most && chosen-- === 0)] as NodeInfo;
+  for (let n = 0; n < totals.length; n++) if (totals[n] === most && chosen-- === 0) return fitting[n] as NodeInfo;
+  return fitting[0] as NodeInfo;
 }
 
 /** One node's verdict, for people. */

@@ -58,14 +58,24 @@ export function createSnapshot(listers: Listers): Snapshot {
   /** Priority ► how many placed Pods have it. */
   const priorities = new Map<number, number>();
   let listed: readonly NodeInfo[] | undefined;
-  let generations = 0;
+  const generations: number[] = [];
+  let generation = 0;
+  let dislikedNodes = 0;
+  let listedSlots: readonly number[] = [];
   let slots = 0;
   const freeSlots: number[] = [];
 
   const cluster: Cluster = {
     get nodes() {
-      listed ??= inTurns([...nodes.values()]);
-      return listed;
+      return list();
+    },
+    get slots() {
+      list();
+      return listedSlots;
+    },
+    generations,
+    get dislikedNodes() {
+      return dislikedNodes;
     },
     node: (name) => nodes.get(name),
     listers,
@@ -76,16 +86,28 @@ export function createSnapshot(listers: Listers): Snapshot {
   };
   const index = cluster.pods;
 
+  function list(): readonly NodeInfo[] {
+    if (listed) return listed;
+    listed = inTurns([...nodes.values()]);
+    listedSlots = listed.map(({ slot }) => slot);
+    return listed;
+  }
+
+  function touch(node: MutableNodeInfo): void {
+    node.generation = ++generation;
+    generations[node.slot] = generation;
+  }
+
   function place(node: MutableNodeInfo, info: PodInfo): void {
     putPod(node, info);
-    node.generation = ++generations;
+    touch(node);
     index.came(info, node);
   }
 
   function withdraw(node: MutableNodeInfo, uid: string): void {
     const info = takePod(node, uid);
     if (!info) return;
-    node.generation = ++generations;
+    touch(node);
     index.left(info, node);
   }
 
@@ -125,13 +147,15 @@ export function createSnapshot(listers: Listers): Snapshot {
     if (moves) index.nodeLeft(info);
     if (zoneOf(info.node) !== zoneOf(node)) listed = undefined;
     info.node = node;
+    if (info.disliked) dislikedNodes--;
     info.disliked = isDisliked(node);
+    if (info.disliked) dislikedNodes++;
     if (grows) info.allocatable = resourceList(node.status?.allocatable);
     info.images = imagesOf(node);
     for (const image of before.keys()) if (!info.images.has(image)) count(images, image, -1);
     for (const image of info.images.keys()) if (!before.has(image)) count(images, image, 1);
     if (moves) index.nodeCame(info);
-    if (moves || grows) info.generation = ++generations;
+    if (moves || grows) touch(info);
   }
 
   return {
@@ -141,7 +165,8 @@ export function createSnapshot(listers: Listers): Snapshot {
       const known = nodes.get(name);
       if (known) return change(known, node);
       const info = emptyNode(node, freeSlots.pop() ?? slots++);
-      info.generation = ++generations;
+      touch(info);
+      if (info.disliked) dislikedNodes++;
       nodes.set(name, info);
       listed = undefined;
       for (const image of info.images.keys()) count(images, image, 1);
@@ -156,6 +181,7 @@ export function createSnapshot(listers: Listers): Snapshot {
       for (const image of info.images.keys()) count(images, image, -1);
       nodes.delete(name);
       freeSlots.push(info.slot);
+      if (info.disliked) dislikedNodes--;
       if (info.pods.size) orphans.set(name, info.pods);
       listed = undefined;
     },

@@ -12,8 +12,14 @@ import type { Profile } from "./profile.ts";
 import type { NodeInfo } from "./snapshot.ts";
 
 export interface ClassVerdicts {
-  refusal(node: NodeInfo, judge: (node: NodeInfo) => Refusal | undefined): Refusal | undefined;
-  score(plugin: string, node: NodeInfo, judge: (node: NodeInfo) => number): number;
+  readonly refusals: Column<Refusal | undefined>;
+  scores(plugin: string): Column<number>;
+}
+
+/** By the node's slot: for which generation of the node it was said, and what. Look with `kept`. */
+export interface Column<T> {
+  readonly generations: number[];
+  readonly said: T[];
 }
 
 export interface VerdictMemo {
@@ -51,30 +57,26 @@ export function asksOf({ pod, requests, scoredCpu, scoredMemory, hostPorts }: Po
   return JSON.stringify(asks);
 }
 
-/** By the node's slot: for which generation of the node it was said, and what. */
-interface Column<T> {
-  readonly generations: number[];
-  readonly said: T[];
-}
-
 function createVerdicts(): ClassVerdicts {
-  const refusals: Column<Refusal | undefined> = { generations: [], said: [] };
   const scores = new Map<string, Column<number>>();
   return {
-    refusal: (node, judge) => kept(refusals, node, judge),
-    score(plugin, node, judge) {
-      let column = scores.get(plugin);
-      if (!column) {
-        column = { generations: [], said: [] };
-        scores.set(plugin, column);
-      }
-      return kept(column, node, judge);
+    refusals: { generations: [], said: [] },
+    scores(plugin) {
+      const known = scores.get(plugin) ?? { generations: [], said: [] };
+      scores.set(plugin, known);
+      return known;
     },
   };
 }
 
-function kept<T>({ generations, said }: Column<T>, node: NodeInfo, judge: (node: NodeInfo) => T): T {
-  const { slot, generation } = node;
+/** What was said of the node in this slot; it is said now where it has changed since. */
+export function kept<T>(
+  { generations, said }: Column<T>,
+  slot: number,
+  generation: number,
+  node: NodeInfo,
+  judge: (node: NodeInfo) => T,
+): T {
   if (generations[slot] === generation) return said[slot] as T;
   const verdict = judge(node);
   while (generations.length <= slot) {

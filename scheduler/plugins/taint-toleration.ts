@@ -9,8 +9,8 @@ export const taintToleration: Plugin = {
   name: "TaintToleration",
   hints: [helping("node-added"), helping("node-taints")],
   preFilter: ({ pod }) => ({ local: true, check: ({ node }) => (toleratesNode(pod, node) ? undefined : UNTOLERATED) }),
-  preScore({ pod }, _, fitting) {
-    if (!fitting.some(({ disliked }) => disliked)) return undefined;
+  preScore({ pod }, { dislikedNodes }) {
+    if (dislikedNodes === 0) return undefined;
     return {
       local: true,
       score({ node }) {
