@@ -524,6 +524,55 @@ describe("the target", () => {
     expect(await cluster.events("c")).toContain("Warning FailedGetScale unexpected GroupVersion string: a/b/c");
   });
 
+  it("may be of a custom kind", async () => {
+    const raw = (method: "POST" | "PATCH", path: string, body: unknown) =>
+      cluster.client.raw({
+        method,
+        path,
+        body,
+        headers: { "content-type": method === "POST" ? "application/json" : "application/merge-patch+json" },
+      });
+    const replicas = { type: "object", properties: { replicas: { type: "integer" }, selector: { type: "string" } } };
+    await raw("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: "things.example.com" },
+      spec: {
+        group: "example.com",
+        scope: "Namespaced",
+        names: { kind: "Thing", plural: "things", singular: "thing", listKind: "ThingList" },
+        versions: [
+          {
+            name: "v1",
+            served: true,
+            storage: true,
+            schema: { openAPIV3Schema: { type: "object", properties: { spec: replicas, status: replicas } } },
+            subresources: {
+              status: {},
+              scale: {
+                specReplicasPath: ".spec.replicas",
+                statusReplicasPath: ".status.replicas",
+                labelSelectorPath: ".status.selector",
+              },
+            },
+          },
+        ],
+      },
+    });
+    await pass(15);
+    const things = "/apis/example.com/v1/namespaces/default/things";
+    const thing = { apiVersion: "example.com/v1", kind: "Thing", metadata: { name: "web" }, spec: { replicas: 2 } };
+    await raw("POST", things, thing);
+    await raw("PATCH", `${things}/web/status`, { status: { replicas: 2, selector: "app=web" } });
+    await workload(2);
+    uses = () => ({ cpu: 200 });
+    await autoscaler({
+      metrics: cpu(100),
+      scaleTargetRef: { apiVersion: "example.com/v1", kind: "Thing", name: "web" },
+    });
+    expect(await cluster.client.raw({ method: "GET", path: `${things}/web` })).toMatchObject({ spec: { replicas: 4 } });
+  });
+
   it("is not scaled while two want to", async () => {
     await workload(2);
     uses = () => ({ cpu: 200 });
