@@ -8,7 +8,7 @@
 import type { Client } from "../machinery/client/client.ts";
 import type { Written } from "../machinery/loop/written.ts";
 import type { PersistentVolume, PersistentVolumeClaim } from "../machinery/objects/kinds.ts";
-import { annotations, hasAnnotation, isKeptFor, referenceTo } from "../machinery/objects/volume-claims.ts";
+import { annotated, annotations, claimedBy, hasAnnotation } from "../machinery/objects/volume-claims.ts";
 import { type Clock, wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
 
@@ -84,18 +84,6 @@ export function bindingWrites({ client, clock, volumes, claims }: BindingContext
   return writes;
 }
 
-/** The volume as it says that it serves the claim. */
-export function claimedBy(volume: PersistentVolume, claim: PersistentVolumeClaim): PersistentVolume {
-  const before = volume.spec?.claimRef;
-  const named = before?.uid === claim.metadata.uid && isKeptFor(volume, claim);
-  const chosen = isKeptFor(volume, claim) ? {} : { [annotations.boundByController]: "yes" };
-  return {
-    ...volume,
-    metadata: annotated(volume.metadata, chosen),
-    spec: { ...volume.spec, claimRef: named ? before : referenceTo(claim) },
-  };
-}
-
 function unclaimed(volume: PersistentVolume): PersistentVolume {
   const { claimRef, ...spec } = volume.spec ?? {};
   if (!hasAnnotation(volume, annotations.boundByController)) {
@@ -113,11 +101,6 @@ function boundTo(claim: PersistentVolumeClaim, volume: PersistentVolume): Persis
     metadata: annotated(claim.metadata, { ...chosen, [annotations.bindCompleted]: "yes" }),
     spec: { ...claim.spec, volumeName: volume.metadata.name },
   };
-}
-
-/** What is there already stays as it is. */
-function annotated<M extends { annotations?: Record<string, string> }>(metadata: M, more: Record<string, string>): M {
-  return Object.keys(more).length === 0 ? metadata : { ...metadata, annotations: { ...more, ...metadata.annotations } };
 }
 
 /** A claim has its volume's size from the moment it is bound; later sizes are the expander's to tell. */
