@@ -60,7 +60,12 @@ function timesAndConditions(job: Job, ending: Ending | undefined, ended: boolean
   let startTime = job.status?.startTime;
   if (!ending && resumed) startTime = time;
   else if (!isSuspended(job)) startTime ??= time;
-  const completionTime =
-    job.status?.completionTime ?? (ending?.type === "SuccessCriteriaMet" && ended ? time : undefined);
+  const completed = ending?.type === "SuccessCriteriaMet" && ended;
+  // a clock that was set back must not let the Job end before it began
+  const completionTime = job.status?.completionTime ?? (completed ? laterOf(time, startTime) : undefined);
   return { startTime, completionTime, conditions };
+}
+
+function laterOf(time: string, other: string | undefined): string {
+  return other && Date.parse(other) > Date.parse(time) ? other : time;
 }

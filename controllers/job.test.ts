@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type Controlled, type ControlledOptions, startControlled } from "../e2e/harness/controlled.ts";
 import type { Job } from "../machinery/objects/kinds.ts";
+import { systemClock } from "../machinery/process/clock.ts";
 
 let cluster: Controlled;
 afterEach(() => cluster.close());
@@ -45,6 +46,21 @@ describe("a Job", () => {
       `Normal SuccessfulCreate Created pod: ${pod?.metadata.name}`,
       "Normal Completed Job completed",
     ]);
+  });
+
+  it("completes also where the clock was set back meanwhile", async () => {
+    let back = 0;
+    await start({ clock: { ...systemClock, now: () => systemClock.now() - back } });
+    await createJob();
+    await cluster.settled();
+    back = 3_600_000;
+    cluster.nodes.ends = () => "Succeeded";
+    const [pod] = await cluster.list("pods");
+    const { name = "" } = pod?.metadata ?? {};
+    await cluster.client.patch("pods", { ...ref, name }, { metadata: { labels: { touched: "yes" } } });
+    await cluster.settled();
+    expect(await conditions()).toContain("Complete CompletionsReached");
+    expect((await job()).status?.completionTime).toBe((await job()).status?.startTime);
   });
 
   it("runs as many at a time as parallelism says, until completions are reached", async () => {
