@@ -7,7 +7,8 @@
  */
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import type { Image } from "../cri/messages.ts";
-import { type HostPaths, VolumeError } from "../volumes/volumes.ts";
+import { VolumeError } from "../volumes/volume-error.ts";
+import type { HostPaths } from "../volumes/volumes.ts";
 import { type Backoff, nextBackoff } from "./backoff.ts";
 import { StartFailure } from "./failures.ts";
 import { type Action, type Ending, SANDBOX, type Waiting } from "./plan-draft.ts";

@@ -216,7 +216,7 @@ describe("a volume that somebody made", () => {
     );
     await client.create("persistentvolumes", local("disk"));
     await eventually(() => events("web")).toContain(
-      `Warning FailedMount MountVolume.SetUp failed for volume "data" : path "${join(directory, "disk")}" does not exist`,
+      `Warning FailedMount MountVolume.SetUp failed for volume "disk" : path "${join(directory, "disk")}" does not exist`,
     );
     expect((await claim("data"))?.spec?.volumeName).toBe("disk");
     await mkdir(join(directory, "disk"));

@@ -15,6 +15,7 @@ import { annotations, ephemeralClaimName, isFullyBound, notMadeFor } from "../..
 import { modeOf, reaches } from "../../machinery/objects/volume-match.ts";
 import { prepareHostPath } from "./host-path.ts";
 import { giveToGroup } from "./ownership.ts";
+import { VolumeError } from "./volume-error.ts";
 
 export interface ClaimVolumes {
   /** Makes the volume ready and answers where it lies. Rejects with what the Pod's events are to say. */
@@ -60,15 +61,27 @@ export function createClaimVolumes({ client, node, directory }: ClaimVolumesCont
       if (problem) throw new Error(problem);
       const { uid } = pod.metadata;
       used.set(uid, (used.get(uid) ?? new Set()).add(found.metadata.name));
-      const source = Object.keys(SOURCES).find((name) => found.spec && name in found.spec) ?? "";
-      const prepare = SOURCES[source];
-      if (!prepare)
-        throw new Error(`no volume plugin matched: volume "${found.metadata.name}" is of no kind that this node knows`);
-      return prepare(found, pod, directory);
+      return named(found.metadata.name, () => prepareSource(found, pod, directory));
     },
     release: (uid) => void used.delete(uid),
     inUse: (name) => [...used.values()].some((names) => names.has(name)),
   };
+}
+
+/** Failures of a volume are told under its own name, not under the one that the Pod has for it. */
+async function named<T>(volume: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new VolumeError(volume, (error as Error).message, { cause: error });
+  }
+}
+
+async function prepareSource(volume: PersistentVolume, pod: Pod, directory: string): Promise<string> {
+  const source = Object.keys(SOURCES).find((name) => volume.spec && name in volume.spec);
+  const prepare = source === undefined ? undefined : SOURCES[source];
+  if (!prepare) throw new Error("no volume plugin matched: this node knows no volumes of its kind");
+  return prepare(volume, pod, directory);
 }
 
 async function claimOf(pod: Pod, volume: Volume, client: Pick<Client, "find">): Promise<PersistentVolumeClaim> {

@@ -17,6 +17,7 @@ import { prepareHostPath } from "./host-path.ts";
 import { DEFAULT_MODE, type Payload } from "./payload.ts";
 import { projectedPayload } from "./projected.ts";
 import { configMapPayload, fieldsPayload, secretPayload, type VolumeJob, type VolumeSources } from "./sources.ts";
+import { VolumeError } from "./volume-error.ts";
 
 export interface VolumesContext {
   readonly paths: PodPaths;
@@ -37,15 +38,6 @@ export interface PodVolumes {
   release(uid: string): Promise<void>;
   /** Removes all that the Pod has on disk. */
   remove(uid: string): Promise<void>;
-}
-
-export class VolumeError extends Error {
-  override readonly name = "VolumeError";
-  readonly volume: string;
-  constructor(volume: string, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.volume = volume;
-  }
 }
 
 type Build = (volume: Volume, job: VolumeJob) => Promise<Payload>;
@@ -102,6 +94,7 @@ export function createVolumes({ paths, sources, claims, clock }: VolumesContext)
         try {
           return [volume.name, await prepareOne(volume, pod)] as const;
         } catch (error) {
+          if (error instanceof VolumeError) throw error;
           throw new VolumeError(volume.name, (error as Error).message, { cause: error });
         }
       });
