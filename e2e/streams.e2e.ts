@@ -205,9 +205,9 @@ describe.skipIf(!canRunContainers)("streams", () => {
       });
     });
 
-    if (kubectl !== ours) describe("debug", () => debugCases(() => cluster, kubectl));
+    describe("debug", () => debugCases(() => cluster, kubectl));
 
-    test.skipIf(kubectl === ours)("cp, there and back", async () => {
+    test("cp, there and back", async () => {
       const directory = mkdtempSync(join(tmpdir(), "cp-"));
       try {
         const [there, back] = [join(directory, "there"), join(directory, "back")];

@@ -144,7 +144,7 @@ async function download(run: CpRun, cluster: Cluster, from: Place, to: string): 
   const local = resolve(run.io.cwd, to);
   const directory = await stat(local).catch(() => undefined);
   const target = directory?.isDirectory() && remote !== "." ? join(local, posix.basename(remote)) : local;
-  const writes = (output: Readable) => unpack(run, output, prefix, target);
+  const writes = (output: Readable) => unpack(run, from, output, prefix, target);
   const attempts = run.flags.retries < 0 ? Number.POSITIVE_INFINITY : run.flags.retries + 1;
   for (let attempt = 1; ; attempt++) {
     try {
@@ -156,7 +156,7 @@ async function download(run: CpRun, cluster: Cluster, from: Place, to: string): 
   }
 }
 
-async function unpack(run: CpRun, output: Readable, prefix: string, target: string): Promise<void> {
+async function unpack(run: CpRun, from: Place, output: Readable, prefix: string, target: string): Promise<void> {
   let entries = 0;
   for await (const entry of readTar(output)) {
     entries++;
@@ -167,17 +167,17 @@ async function unpack(run: CpRun, output: Readable, prefix: string, target: stri
       run.err(`warning: file ${JSON.stringify(path)} is outside target destination, skipping\n`);
       continue;
     }
-    await write(run, entry, path);
+    await write(run, from, entry, path);
   }
   if (entries === 0) throw new CommandError("unexpected EOF: nothing was copied");
 }
 
-async function write(run: CpRun, entry: TarEntry, path: string): Promise<void> {
+async function write(run: CpRun, from: Place, entry: TarEntry, path: string): Promise<void> {
   if (entry.type === "directory") {
     await mkdir(path, { recursive: true });
   } else if (entry.type === "link") {
     run.err(
-      `warning: skipping symlink: ${JSON.stringify(path)} -> ${JSON.stringify(entry.linkTarget)} (consider using "kubectl exec -n "NAMESPACE" "POD" -- tar cf - "FILE" | tar xf -")\n`,
+      `warning: skipping symlink: ${JSON.stringify(path)} -> ${JSON.stringify(entry.linkTarget)} (consider using "kubectl exec -n ${JSON.stringify(from.namespace ?? "")} ${JSON.stringify(from.pod)} -- tar cf - ${JSON.stringify(from.path)} | tar xf -")\n`,
     );
   } else if (entry.type === "file") {
     await mkdir(dirname(path), { recursive: true });

@@ -15,6 +15,7 @@ import type { FlagTable } from "../flags.ts";
 import { goDuration } from "../go-duration.ts";
 import { annotated, LAST_APPLIED } from "../last-applied.ts";
 import { fileFlags, type Manifest, readManifests, textOf } from "../manifests.ts";
+import { ordered } from "../output/ordered.ts";
 import { PROPAGATION } from "../propagation.ts";
 import { createReporter, dryRunOf, validateFlag, writeFlags, writeQuery } from "../writing.ts";
 
@@ -130,7 +131,7 @@ async function replaceOne(run: ReplaceRun, cluster: Cluster, manifest: Manifest)
     method: "PUT",
     path,
     query: writeQuery(run.flags),
-    body: { ...body, metadata },
+    body: ordered({ ...body, metadata }),
   });
 }
 
@@ -140,7 +141,7 @@ async function createOne(run: ReplaceRun, cluster: Cluster, manifest: Manifest):
     method: "POST",
     path: resourcePath(manifest.type, manifest.namespace),
     query: writeQuery(run.flags),
-    body: { ...bodyOf(run, manifest), metadata },
+    body: ordered({ ...bodyOf(run, manifest), metadata }),
   });
 }
 

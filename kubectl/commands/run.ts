@@ -163,7 +163,7 @@ async function removeAll(cluster: Cluster, made: readonly KubeObject[], run: Run
     const path = resourcePath(type, metadata.namespace, metadata.name);
     try {
       await cluster.request({ method: "DELETE", path, body: { kind: "DeleteOptions", apiVersion: "v1" } });
-      run.out(`${kind.toLowerCase()} ${JSON.stringify(metadata.name)} deleted from ${metadata.namespace} namespace\n`);
+      if (!run.flags.quiet) run.out(`${kind.toLowerCase()} ${JSON.stringify(metadata.name)} deleted\n`);
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
