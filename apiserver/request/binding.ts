@@ -5,7 +5,6 @@
  */
 
 import { withCondition } from "../../machinery/objects/conditions.ts";
-import { cloneJson } from "../../machinery/objects/json-value.ts";
 import type { Pod, PodCondition } from "../../machinery/objects/kinds.ts";
 import { dns1123Subdomain } from "../../machinery/objects/names.ts";
 import { badRequest, conflict } from "../../machinery/objects/status.ts";
@@ -66,7 +65,8 @@ function bound({ server }: ResourceExchange, old: Pod, { metadata }: KubeObject,
   if (old.spec?.nodeName) throw refused(`pod ${old.metadata.name} is already assigned to node "${old.spec.nodeName}"`);
   if (old.spec?.schedulingGates?.length) throw refused(`pod ${old.metadata.name} has non-empty .spec.schedulingGates`);
 
-  const pod = cloneJson(old);
+  // What does not change is shared with the version before: a Pod's spec is much to copy for one field.
+  const pod: Pod = { ...old, metadata: { ...old.metadata } };
   pod.spec = { ...pod.spec, containers: pod.spec?.containers ?? [], nodeName: node };
   if (metadata.annotations) pod.metadata.annotations = { ...pod.metadata.annotations, ...metadata.annotations };
   const now = wireTime(server.clock.now());
