@@ -58,8 +58,8 @@ const DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container";
 
 /** The container that is meant; the choice among several is told on standard error. */
 export function chooseContainer(pod: Pod, asked: string | undefined, tell: (text: string) => void): Container {
-  const { containers = [], initContainers = [] } = pod.spec ?? {};
-  const all = [...containers, ...initContainers] as Container[];
+  const { containers = [], initContainers = [], ephemeralContainers = [] } = pod.spec ?? {};
+  const all = [...containers, ...initContainers, ...ephemeralContainers] as Container[];
   const name = asked ?? pod.metadata.annotations?.[DEFAULT_CONTAINER];
   if (name !== undefined) {
     const found = all.find((one) => one.name === name);
@@ -70,13 +70,21 @@ export function chooseContainer(pod: Pod, asked: string | undefined, tell: (text
   if (!first) throw new CommandError(`pod ${pod.metadata.name} has no containers`);
   if (all.length > 1)
     tell(
-      `Defaulted container ${JSON.stringify(first.name)} out of: ${listed(containers as Container[], initContainers as Container[])}\n`,
+      `Defaulted container ${JSON.stringify(first.name)} out of: ${listed(containers as Container[], initContainers as Container[], ephemeralContainers)}\n`,
     );
   return first;
 }
 
-export function listed(containers: readonly Container[], initContainers: readonly Container[]): string {
-  return [...containers.map(({ name }) => name), ...initContainers.map(({ name }) => `${name} (init)`)].join(", ");
+export function listed(
+  containers: readonly Container[],
+  initContainers: readonly Container[],
+  ephemeral: readonly { readonly name: string }[] = [],
+): string {
+  return [
+    ...containers.map(({ name }) => name),
+    ...ephemeral.map(({ name }) => `${name} (ephem)`),
+    ...initContainers.map(({ name }) => `${name} (init)`),
+  ].join(", ");
 }
 
 /** Path of a Pod's subresource with its query, as an upgrade request names it. */
