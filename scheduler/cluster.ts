@@ -9,6 +9,7 @@ import type { Lister } from "../machinery/client/informer.ts";
 import type { Informers } from "../machinery/client/shared-informers.ts";
 import type { Kinds } from "../machinery/objects/kinds.ts";
 import type { Labels } from "../machinery/objects/selectors.ts";
+import type { Nominations } from "./framework.ts";
 import type { PodIndex } from "./pod-index.ts";
 import type { NodeInfo } from "./snapshot.ts";
 
@@ -43,6 +44,7 @@ export interface Cluster {
   node(name: string): NodeInfo | undefined;
   readonly listers: Listers;
   readonly pods: PodIndex;
+  readonly nominations: Nominations;
   nodesWithImage(image: string): number;
   /** Whether any placed Pod is less important. */
   hasPodsBelow(priority: number): boolean;

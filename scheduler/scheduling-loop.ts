@@ -49,8 +49,8 @@ const ACTIONS: Readonly<Record<string, string>> = { Scheduled: "Binding", Preemp
 export async function runScheduling(options: SchedulingOptions): Promise<void> {
   const { client, informers, events, clock, log, signal, metrics, onAttempt } = options;
   const listers = listersOf(informers);
-  const snapshot = createSnapshot(listers);
   const nominations = createNominations();
+  const snapshot = createSnapshot(listers, nominations);
   const waiting = createWaitingPods(clock);
   const slots = createSlots(limits.schedulerWrites);
   const host = hostname();

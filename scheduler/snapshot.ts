@@ -7,6 +7,8 @@
  */
 import type { Node, Pod } from "../machinery/objects/kinds.ts";
 import type { Cluster, Listers } from "./cluster.ts";
+import type { Nominations } from "./framework.ts";
+import { createNominations } from "./nominations.ts";
 import { createPodIndex } from "./pod-index.ts";
 import { add, asksTheSame, type PodInfo, podInfo, type Resources, resourceList } from "./pod-info.ts";
 import { sameStrings, sameTaints } from "./same.ts";
@@ -48,7 +50,7 @@ export interface Snapshot {
   removePod(uid: string): boolean;
 }
 
-export function createSnapshot(listers: Listers): Snapshot {
+export function createSnapshot(listers: Listers, nominations: Nominations = createNominations()): Snapshot {
   const nodes = new Map<string, MutableNodeInfo>();
   /** Pods of nodes that are not known (yet): "nodeName" ► uid ► Pod. */
   const orphans = new Map<string, Map<string, PodInfo>>();
@@ -80,6 +82,7 @@ export function createSnapshot(listers: Listers): Snapshot {
     node: (name) => nodes.get(name),
     listers,
     pods: createPodIndex(() => nodes.values(), listers),
+    nominations,
     nodesWithImage: (image) => images.get(image) ?? 0,
     hasPodsBelow: (priority) => priorities.keys().some((one) => one < priority),
     usersOf: (claim) => claims.get(claim) ?? 0,

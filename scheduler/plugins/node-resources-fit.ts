@@ -8,7 +8,7 @@ import type { Node, Pod } from "../../machinery/objects/kinds.ts";
 import type { Cluster } from "../cluster.ts";
 import { type NodeFilter, type Plugin, type Refused, refused, refusedForGood } from "../framework.ts";
 import type { PodInfo } from "../pod-info.ts";
-import type { NodeInfo } from "../snapshot.ts";
+import { copyOf, type NodeInfo, putPod } from "../snapshot.ts";
 
 export interface FitArgs {
   readonly ignoredResources?: readonly string[];
@@ -97,12 +97,20 @@ function mayHold({ requests }: PodInfo, { status }: Node): boolean {
 }
 
 type Strategy = "LeastAllocated" | "MostAllocated" | "RequestedToCapacityRatio";
-/** Whether the Pod fits where another has left, as far as it can be seen. */
+/** Whether the Pod fits where another has left, beside those for whom the room was made. */
 function leavesRoom(pod: PodInfo, gone: Pod | undefined, cluster: Cluster): boolean {
   const name = gone?.spec?.nodeName;
   if (!name) return true;
   const node = cluster.node(name);
-  return node !== undefined && lacking(node, pod.requests) === undefined;
+  if (!node || lacking(node, pod.requests)) return false;
+  const { uid } = pod.pod.metadata;
+  const coming = cluster.nominations
+    .on(name)
+    .filter((other) => other.priority >= pod.priority && other.pod.metadata.uid !== uid);
+  if (coming.length === 0) return true;
+  const later = copyOf(node);
+  for (const other of coming) putPod(later, other);
+  return lacking(later, pod.requests) === undefined;
 }
 
 interface Liking {
