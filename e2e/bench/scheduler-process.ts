@@ -40,7 +40,7 @@ export interface Chosen {
   readonly share: number;
 }
 
-/** Of the measured Pods, from the first binding to the last. */
+/** Of the measured Pods, from the first binding to the last; where others are displaced, from the start. */
 export interface Bound {
   readonly count: number;
   readonly seconds: number;
@@ -117,7 +117,8 @@ async function bound({ seconds: most, ...chosen }: Chosen & { readonly seconds: 
   const stop = new AbortController();
   const client = admin as Client;
   const informers = createInformers({ client, clock, log: silent, signal: stop.signal });
-  let [count, first, last] = [0, 0, 0];
+  // Room is made before the first binding, and counts.
+  let [count, first, last] = [0, workload.preempts ? clock.monotonic() : 0, 0];
   const all = Promise.withResolvers<void>();
   informers.of("pods", { namespace: NAMESPACE }).subscribe(({ object, old }) => {
     if (!object.metadata.name.startsWith(MEASURED) || !object.spec?.nodeName || old?.spec?.nodeName) return;
