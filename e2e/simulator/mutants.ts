@@ -11,84 +11,99 @@ export interface Mutant {
   /** Stands in the file exactly once. */
   readonly find: string;
   readonly replace: string;
+  /** What is made where it can show: seeds without are left out. */
+  readonly about: string;
 }
 
 export const mutants: readonly Mutant[] = [
   {
     name: "expectations left out",
     file: "controllers/replicaset.ts",
+    about: "deployments",
     find: "const settled = expectations.satisfied(key, context.clock.monotonic());",
     replace: "const settled = true;",
   },
   {
     name: "a forgotten requeue",
     file: "controllers/replicaset.ts",
+    about: "deployments",
     find: "return wait === undefined ? done : again(wait);",
     replace: "return done;",
   },
   {
     name: "the surge is off by one",
     file: "controllers/deployment-scale.ts",
+    about: "deployments",
     find: "const room = maxTotal(deployment) - all.reduce(",
     replace: "const room = maxTotal(deployment) + 1 - all.reduce(",
   },
   {
     name: "one more may be missing than is allowed",
     file: "controllers/deployment-scale.ts",
+    about: "deployments",
     find: "const minAvailable = wanted(deployment) - fences(deployment).unavailable;",
     replace: "const minAvailable = wanted(deployment) - fences(deployment).unavailable - 1;",
   },
   {
     name: "status before spec: a Job lets Pods go before it has counted them",
     file: "controllers/job.ts",
+    about: "jobs",
     find: "  if (!sameJson(status, job.status)) {",
     replace: "  await releaseAll(accounts.release, context, asked);\n  if (!sameJson(status, job.status)) {",
   },
   {
     name: "a Job acts on a copy older than its own write",
     file: "controllers/job.ts",
+    about: "jobs",
     find: "if (asked.writes.behind(key, job)) return done;",
     replace: "",
   },
   {
     name: "a key that changes while it is worked on is forgotten",
     file: "machinery/loop/work-queue.ts",
+    about: "deployments",
     find: "dirty.delete(key);\n    add(key, cause);",
     replace: "dirty.delete(key);",
   },
   {
     name: "a scheduled Pod takes no room until it is seen",
     file: "scheduler/attempt.ts",
+    about: "deployments",
     find: "snapshot.assume(info, node.name);",
     replace: "",
   },
   {
     name: "a StatefulSet does not wait for its Pods to end",
     file: "controllers/statefulset.ts",
+    about: "statefulsets",
     find: "{ preconditions: { uid } }",
     replace: "{ preconditions: { uid }, gracePeriodSeconds: 0 }",
   },
   {
     name: "an endpoint that gets ready is overlooked",
     file: "controllers/endpointslice.ts",
+    about: "services",
     find: 'if (type === "updated" && old && !matters(old, pod)) return [];',
     replace: 'if (type === "updated") return [];',
   },
   {
     name: "the garbage collector trusts its cache about owners",
     file: "controllers/garbage-collector.ts",
+    about: "deployments",
     find: "if (graph.sawGo(reference.uid)) return undefined;",
     replace: "if (!graph.node(reference.uid)?.place) return undefined;",
   },
   {
     name: "caches begin with a list of any age",
     file: "machinery/client/list-watch.ts",
+    about: "deployments",
     find: "query: { ...query, ...limit, ...(more",
     replace: 'query: { ...query, resourceVersion: "0", ...limit, ...(more',
   },
   {
     name: "a leader writes without looking at its lease",
     file: "machinery/loop/leader-election.ts",
+    about: "deployments",
     find: "signal.throwIfAborted();\n        await check();\n        signal.throwIfAborted();",
     replace: "",
   },

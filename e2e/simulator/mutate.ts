@@ -23,9 +23,11 @@ export interface Found {
 export async function findMutant(mutant: Mutant, prepared: Prepared, mostSeeds: number): Promise<Found | undefined> {
   const components = await loadMutant(mutant);
   for (let seed = 1; seed <= mostSeeds; seed++) {
-    const { violation } = await simulate(planOf(seed), prepared, components);
+    const plan = planOf(seed);
+    if (!plan.steps.some(({ verb, resource }) => verb === "create" && resource === mutant.about)) continue;
+    const { violation } = await simulate(plan, prepared, components);
     if (violation === undefined) continue;
-    const { violation: anyway } = await simulate(planOf(seed), prepared);
+    const { violation: anyway } = await simulate(plan, prepared);
     if (anyway !== violation) return { seed, violation };
   }
   return undefined;
