@@ -71,9 +71,12 @@ export function readOneYaml(text: string): unknown {
 /** What JSON.stringify writes of half a pair alone. */
 const HALF_SURROGATE = /\\ud[89a-f]/i;
 
+/** A number that may be too large for any: YAML's reader says so. */
+const HUGE_EXPONENT = /\d[eE]\+?\d{3}/;
+
 /** JSON goes the quick way, and may have tabs, which YAML refuses. */
 function readJson(text: string): YamlDocument | undefined {
-  if (!/^\s*[{[]/.test(text)) return undefined;
+  if (!/^\s*[{[]/.test(text) || HUGE_EXPONENT.test(text)) return undefined;
   try {
     const value = parseJson(text);
     return HALF_SURROGATE.test(text) && HALF_SURROGATE.test(JSON.stringify(value))

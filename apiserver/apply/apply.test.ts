@@ -412,6 +412,17 @@ describe("subresources", () => {
     expect((await apply(deployment())).value.spec.replicas).toBe(3);
   });
 
+  test("a Scale without replicas changes nothing", async () => {
+    await apply(deployment({ replicas: 2 }));
+    const scaled = await pipeline.send({
+      method: "PATCH",
+      path: `${DEPLOYMENTS}/${name}/scale?fieldManager=m`,
+      body: { apiVersion: "autoscaling/v1", kind: "Scale", metadata: {}, spec: {} },
+      headers: { "content-type": "application/apply-patch+yaml" },
+    });
+    expect([scaled.status, scaled.value.spec]).toEqual([200, { replicas: 2 }]);
+  });
+
   test("a Scale is applied as the replicas of the object", async () => {
     await apply(deployment({ replicas: 1 }));
     const path = `${DEPLOYMENTS}/${name}/scale`;

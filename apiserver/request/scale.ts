@@ -100,7 +100,10 @@ async function applyScale(exchange: ResourceExchange) {
     async (current) => {
       const writer = writerOf(exchange, "scale");
       const force = forced(record.query);
-      const value = server.fields.apply({ kind: row, live: current.object, config: wanted, writer, force });
+      // what it leaves alone is the cached object's
+      const value = cloneJson(
+        server.fields.apply({ kind: row, live: current.object, config: wanted, writer, force }) as KubeObject,
+      );
       const object = decodeObject(server, { value, duplicates: [] }, row, "Ignore", warnings);
       placeAtName(object, info.name);
       checkVersion(exchange, object, current);

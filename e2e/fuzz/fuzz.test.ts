@@ -32,7 +32,7 @@ const slice = (resourceSliceCount: number) => ({
   spec: { driver: "d.example", nodeName: "n", pool: { name: "p", generation: 1, resourceSliceCount }, devices: [] },
 });
 
-test.each<[string, string, string, unknown, number, string?]>([
+test.each<[string, string, string, unknown, number, string?, string?]>([
   ["a driver without a name", "POST", PARTS, {}, 422, "metadata.name: Required value"],
   [
     "tokens for nobody in particular",
@@ -86,6 +86,15 @@ test.each<[string, string, string, unknown, number, string?]>([
     "",
   ],
   [
+    "the same in JSON that is called YAML",
+    "POST",
+    "/apis/apps/v1/namespaces/default/controllerrevisions",
+    '{"metadata":{"name":"r"},"revision":1,"data":{"a":1e400}}',
+    400,
+    "",
+    "application/yaml",
+  ],
+  [
     "a node whose name is none",
     "POST",
     "/api/v1/namespaces/default/pods/nobody/binding",
@@ -101,12 +110,15 @@ test.each<[string, string, string, unknown, number, string?]>([
     422,
     "metadata.labels: Invalid value",
   ],
-])("what was answered wrongly before: %s", async (_name, method, path, body, status, message = "") => {
-  const pipeline = await startPipeline();
-  const answer = await pipeline.send({ method, path, body });
-  expect([answer.status, String(answer.value.message)]).toEqual([status, expect.stringContaining(message)]);
-  await pipeline.close();
-});
+])(
+  "what was answered wrongly before: %s",
+  async (_name, method, path, body, status, message = "", type = "application/json") => {
+    const pipeline = await startPipeline();
+    const answer = await pipeline.send({ method, path, body, headers: { "content-type": type } });
+    expect([answer.status, String(answer.value.message)]).toEqual([status, expect.stringContaining(message)]);
+    await pipeline.close();
+  },
+);
 
 test.each([
   ["application/merge-patch+json", '{"metadata":{"annotations":{"a":-1e400}}}'],
