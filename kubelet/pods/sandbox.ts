@@ -9,11 +9,7 @@ import { usesHostNetwork } from "./pod-spec.ts";
 import { sandboxConfig } from "./sandbox-config.ts";
 import type { PodServices } from "./services.ts";
 
-export function sandboxConfigOf(
-  pod: Pod,
-  attempt: number,
-  { cgroups, paths, dns }: PodServices,
-): PodSandboxConfig {
+export function sandboxConfigOf(pod: Pod, attempt: number, { cgroups, paths, dns }: PodServices): PodSandboxConfig {
   const { name, namespace = "", uid } = pod.metadata;
   return sandboxConfig(pod, attempt, {
     cgroupParent: cgroups.parent(pod),
