@@ -27,7 +27,7 @@ test("a seed replays byte by byte, whatever ran before it in the process", async
 }, 60_000);
 
 test("a plan that fails is cut down to the parts without which it would not", async () => {
-  const plan = planOf(11);
+  const plan = Array.from({ length: 50 }, (_, seed) => planOf(seed)).find(({ faults }) => faults.length >= 8) as Plan;
   const needed = plan.faults.slice(2, 4);
   const step = plan.steps[0];
   const breaks = async (smaller: Plan) =>
@@ -40,8 +40,10 @@ test("a plan that fails is cut down to the parts without which it would not", as
 
 describe("controllers broken on purpose", () => {
   test("each is one change of a text that is there", () => {
-    for (const mutant of mutants)
-      expect(mutated(readFileSync(join(root, mutant.file), "utf8"), mutant)).not.toContain(mutant.find);
+    for (const mutant of mutants) {
+      const text = readFileSync(join(root, mutant.file), "utf8");
+      expect(mutated(text, mutant)).not.toBe(text);
+    }
     expect(mutants.length).toBeGreaterThanOrEqual(10);
   });
 
