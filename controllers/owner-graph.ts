@@ -64,7 +64,9 @@ export function createOwnerGraph(): OwnerGraph {
       const owner = known ?? newNode(reference.uid, { reference, namespace: node.place?.namespace });
       nodes.set(reference.uid, owner);
       owner.dependents.add(node);
-      return known ? misnamed(node, reference, known) : [{ work: "delete", uid: owner.uid } as const];
+      // a guess may have been looked up before this one named it
+      const guessed = owner.place ? [] : [{ work: "delete", uid: owner.uid } as const];
+      return known ? [...guessed, ...misnamed(node, reference, known)] : guessed;
     });
 
   const detach = (node: GraphNode, references: readonly OwnerReference[]): Look[] =>
