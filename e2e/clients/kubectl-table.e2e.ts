@@ -156,7 +156,6 @@ const table: readonly Case[] = [
   { line: "get pods -o wide", says: ["NOMINATED NODE"] },
   { line: "describe deployment web", says: ["RollingUpdateStrategy"] },
   { line: "events", says: ["Scheduled"], since: 26 },
-  { line: "top pods", says: ["CPU(cores)"], soon: true },
   { line: "create token default", says: [/^ey/], since: 24 },
   { line: "auth can-i create pods", says: ["yes"] },
   { line: "auth can-i --list", says: ["*.*"] },
