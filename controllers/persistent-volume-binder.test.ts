@@ -325,6 +325,30 @@ describe("a claim that a Pod uses", () => {
     expect(await claim("data")).toBeUndefined();
   });
 
+  it("stays for its own Pod alone, when the Pod of another claim went before", async () => {
+    const ref = (name: string) => ({ namespace: "default", name });
+    const going = new Set<string>();
+    cluster.nodes.terminates = ({ metadata }) => going.has(metadata.name);
+    for (const name of ["first", "second"]) {
+      await cluster.create("persistentvolumeclaims", claimDraft(name));
+      const volumes = [{ name: "d", persistentVolumeClaim: { claimName: name } }];
+      await cluster.create("pods", { metadata: ref(name), spec: { ...pod.spec, volumes } });
+    }
+    await cluster.settled();
+    for (const name of ["first", "second"]) {
+      await cluster.client.delete("persistentvolumeclaims", ref(name));
+      await cluster.client.delete("pods", ref(name));
+    }
+    await cluster.settled();
+    for (const name of ["second", "first"]) {
+      expect(await claim(name)).toBeDefined();
+      going.add(name);
+      await cluster.client.patch("pods", ref(name), { metadata: { labels: { going: "now" } } });
+      await cluster.settled();
+      expect(await claim(name)).toBeUndefined();
+    }
+  });
+
   it("is given back its protection", async () => {
     await cluster.create("persistentvolumeclaims", claimDraft("data"));
     const ref = { namespace: "default", name: "data" };

@@ -38,8 +38,7 @@ export function claimProtectionController(): Controller {
         return done;
       }
       for (const pod of users.of(key)) if (uses(context.pods.get(pod), claim)) return done;
-      const pods = await live(claim, context);
-      if (pods.some((pod) => uses(pod, claim))) return done;
+      if (await live.use(claim, context)) return done;
       await dropFinalizer("persistentvolumeclaims", claim.metadata, finalizers.claim, context);
       return done;
     },
@@ -69,18 +68,22 @@ const isUnsettled = ({ deletionTimestamp, finalizers: held }: StoredMeta, finali
   (deletionTimestamp !== undefined) === (held?.includes(finalizer) ?? false);
 
 /**
- * The Pods of the claim's namespace by the server's word, for the cache may not show one that was bound a moment
- * ago. One answer serves all claims that were already marked as deleted in what it shows.
+ * Whether a Pod uses the claim by the server's word, for the cache may not show one that was bound a moment ago.
+ * One answer lets all claims go that were already marked as deleted in what it shows; it holds none, since a Pod
+ * in it may have gone since.
  */
 function createLivePods() {
   let last: { readonly namespace: string; readonly revision: string; readonly pods: readonly Pod[] } | undefined;
-  return async ({ metadata }: PersistentVolumeClaim, { client }: Pick<Services, "client">): Promise<readonly Pod[]> => {
-    const { namespace = "", resourceVersion } = metadata;
-    if (last?.namespace === namespace && !older(last.revision, resourceVersion)) return last.pods;
-    const { items, metadata: list } = await client.list("pods", { namespace });
-    const pods = items.filter((pod) => pod.spec?.nodeName && claimNames(pod).length > 0);
-    last = list.resourceVersion ? { namespace, revision: list.resourceVersion, pods } : undefined;
-    return pods;
+  return {
+    async use(claim: PersistentVolumeClaim, { client }: Pick<Services, "client">): Promise<boolean> {
+      const { namespace = "", resourceVersion } = claim.metadata;
+      const unused = (pods: readonly Pod[]) => !pods.some((pod) => uses(pod, claim));
+      if (last?.namespace === namespace && !older(last.revision, resourceVersion) && unused(last.pods)) return false;
+      const { items, metadata: list } = await client.list("pods", { namespace });
+      const pods = items.filter((pod) => pod.spec?.nodeName && claimNames(pod).length > 0);
+      last = list.resourceVersion ? { namespace, revision: list.resourceVersion, pods } : undefined;
+      return !unused(pods);
+    },
   };
 }
 

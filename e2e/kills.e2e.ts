@@ -251,6 +251,12 @@ function startForeigners(): { alive(): boolean; end(): void } {
     ].join("\n"),
   );
   const containerd = spawn("containerd", ["--config", config], { env, stdio: "ignore" });
+  const removeInterfaces = () => {
+    if (command("ip", "-o", "link").includes("foreign0")) command("ip", "link", "delete", "foreign0");
+    if (command("nft", "list", "tables").includes("table ip foreign\n"))
+      command("nft", "delete", "table", "ip", "foreign");
+  };
+  removeInterfaces(); // a run that was killed leaves them
   command("ip", "link", "add", "foreign0", "type", "bridge");
   command("nft", "add", "table", "ip", "foreign");
   return {
@@ -260,8 +266,7 @@ function startForeigners(): { alive(): boolean; end(): void } {
       command("nft", "list", "tables").includes("table ip foreign\n"),
     end() {
       containerd.kill();
-      command("ip", "link", "delete", "foreign0");
-      command("nft", "delete", "table", "ip", "foreign");
+      removeInterfaces();
       rmSync(directory, { recursive: true, force: true });
     },
   };
