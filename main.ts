@@ -95,6 +95,10 @@ const commands: Readonly<Record<string, Command>> = {
     "remove what containers left on this machine",
     async () => (await import("./kubelet/sweep-node.ts")).sweepNodeCommand,
   ),
+  machine: {
+    summary: "run a command on a machine of its own, made of namespaces",
+    run: async (argv) => (await import("./machinery/machines/machine-command.ts")).machineCommand(argv),
+  },
   test: component("run every check and test", async () => (await import("./e2e/run-tests.ts")).testCommand),
   bench: component("measure it all", async () => (await import("./e2e/bench/bench.ts")).benchCommand),
   simulate: component(
@@ -121,7 +125,6 @@ async function loadServer() {
     summary: "Runs API server, controllers and scheduler in one process.",
     flags: {
       ...api.apiserverFlags,
-      "cluster-cidr": { type: "string", default: "10.42.0.0/16", value: "CIDR", help: "range of all Pod addresses" },
     },
     stopsLater: (flags) => flags["shutdown-delay-duration"] * 1000,
     async run(flags, { ready, signal, ...context }) {

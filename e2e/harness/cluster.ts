@@ -1,20 +1,19 @@
 /**
  * Cluster: a whole k8ts of a test's own, started by the commands that a user has.
  *
- * Its home is a temporary directory; `down` takes everything away. One real cluster at a time: the
- * bridge and the nftables tables have fixed names.
+ * Its home is a temporary directory; `down` takes everything away. One real cluster at a time on this
+ * computer itself (the bridge and the nftables tables have fixed names), any number on machines (machines.ts).
  */
-import { execFile, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { systemClock } from "../../machinery/process/clock.ts";
 import { type HomePaths, homePaths } from "../../machinery/process/home.ts";
 import type { Kubectl } from "./kubectls.ts";
+import type { Machine } from "./machines.ts";
 
-const run = promisify(execFile);
 const program = join(import.meta.dirname, "..", "..", "k8ts");
 
 export interface Ran {
@@ -27,6 +26,8 @@ export interface Cluster {
   readonly paths: HomePaths;
   readonly port: number;
   readonly env: NodeJS.ProcessEnv;
+  /** What a command begins with that shall run where the cluster's server does; empty for this computer. */
+  readonly enter: readonly string[];
   /** `k8ts …`; rejects when it fails. */
   k8ts(...args: string[]): Promise<string>;
   /** Runs kubectl and gives what it printed; rejects when it fails. */
@@ -40,18 +41,28 @@ export interface Cluster {
   down(): Promise<void>;
 }
 
+/** Where a cluster is started. */
+type Place = Pick<Machine, "paths" | "env" | "enter">;
+
 /** Runs `k8ts up` with these flags. */
 export async function startCluster(...flags: string[]): Promise<Cluster> {
   const home = mkdtempSync(join(tmpdir(), "k8ts-"));
-  const port = await freePort();
   const paths = homePaths(home);
   const env = { ...process.env, K8TS_HOME: home, KUBECONFIG: paths.adminKubeconfig, HOME: home };
-  const k8ts = async (...args: string[]) => (await run(program, args, { env, maxBuffer: 64 * 1024 * 1024 })).stdout;
+  return up({ paths, env, enter: [] }, await freePort(), flags);
+}
 
-  const tryKubectl: Cluster["tryKubectl"] = (which, args, input) => {
-    const [file = "", ...first] = which.command;
+/** The same on a machine. */
+export function startClusterOn(machine: Machine, ...flags: string[]): Promise<Cluster> {
+  return up(machine, 6443, flags);
+}
+
+async function up(place: Place, port: number, flags: readonly string[]): Promise<Cluster> {
+  const { paths, env } = place;
+  const attempt = (command: readonly string[], input?: string): Promise<Ran> => {
+    const [file = "", ...args] = [...place.enter, ...command];
     return new Promise((resolve, reject) => {
-      const child = spawn(file, [...first, ...args], { env, stdio: ["pipe", "pipe", "pipe"] });
+      const child = spawn(file, args, { env, stdio: ["pipe", "pipe", "pipe"] });
       let [stdout, stderr] = ["", ""];
       child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
       child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
@@ -61,30 +72,38 @@ export async function startCluster(...flags: string[]): Promise<Cluster> {
       child.stdin.end(input ?? "");
     });
   };
-
+  const succeed = (what: string, { code, stdout, stderr }: Ran) => {
+    if (code !== 0) throw new Error(`${what}: exit code ${code}\n${stdout}\n${stderr}`);
+    return stdout;
+  };
+  const k8ts = async (...args: string[]) => succeed(`k8ts ${args.join(" ")}`, await attempt([program, ...args]));
+  const tryKubectl: Cluster["tryKubectl"] = (which, args, input) => attempt([...which.command, ...args], input);
   const pidOf = (name: string) =>
     (JSON.parse(readFileSync(join(paths.run, `${name}.pid`), "utf8")) as { pid: number }).pid;
   try {
     await k8ts("up", "--port", String(port), "--no-sample", ...flags);
   } catch (error) {
     await k8ts("down", "--purge").catch(() => undefined); // nothing may be there yet
-    rmSync(home, { recursive: true, force: true });
+    rmSync(paths.root, { recursive: true, force: true });
     throw error;
   }
   return {
     paths,
     port,
     env,
+    get enter() {
+      return place.enter;
+    },
     k8ts,
     tryKubectl,
     async kubectl(which, args, input) {
-      const { code, stdout, stderr } = await tryKubectl(which, args, input);
-      if (code !== 0)
-        throw new Error(`kubectl ${which.version} ${args.join(" ")}: exit code ${code}\n${stdout}\n${stderr}`);
-      return stdout;
+      return succeed(`kubectl ${which.version} ${args.join(" ")}`, await tryKubectl(which, args, input));
     },
     pidOf,
-    kill: (name) => void process.kill(pidOf(name), "SIGKILL"),
+    kill(name) {
+      const [file = "", ...args] = [...place.enter, "kill", "-9", String(pidOf(name))];
+      execFileSync(file, args);
+    },
     async down() {
       await k8ts("down", "--purge");
     },

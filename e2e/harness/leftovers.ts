@@ -1,8 +1,11 @@
 /**
  * Leftovers: everything on this machine that a cluster could leave behind, to compare before and after.
+ *
+ * Cgroups of other homes are left out: clusters on machines of other tests come and go meanwhile.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { homePaths } from "../../machinery/process/home.ts";
 
 /** Sorted lines, each naming one thing. */
 export function machineState(home: string): readonly string[] {
@@ -14,7 +17,9 @@ export function machineState(home: string): readonly string[] {
       .split("\n")
       .filter((line) => line.includes(home) || line.includes("/netns/"))
       .map((line) => `mount ${line.split(" ")[4]}`),
-    ...cgroups("/sys/fs/cgroup"),
+    ...cgroups("/sys/fs/cgroup").filter(
+      (line) => !/\/k8ts-[0-9a-f]{8}$/.test(line) || line.endsWith(homePaths(home).cgroup),
+    ),
     ...files("/run/netns"),
     ...files("/run/containerd"),
     ...files("/run/containerd/s"),

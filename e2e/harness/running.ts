@@ -23,13 +23,13 @@ export interface Running extends AsyncDisposable {
 }
 
 /** stdin stays open until `end()`. */
-export function startKubectl({ env }: Cluster, which: Kubectl, args: readonly string[]): Running {
-  return start([...which.command, ...args], env);
+export function startKubectl({ env, enter }: Cluster, which: Kubectl, args: readonly string[]): Running {
+  return start([...enter, ...which.command, ...args], env);
 }
 
 /** The same under a terminal of its own. */
-export function startOnTerminal({ env }: Cluster, which: Kubectl, args: readonly string[]): Running {
-  const line = [...which.command, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+export function startOnTerminal({ env, enter }: Cluster, which: Kubectl, args: readonly string[]): Running {
+  const line = [...enter, ...which.command, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
   return start(["script", "--quiet", "--return", "--command", line, "/dev/null"], env);
 }
 

@@ -120,7 +120,11 @@ function entries(directory: string): readonly string[] {
   return existsSync(directory) ? readdirSync(directory) : [];
 }
 
-/** Others may use it: then it stays. */
+/** Others may use it: then it stays. So does one that is a mount of its own, as on a machine made of namespaces. */
 function removeEmpty(directory: string): void {
-  if (existsSync(directory) && readdirSync(directory).length === 0) rmdirSync(directory);
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    if (!["ENOENT", "ENOTEMPTY", "EBUSY"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
 }
