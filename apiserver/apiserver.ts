@@ -55,6 +55,12 @@ export const apiserverFlags = {
     help: "etcd's client addresses, for --store etcd",
   },
   "service-cidr": { type: "string", default: DEFAULT_SERVICE_CIDR, value: "CIDR", help: "addresses of Services" },
+  "cluster-cidr": {
+    type: "string",
+    default: "10.42.0.0/16",
+    value: "CIDR",
+    help: "range of all Pod addresses, as nodes that join are told",
+  },
   "node-port-range": {
     type: "string",
     default: "30000-32767",
@@ -176,6 +182,7 @@ export async function startApiserver(
       nodePorts: portRange(flags["node-port-range"]),
       advertiseAddress,
       port: flags.port,
+      joining: { authority: pki.authority.certificate, clusterCidr: flags["cluster-cidr"] },
     });
     const listening: Listening[] = [];
     opened.push(async () => {

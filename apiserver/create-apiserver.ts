@@ -7,6 +7,7 @@
 import { createClient } from "../machinery/client/create-client.ts";
 import type { Handler } from "../machinery/client/transport/contract.ts";
 import { directTransport } from "../machinery/client/transport/direct.ts";
+import { isIPv6 } from "../machinery/objects/ip.ts";
 import { ApiError } from "../machinery/objects/status.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import { limits } from "../machinery/process/limits.ts";
@@ -17,6 +18,7 @@ import { nthAddress } from "./admission/service-ranges.ts";
 import { MASTERS } from "./auth/contract.ts";
 import type { TokenOptions } from "./auth/tokens.ts";
 import { bootstrap } from "./bootstrap.ts";
+import { bootstrapJoin } from "./bootstrap-join.ts";
 import { asApi } from "./cache/errors.ts";
 import { createWatchCache } from "./cache/watch-cache.ts";
 import { createDefinitions, definitionsRow } from "./custom/definitions.ts";
@@ -29,7 +31,7 @@ import { type AuditTarget, assembleServer } from "./request/server.ts";
 import { createSchedulingDesk, type SchedulingDesk } from "./scheduling/desk.ts";
 import type { Schema } from "./schema/contract.ts";
 import { createPeers, type PeerIdentity } from "./servers/peers.ts";
-import { createPresence } from "./servers/presence.ts";
+import { createPresence, type ServerAddress } from "./servers/presence.ts";
 import { createServers } from "./servers/servers.ts";
 import type { Store } from "./store/contract.ts";
 import { measured } from "./store/measured.ts";
@@ -57,6 +59,8 @@ export interface ApiserverOptions {
   readonly shared?: boolean;
   /** How this server shows itself to those: without it, nodes whose tunnels they hold are not reached from here. */
   readonly peers?: PeerIdentity | undefined;
+  /** What machines that join are told; without it, none can. */
+  readonly joining?: { readonly authority: string; readonly clusterCidr: string } | undefined;
   /** Longest that a request may take which is no watch or stream. */
   readonly requestMs?: number;
   /** How a node is asked what it uses; default: through its tunnel. */
@@ -167,6 +171,8 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     await definitions.start();
     policyStatus.start();
     await bootstrap({ client, serviceCidr, serviceAddress, port });
+    if (options.joining)
+      await bootstrapJoin({ client, server: urlOf(self), ...joinFacts(options.joining, serviceCidr) });
     await servers.serve();
     // A consistent read: permissions come from the cache, which then has everything that was just written.
     await client.list("namespaces", { limit: 1 });
@@ -213,6 +219,13 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     },
   };
 }
+
+const urlOf = ({ address, port }: ServerAddress) => `https://${isIPv6(address) ? `[${address}]` : address}:${port}`;
+
+const joinFacts = ({ authority, clusterCidr }: NonNullable<ApiserverOptions["joining"]>, serviceCidr: string) => ({
+  authority,
+  facts: { clusterCidr, serviceCidr, clusterDns: nthAddress(serviceCidr, 10), clusterDomain: "cluster.local" },
+});
 
 /** Wait between attempts to start over a store that fails. */
 const RETRY_MS = 1_000;

@@ -1,9 +1,9 @@
 /**
  * Certificate approving: approves what nodes ask for themselves, where they may.
  *
- * Only requests for a kubelet's client certificate are looked at, and only who has the right on
- * `certificatesigningrequests/nodeclient` (a new node) or `/selfnodeclient` (a node that renews) is served. It never
- * denies: what it does not approve waits for somebody else. Signing: certificate-signing.ts.
+ * Only who has the right on `certificatesigningrequests/nodeclient` (a new node), `/selfnodeclient` (a node that renews)
+ * and so on is served; what is asked for, and which right that takes: certificate-requesters.ts. One thing is denied: a
+ * name that another machine has. What else is not approved waits for somebody else. Signing: certificate-signing.ts.
  * https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/#kube-controller-manager-configuration
  */
 import type { Client } from "../machinery/client/client.ts";
@@ -11,9 +11,10 @@ import { pathOf } from "../machinery/client/create-client.ts";
 import { again, defineController, done, enqueueSelf, type Outcome } from "../machinery/loop/controller.ts";
 import type { CertificateSigningRequest } from "../machinery/objects/kinds.ts";
 import { wireTime } from "../machinery/process/clock.ts";
-import { askedBy, isDecided, KUBELET_CLIENT, wrongInKubeletClient } from "./certificate-rules.ts";
+import { namesAnother, rightsFor, withoutItsNames } from "./certificate-requesters.ts";
+import { isDecided } from "./certificate-rules.ts";
 
-/** The right may be given later. */
+/** The right may be given later, or the node tell its addresses. */
 const ASK_AGAIN_MS = 30_000;
 
 export const certificateApprovingController = defineController({
@@ -27,35 +28,17 @@ export const certificateApprovingController = defineController({
     const rights = rightsFor(request);
     for (const right of rights)
       if (await mayRequester(request, right.subresource, client)) {
-        await approve(request, right.message, client, wireTime(clock.now()));
+        const node = await client.find("nodes", { name: right.node });
+        const at = wireTime(clock.now());
+        const taken = namesAnother(request, node);
+        if (taken) await decide(request, { type: "Denied", reason: "NodeNameTaken", message: taken }, client, at);
+        else if (withoutItsNames(request, node)) return again(ASK_AGAIN_MS);
+        else await decide(request, { type: "Approved", reason: "AutoApproved", message: right.message }, client, at);
         return done;
       }
     return rights.length > 0 ? again(ASK_AGAIN_MS) : done;
   },
 });
-
-interface Right {
-  readonly subresource: string;
-  readonly message: string;
-}
-
-const SELF: Right = {
-  subresource: "selfnodeclient",
-  message: "Auto approving self kubelet client certificate after SubjectAccessReview.",
-};
-const NEW: Right = {
-  subresource: "nodeclient",
-  message: "Auto approving kubelet client certificate after SubjectAccessReview.",
-};
-
-/** Rights of which one is enough; none for what is not a kubelet's client certificate. */
-export function rightsFor(request: CertificateSigningRequest): readonly Right[] {
-  const { signerName, usages = [], username } = request.spec;
-  if (signerName !== KUBELET_CLIENT) return [];
-  const asked = askedBy(request);
-  if (wrongInKubeletClient(asked, usages)) return [];
-  return username === asked.commonName ? [SELF, NEW] : [NEW];
-}
 
 async function mayRequester(
   { spec }: CertificateSigningRequest,
@@ -87,21 +70,14 @@ async function mayRequester(
   return (answer as { readonly status?: { readonly allowed?: boolean } }).status?.allowed === true;
 }
 
-async function approve(
+async function decide(
   request: CertificateSigningRequest,
-  message: string,
+  decision: { readonly type: string; readonly reason: string; readonly message: string },
   client: Client,
   now: string,
 ): Promise<void> {
-  const approved = {
-    type: "Approved",
-    status: "True",
-    reason: "AutoApproved",
-    message,
-    lastUpdateTime: now,
-    lastTransitionTime: now,
-  };
-  const status = { ...request.status, conditions: [...(request.status?.conditions ?? []), approved] };
+  const condition = { ...decision, status: "True", lastUpdateTime: now, lastTransitionTime: now };
+  const status = { ...request.status, conditions: [...(request.status?.conditions ?? []), condition] };
   const path = `${pathOf("certificatesigningrequests", { name: request.metadata.name })}/approval`;
   await client.raw({ method: "PUT", path, body: { ...request, status } });
 }

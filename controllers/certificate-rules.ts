@@ -60,7 +60,7 @@ export function wrongInKubeletClient(asked: SigningRequest, usages: Usages): str
   return wrongUsages(usages, CLIENT_AUTH);
 }
 
-function wrongInKubeletServing(asked: SigningRequest, usages: Usages): string | undefined {
+export function wrongInKubeletServing(asked: SigningRequest, usages: Usages): string | undefined {
   if (asked.organizations.join() !== NODE_GROUP) return "subject organization is not system:nodes";
   if (asked.dnsNames.length + asked.addresses.length === 0) return "DNS or IP subjectAltName is required";
   if (asked.emails.length > 0) return "email subjectAltNames are not allowed";

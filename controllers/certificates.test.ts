@@ -7,8 +7,8 @@ import { createAuthority, type KeyPair, subjectOf } from "../machinery/pki/certi
 import { readSigningRequest } from "../machinery/pki/signing-request.ts";
 import { systemClock, wireTime } from "../machinery/process/clock.ts";
 import { fakeClock } from "../machinery/process/fake-clock.ts";
-import { rightsFor } from "./certificate-approving.ts";
 import { goesAt } from "./certificate-cleaning.ts";
+import { rightsFor } from "./certificate-requesters.ts";
 import { SIGNERS } from "./certificate-rules.ts";
 import { lifetime } from "./certificate-signing.ts";
 

@@ -5,8 +5,9 @@
  * are at the end. Nodes have no rules here: see node-authorizer.ts. Written by ../bootstrap.ts.
  * https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings
  */
+import { JOINERS } from "../../machinery/join/cluster-facts.ts";
 import type { PolicyRule } from "../../machinery/objects/kinds.ts";
-import { AUTHENTICATED, MASTERS, UNAUTHENTICATED } from "./contract.ts";
+import { AUTHENTICATED, MASTERS, NODES, UNAUTHENTICATED } from "./contract.ts";
 
 const READ = "get list watch";
 const WRITE = "create delete deletecollection patch update";
@@ -152,6 +153,15 @@ export const bootstrapRoles: readonly BootstrapRole[] = [
     rules: [rule("create", "certificates.k8s.io", "certificatesigningrequests/selfnodeclient")],
   },
   {
+    name: "system:certificates.k8s.io:certificatesigningrequests:selfnodeserver",
+    rules: [rule("create", "certificates.k8s.io", "certificatesigningrequests/selfnodeserver")],
+  },
+  {
+    // Ours: identities of what runs on a node besides its kubelet, for the node itself.
+    name: "system:k8ts:certificatesigningrequests:nodecomponent",
+    rules: [rule("create", "certificates.k8s.io", "certificatesigningrequests/nodecomponent")],
+  },
+  {
     name: "system:node-problem-detector",
     rules: [rule("get", "core", "nodes"), rule("patch", "core", "nodes/status"), events],
   },
@@ -205,7 +215,12 @@ export const bootstrapRoles: readonly BootstrapRole[] = [
       rule("create", "batch", "jobs"),
       rule("create", "discovery.k8s.io", "endpointslices"),
       rule("create", "networking.k8s.io", "ipaddresses"),
-      rule("approve", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-client-kubelet"),
+      rule(
+        "approve",
+        "certificates.k8s.io",
+        "signers",
+        "kubernetes.io/kube-apiserver-client kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving",
+      ),
       rule(
         "sign",
         "certificates.k8s.io",
@@ -232,6 +247,8 @@ export const bootstrapRoles: readonly BootstrapRole[] = [
     rules: [
       rule(READ, "core", "services endpoints pods namespaces nodes"),
       rule(READ, "discovery.k8s.io", "endpointslices"),
+      // Stub domains and servers for other names.
+      rule(READ, "core", "configmaps", "kube-dns"),
       // Each node's name server keeps the kube-dns Service and its own slice: see kubelet/dns.
       rule("create", "core", "services"),
       rule("create update", "discovery.k8s.io", "endpointslices"),
@@ -256,6 +273,11 @@ export const bootstrapBindings: readonly BootstrapBinding[] = [
   { role: "system:monitoring", subjects: [group("system:monitoring")] },
   { role: "system:service-account-issuer-discovery", subjects: [group("system:serviceaccounts")] },
   { role: "system:kube-scheduler", subjects: [user("system:kube-scheduler")] },
+  { role: "system:node-bootstrapper", subjects: [group(JOINERS)] },
+  { role: "system:certificates.k8s.io:certificatesigningrequests:nodeclient", subjects: [group(JOINERS)] },
+  { role: "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", subjects: [group(NODES)] },
+  { role: "system:certificates.k8s.io:certificatesigningrequests:selfnodeserver", subjects: [group(NODES)] },
+  { role: "system:k8ts:certificatesigningrequests:nodecomponent", subjects: [group(NODES)] },
   { role: "system:volume-scheduler", subjects: [user("system:kube-scheduler")] },
   { role: "system:kube-controller-manager", subjects: [user("system:kube-controller-manager")] },
   { role: "system:node-proxier", subjects: [user("system:kube-proxy")] },

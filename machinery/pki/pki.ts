@@ -18,6 +18,7 @@ import {
   stillGood,
 } from "./certificates.ts";
 import { keepPrivate, readIfThere, writePrivate } from "./files.ts";
+import { NODE_COMPONENTS, nodeIdentity } from "./identities.ts";
 import { clientOf, kubeconfig } from "./kubeconfig.ts";
 
 export interface Pki {
@@ -43,9 +44,8 @@ export interface PkiOptions {
 const identities = (nodeName: string): Readonly<Record<string, Subject>> => ({
   controllers: { commonName: "system:kube-controller-manager" },
   scheduler: { commonName: "system:kube-scheduler" },
-  kubelet: { commonName: `system:node:${nodeName}`, organizations: ["system:nodes"] },
-  proxy: { commonName: "system:kube-proxy" },
-  dns: { commonName: "system:k8ts:dns" },
+  kubelet: nodeIdentity(nodeName),
+  ...Object.fromEntries(Object.entries(NODE_COMPONENTS).map(([name, commonName]) => [name, { commonName }])),
 });
 
 const ADMIN: Subject = { commonName: "kubernetes-admin", organizations: ["system:masters"] };

@@ -3,7 +3,7 @@
  *
  * Only what the API checks is read; the library that makes and signs certificates is not needed for it.
  */
-import { createPublicKey, verify } from "node:crypto";
+import { createHash, createPublicKey, verify } from "node:crypto";
 
 export interface SigningRequest {
   readonly commonName: string;
@@ -14,6 +14,8 @@ export interface SigningRequest {
   /** In hex. */
   readonly addresses: readonly string[];
   readonly uris: readonly string[];
+  /** SHA-256 of the public key (SPKI), in hex. */
+  readonly keyHash: string;
 }
 
 /** A value in DER: its tag, what is in it, and itself. */
@@ -65,6 +67,7 @@ export function readSigningRequest(pem: string): SigningRequest {
     emails: ofTag(EMAIL, "latin1"),
     addresses: ofTag(ADDRESS, "hex"),
     uris: ofTag(URI, "latin1"),
+    keyHash: createHash("sha256").update(publicKey.whole).digest("hex"),
   };
 }
 
