@@ -1,27 +1,54 @@
 /**
- * Image collection: removes images that nothing uses when the disk gets full, least recently used first.
+ * Image collection: removes images that nothing uses, least recently used first.
  *
- * Begins above the high threshold, stops below the low one. Images in use, pinned ones and those
- * younger than two minutes stay. An image that was never seen in use counts as used when first seen.
+ * It begins when the disk of the images is fuller than the high threshold and stops below the low one; what was
+ * unused for longer than the maximal age goes in any case. Images in use, pinned ones and those younger than the
+ * minimal age stay. An image that was never seen in use counts as used when it was first seen.
+ * https://kubernetes.io/docs/concepts/architecture/garbage-collection/#containers-images
  */
 import { statfs } from "node:fs/promises";
+import type { EventRecorder } from "../machinery/loop/controller.ts";
+import type { Node } from "../machinery/objects/kinds.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
+import type { KubeletSettings } from "./configuration.ts";
 import type { Runtime } from "./cri/contract.ts";
 import type { Image } from "./cri/messages.ts";
+import { imageDirectory } from "./eviction/observations.ts";
 
 const LOOK_MS = 300_000;
-const MIN_AGE_MS = 120_000;
-const HIGH_RATIO = 0.85;
-const LOW_RATIO = 0.8;
 
-export interface ImageCollection {
-  readonly cri: Runtime;
+type Settings = Pick<
+  KubeletSettings,
+  "imageGCHighThresholdPercent" | "imageGCLowThresholdPercent" | "imageMinimumGCAge" | "imageMaximumGCAge"
+>;
+
+export interface ImageCollectionContext {
+  readonly cri: Pick<Runtime, "listImages" | "listContainers" | "removeImage" | "imageFsInfo">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /** A directory on the file system that holds the images. */
+  readonly events: EventRecorder;
+  readonly node: () => Node | undefined;
+  readonly settings: Settings;
+  /** Where images lie, if the runtime does not say. */
   readonly directory: string;
+  /** Capacity and what is free of it, of the disk that holds the images. */
+  readonly disk?: (path: string) => Promise<Disk>;
+}
+
+interface Disk {
+  readonly total: number;
+  readonly free: number;
+}
+
+export interface ImageCollection {
+  /** Looks from time to time, until the signal aborts. */
+  run(): Promise<void>;
+  /** Removes all that nothing uses; answers how many bytes that were. */
+  removeUnused(): Promise<number>;
+  /** One look. */
+  collect(): Promise<void>;
 }
 
 interface Seen {
@@ -29,44 +56,84 @@ interface Seen {
   usedAt: number;
 }
 
-/** Runs until the signal aborts. */
-export async function collectImages(collection: ImageCollection): Promise<void> {
-  const { clock, signal, log } = collection;
+export function createImageCollection(context: ImageCollectionContext): ImageCollection {
+  const { cri, clock, log, signal, events, node, settings, disk = diskOf } = context;
   const seen = new Map<string, Seen>();
-  while (!signal.aborted) {
-    try {
-      await collectOnce(collection, seen);
-    } catch (error) {
-      if (!signal.aborted) log.warn("images could not be collected", { error });
+
+  /** Those that may go, the first to go first. */
+  async function candidates(): Promise<readonly Image[]> {
+    const [{ images }, { containers }] = await Promise.all([cri.listImages({}), cri.listContainers({})]);
+    const used = new Set(containers.flatMap(({ imageRef, imageId, image }) => [imageRef, imageId, image.image]));
+    const now = clock.now();
+    for (const id of seen.keys()) if (!images.some((image) => image.id === id)) seen.delete(id);
+    for (const image of images) {
+      const entry = seen.get(image.id) ?? { since: now, usedAt: now };
+      if (inUse(image, used)) entry.usedAt = now;
+      seen.set(image.id, entry);
     }
-    await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+    const age = (image: Image) => now - (seen.get(image.id)?.since ?? now);
+    return images
+      .filter((image) => !image.pinned && !inUse(image, used) && age(image) >= settings.imageMinimumGCAge)
+      .sort((a, b) => usedAt(a) - usedAt(b));
   }
+
+  const usedAt = (image: Image): number => seen.get(image.id)?.usedAt ?? 0;
+
+  /** Removes until that much is free; answers what was removed. */
+  async function remove(images: readonly Image[], wanted: number): Promise<number> {
+    let freed = 0;
+    for (const image of images) {
+      if (freed >= wanted || signal.aborted) break;
+      try {
+        await cri.removeImage({ image: { image: image.id } });
+      } catch (error) {
+        log.warn("an unused image could not be removed", { image: image.repoTags[0] ?? image.id, error });
+        continue;
+      }
+      log.info("an unused image was removed", { image: image.repoTags[0] ?? image.id, bytes: image.size });
+      freed += image.size;
+    }
+    return freed;
+  }
+
+  async function collect(): Promise<void> {
+    let images = await candidates();
+    const { imageMaximumGCAge: oldest } = settings;
+    if (oldest > 0) {
+      const old = images.filter((image) => clock.now() - usedAt(image) > oldest);
+      await remove(old, Number.POSITIVE_INFINITY);
+      images = images.filter((image) => !old.includes(image));
+    }
+    const { total, free } = await disk((await imageDirectory(cri)) ?? context.directory);
+    if (total === 0 || 100 - (free / total) * 100 < settings.imageGCHighThresholdPercent) return;
+    const wanted = total * (1 - settings.imageGCLowThresholdPercent / 100) - free;
+    const freed = await remove(images, wanted);
+    if (freed >= wanted) return;
+    const message = `Failed to garbage collect required amount of images. Attempted to free ${Math.ceil(wanted)} bytes, but only found ${freed} bytes eligible to free.`;
+    const about = node();
+    if (about) events.warning(about, "FreeDiskSpaceFailed", message);
+    log.warn("too few images could be removed", { wanted: Math.ceil(wanted), freed });
+  }
+
+  return {
+    collect,
+    removeUnused: async () => remove(await candidates(), Number.POSITIVE_INFINITY),
+    async run() {
+      while (!signal.aborted) {
+        try {
+          await collect();
+        } catch (error) {
+          if (!signal.aborted) log.warn("images could not be collected", { error });
+        }
+        await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+      }
+    },
+  };
 }
 
-async function collectOnce({ cri, clock, log, directory }: ImageCollection, seen: Map<string, Seen>): Promise<void> {
-  const [{ images }, { containers }] = await Promise.all([cri.listImages({}), cri.listContainers({})]);
-  const used = new Set(containers.flatMap(({ imageRef, imageId, image }) => [imageRef, imageId, image.image]));
-  const now = clock.now();
-  for (const id of seen.keys()) if (!images.some((image) => image.id === id)) seen.delete(id);
-  for (const image of images) {
-    const entry = seen.get(image.id) ?? { since: now, usedAt: now };
-    if (inUse(image, used)) entry.usedAt = now;
-    seen.set(image.id, entry);
-  }
-  const disk = await statfs(directory);
-  const total = disk.blocks * disk.bsize;
-  const free = disk.bavail * disk.bsize;
-  if (1 - free / total < HIGH_RATIO) return;
-  let toFree = total * (1 - LOW_RATIO) - free;
-  const candidates = images
-    .filter((image) => !image.pinned && !inUse(image, used) && now - (seen.get(image.id)?.since ?? now) >= MIN_AGE_MS)
-    .sort((a, b) => (seen.get(a.id)?.usedAt ?? 0) - (seen.get(b.id)?.usedAt ?? 0));
-  for (const image of candidates) {
-    if (toFree <= 0) return;
-    await cri.removeImage({ image: { image: image.id } });
-    log.info("an unused image was removed", { image: image.repoTags[0] ?? image.id, bytes: image.size });
-    toFree -= image.size;
-  }
+async function diskOf(path: string): Promise<Disk> {
+  const { blocks, bsize, bavail } = await statfs(path);
+  return { total: blocks * bsize, free: bavail * bsize };
 }
 
 function inUse(image: Image, used: ReadonlySet<string>): boolean {

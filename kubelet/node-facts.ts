@@ -41,25 +41,6 @@ export function goArchitecture(): string {
   return ARCHITECTURES[arch()] ?? arch();
 }
 
-export interface Pressure {
-  readonly memoryAvailableBytes: number;
-  readonly diskAvailableRatio: number;
-  readonly inodesAvailableRatio: number;
-  readonly pidsAvailable: number;
-}
-
-export async function measurePressure(directory: string): Promise<Pressure> {
-  const disk = await statfs(directory);
-  const threads = Number(read("/proc/loadavg").split(" ")[3]?.split("/")[1] ?? 0);
-  const pidMax = Number(read("/proc/sys/kernel/pid_max") || 32_768);
-  return {
-    memoryAvailableBytes: memoryFrom(read("/proc/meminfo"), "MemAvailable") ?? Number.POSITIVE_INFINITY,
-    diskAvailableRatio: disk.blocks > 0 ? disk.bavail / disk.blocks : 1,
-    inodesAvailableRatio: disk.files > 0 ? disk.ffree / disk.files : 1,
-    pidsAvailable: pidMax - threads,
-  };
-}
-
 /** The address of the interface that the default route uses; else the first that is not the host's own. */
 export function defaultAddress(): string {
   const interfaces = networkInterfaces();

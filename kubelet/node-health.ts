@@ -9,7 +9,6 @@ import type { Clock } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import type { Runtime } from "./cri/contract.ts";
 import type { NodeNetwork } from "./network-contract.ts";
-import { measurePressure } from "./node-facts.ts";
 import type { Health } from "./node-object.ts";
 
 export interface NodeHealth {
@@ -30,19 +29,14 @@ export interface NodeHealthContext {
   readonly signal: AbortSignal;
   readonly nodeName: string;
   readonly network: NodeNetwork;
-  readonly directory: string;
-  /** Simulated nodes never feel this machine's pressure. */
-  readonly simulated: boolean;
+  /** What the node is short of. */
+  readonly pressure: () => Health["pressure"];
+  /** Why the node takes no more Pods at all, whatever its state. */
+  readonly leaving: () => string | undefined;
   readonly onChange: () => void;
 }
 
 const RETRY_MS = 2_000;
-const EASE: Health["pressure"] = {
-  memoryAvailableBytes: Number.POSITIVE_INFINITY,
-  diskAvailableRatio: 1,
-  inodesAvailableRatio: 1,
-  pidsAvailable: Number.POSITIVE_INFINITY,
-};
 
 export function createNodeHealth(context: NodeHealthContext): NodeHealth {
   const { cri, clock, log, signal, nodeName, network, onChange } = context;
@@ -72,6 +66,8 @@ export function createNodeHealth(context: NodeHealthContext): NodeHealth {
 
   async function problems(): Promise<string[]> {
     const found: string[] = [];
+    const leaving = context.leaving();
+    if (leaving) found.push(leaving);
     try {
       const { status } = await cri.status({});
       for (const { type, status: good, reason, message } of status.conditions) {
@@ -94,13 +90,12 @@ export function createNodeHealth(context: NodeHealthContext): NodeHealth {
   return {
     async look() {
       const notReady = await problems();
-      const pressure = context.simulated ? EASE : await measurePressure(context.directory);
       if (notReady.length === 0 && announce) {
         const tell = announce;
         announce = undefined;
         clock.after(0, tell);
       }
-      return { pressure, notReady, networkReady: networkProblem === undefined };
+      return { pressure: context.pressure(), notReady, networkReady: networkProblem === undefined };
     },
     runtime(error) {
       const changed = (error === undefined) !== (runtimeError === undefined);

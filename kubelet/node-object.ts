@@ -8,7 +8,9 @@ import type { Node, NodeCondition } from "../machinery/objects/kinds.ts";
 import { DIRECTORY } from "../machinery/objects/local-volumes.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import { wireTime } from "../machinery/process/clock.ts";
-import type { MachineFacts, Pressure } from "./node-facts.ts";
+import type { PressureCondition } from "./eviction/thresholds.ts";
+import type { MachineFacts } from "./node-facts.ts";
+import type { Reservations } from "./reservations.ts";
 
 export const KUBELET_VERSION = "v1.36.0";
 export const NOT_READY_TAINT = "node.kubernetes.io/not-ready";
@@ -25,6 +27,8 @@ export interface NodeSettings {
   readonly runtimeVersion: string;
   /** Where local volumes lie. */
   readonly volumes: string;
+  /** What of the capacity Pods do not get. */
+  readonly reserved: Reservations;
 }
 
 export function nodeLabels({ hostname, facts, labels }: NodeSettings): Record<string, string> {
@@ -56,7 +60,8 @@ type Fields = Pick<
   "addresses" | "capacity" | "allocatable" | "nodeInfo" | "daemonEndpoints"
 >;
 
-export function nodeFields({ addresses, hostname, maxPods, facts, runtimeVersion }: NodeSettings): Fields {
+export function nodeFields({ addresses, hostname, maxPods, facts, runtimeVersion, reserved }: NodeSettings): Fields {
+  const milliCpu = Math.max(0, facts.cpus * 1000 - reserved.milliCpu);
   const resources = {
     cpu: String(facts.cpus),
     memory: `${Math.floor(facts.memoryBytes / 1024)}Ki`,
@@ -65,7 +70,6 @@ export function nodeFields({ addresses, hostname, maxPods, facts, runtimeVersion
     "hugepages-2Mi": "0",
     pods: String(maxPods),
   };
-  const eviction = EVICTION_MEMORY_BYTES / 1024;
   return {
     addresses: [
       ...addresses.map((address) => ({ type: "InternalIP", address })),
@@ -74,8 +78,9 @@ export function nodeFields({ addresses, hostname, maxPods, facts, runtimeVersion
     capacity: resources,
     allocatable: {
       ...resources,
-      memory: `${Math.max(0, Math.floor(facts.memoryBytes / 1024) - eviction)}Ki`,
-      "ephemeral-storage": String(Math.floor(facts.diskBytes * (1 - EVICTION_DISK_RATIO))),
+      cpu: milliCpu % 1000 === 0 ? String(milliCpu / 1000) : `${milliCpu}m`,
+      memory: `${Math.max(0, Math.floor((facts.memoryBytes - reserved.memoryBytes) / 1024))}Ki`,
+      "ephemeral-storage": String(Math.max(0, Math.floor(facts.diskBytes - reserved.diskBytes))),
     },
     nodeInfo: {
       machineID: facts.machineID,
@@ -93,14 +98,9 @@ export function nodeFields({ addresses, hostname, maxPods, facts, runtimeVersion
   };
 }
 
-/** Kubernetes' hard eviction thresholds. */
-const EVICTION_MEMORY_BYTES = 100 * 1024 * 1024;
-const EVICTION_DISK_RATIO = 0.1;
-const EVICTION_INODES_RATIO = 0.05;
-const MIN_PIDS = 100;
-
 export interface Health {
-  readonly pressure: Pressure;
+  /** What the node is short of. */
+  readonly pressure: ReadonlySet<PressureCondition>;
   /** Why the node cannot run Pods; empty when it can. */
   readonly notReady: readonly string[];
   /** The Pod network of this node stands. */
@@ -126,19 +126,19 @@ export function nodeConditions(health: Health, old: readonly NodeCondition[], no
     },
     {
       type: "MemoryPressure",
-      bad: pressure.memoryAvailableBytes < EVICTION_MEMORY_BYTES,
+      bad: pressure.has("MemoryPressure"),
       good: ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
       ill: ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"],
     },
     {
       type: "DiskPressure",
-      bad: pressure.diskAvailableRatio < EVICTION_DISK_RATIO || pressure.inodesAvailableRatio < EVICTION_INODES_RATIO,
+      bad: pressure.has("DiskPressure"),
       good: ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
       ill: ["KubeletHasDiskPressure", "kubelet has disk pressure"],
     },
     {
       type: "PIDPressure",
-      bad: pressure.pidsAvailable < MIN_PIDS,
+      bad: pressure.has("PIDPressure"),
       good: ["KubeletHasSufficientPID", "kubelet has sufficient PID available"],
       ill: ["KubeletHasInsufficientPID", "kubelet has insufficient PID available"],
     },

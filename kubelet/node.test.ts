@@ -12,7 +12,7 @@ import { machineFacts } from "./node-facts.ts";
 import { type Health, NOT_READY_TAINT, nodeConditions } from "./node-object.ts";
 
 const easy: Health = {
-  pressure: { memoryAvailableBytes: 1e10, diskAvailableRatio: 0.5, inodesAvailableRatio: 0.5, pidsAvailable: 1e4 },
+  pressure: new Set(),
   notReady: [],
   networkReady: true,
 };
@@ -32,7 +32,7 @@ describe("node conditions", () => {
     });
   });
   it("of a full and broken one", () => {
-    const pressure = { memoryAvailableBytes: 1, diskAvailableRatio: 0.01, inodesAvailableRatio: 1, pidsAvailable: 1 };
+    const pressure = new Set(["MemoryPressure", "DiskPressure", "PIDPressure"] as const);
     expect(of({ pressure, networkReady: false, notReady: ["a", "b"] })).toEqual({
       NetworkUnavailable: "True PodNetworkNotReady",
       MemoryPressure: "True KubeletHasInsufficientMemory",
@@ -84,6 +84,7 @@ describe("a node that is kept", () => {
       facts: await machineFacts("/"),
       runtimeVersion: "containerd://1.6.20",
       volumes: "/home/volumes",
+      reserved: { milliCpu: 0, memoryBytes: 0, diskBytes: 0 },
     };
     keeper = createNodeKeeper({ client, clock, log: silent, signal, events, settings, health: async () => health });
     await keeper.register();

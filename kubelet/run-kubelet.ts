@@ -12,16 +12,15 @@ import { createInformers } from "../machinery/client/shared-informers.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
+import { type KubeletSettings, standardSettings } from "./configuration.ts";
 import type { Runtime } from "./cri/contract.ts";
-import { collectImages } from "./image-collection.ts";
-import { rotateLogs } from "./log-rotation.ts";
+import type { Observations } from "./eviction/thresholds.ts";
 import type { NodeNetwork } from "./network-contract.ts";
 import { createNodeKeeper } from "./node.ts";
 import type { MachineFacts } from "./node-facts.ts";
 import { createNodeHealth } from "./node-health.ts";
 import { type NodeSettings, nodeFields } from "./node-object.ts";
 import { createCgroups, noCgroups } from "./pods/cgroups.ts";
-import { enforceEmptyDirLimits } from "./pods/empty-dir-limits.ts";
 import { createImagePulls } from "./pods/image-pulls.ts";
 import { createObserver } from "./pods/observe.ts";
 import { podPaths } from "./pods/paths.ts";
@@ -35,9 +34,11 @@ import { terminationMessage } from "./pods/termination-message.ts";
 import { createPodWorkers } from "./pods/workers.ts";
 import { createAssumingProber, createProber } from "./probes/attempt.ts";
 import { createProbes } from "./probes/probes.ts";
+import { reservationsOf } from "./reservations.ts";
 import { createKubeletServer } from "./server.ts";
 import { createNodeStats } from "./server-stats.ts";
 import { untilStopped } from "./stopping-runtime.ts";
+import { createUpkeep } from "./upkeep.ts";
 import { type ClaimVolumes, createClaimVolumes } from "./volumes/claims.ts";
 import { createLocalVolumes } from "./volumes/local-volumes.ts";
 import { createTokens } from "./volumes/tokens.ts";
@@ -69,16 +70,20 @@ export interface KubeletOptions {
   /** "/k8ts-…": undefined keeps no cgroups. */
   readonly cgroupRoot: string | undefined;
   readonly network: NodeNetwork;
+  readonly settings?: KubeletSettings;
+  /** What the node has left, where it is not read from the machine. */
+  readonly observe?: () => Promise<Observations>;
   /** Gives the server its connections, until the signal aborts. */
   readonly tunnel?: (server: Server) => Promise<void>;
 }
 
-export async function runKubelet(given: KubeletOptions): Promise<void> {
-  const options = { ...given, cri: untilStopped(given.cri, given.signal) };
+export async function runKubelet(wanted: KubeletOptions): Promise<void> {
+  const options = { ...wanted, cri: untilStopped(wanted.cri, wanted.signal) };
   const { client, cri, clock, log, signal, nodeName } = options;
   await Promise.all([mkdir(options.directory, { recursive: true }), mkdir(options.logs, { recursive: true })]);
   const version = await answerOf(cri, options);
   const simulated = version.runtimeName === "simulated";
+  const given = options.settings ?? standardSettings;
   const settings: NodeSettings = {
     name: nodeName,
     hostname: nodeName,
@@ -89,22 +94,41 @@ export async function runKubelet(given: KubeletOptions): Promise<void> {
     facts: options.facts,
     runtimeVersion: `${version.runtimeName}://${version.runtimeVersion}`,
     volumes: options.volumes,
+    reserved: reservationsOf(given, options.facts),
   };
   const recorded = createEvents({ client, clock, log, signal, host: nodeName });
   const events = recorded.recorder("kubelet");
   const informers = createInformers({ client, clock, log, signal });
   const health = createNodeHealth({
     ...options,
-    simulated,
-    onChange: () => void keeper.update().catch(() => undefined),
+    pressure: () => upkeep.conditions(),
+    leaving: () => undefined,
+    onChange: () => tellNode(),
   });
+  const tellNode = () => void keeper.update().catch(() => undefined);
   const keeper = createNodeKeeper({ client, clock, log, signal, events, settings, health: health.look });
 
   const registered = await keeper.register();
   events.normal(registered, "Starting", "Starting kubelet.");
-  const services = podServices(options, settings, simulated, events, informers, health.networkProblem);
+  const services = podServices(options, settings, simulated, events, informers, {
+    networkProblem: health.networkProblem,
+    refuses: (pod) => upkeep.refuses(pod),
+  });
   const workers = services.workers;
   const { memoryBytes } = options.facts;
+  const upkeep = createUpkeep({
+    ...options,
+    settings: given,
+    events,
+    memoryBytes,
+    simulated,
+    paths: services.paths,
+    cgroups: services.cgroups,
+    workers: workers.list,
+    node: keeper.node,
+    onChange: tellNode,
+    onEvicted: () => undefined,
+  });
   const stats = createNodeStats({ ...options, workers, paths: services.paths, simulated, memoryBytes });
   const server = createKubeletServer({ workers, cri, clock, log, signal, nodeName, stats });
 
@@ -132,9 +156,7 @@ export async function runKubelet(given: KubeletOptions): Promise<void> {
       onAll: workers.wakeAll,
       onHealth: health.runtime,
     }),
-    rotateLogs({ cri, clock, log, signal, running: () => runningContainers(workers.list()) }),
-    simulated ? undefined : enforceEmptyDirLimits({ workers: workers.list, paths: services.paths, clock, signal }),
-    simulated ? undefined : collectImages({ cri, clock, log, signal, directory: options.directory }),
+    upkeep.run(),
     options.tunnel?.(server),
   ]);
   server.close();
@@ -159,7 +181,7 @@ function podServices(
   simulated: boolean,
   events: PodServices["events"],
   informers: ReturnType<typeof createInformers>,
-  networkProblem: () => string | undefined,
+  state: Pick<PodServices, "networkProblem" | "refuses">,
 ): PodServices & { readonly workers: ReturnType<typeof createPodWorkers>; readonly claims: ClaimVolumes } {
   const { client, cri, clock, log, signal } = options;
   const paths = podPaths(options.directory, options.logs);
@@ -205,7 +227,7 @@ function podServices(
     paths,
     dns: dnsReader(options),
     node,
-    networkProblem,
+    ...state,
     services: async () => {
       await serviceList.synced(signal);
       return serviceList.list();
@@ -226,8 +248,4 @@ function dnsReader({ clusterDns, clusterDomain, resolvConf, log }: KubeletOption
     (error: unknown) => log.warn("the host's resolv.conf cannot be read", { resolvConf, error }),
   );
   return () => ({ clusterDns, clusterDomain, host });
-}
-
-function runningContainers(workers: ReturnType<ReturnType<typeof createPodWorkers>["list"]>) {
-  return workers.flatMap((worker) => worker.runtime()?.containers.filter(({ state }) => state === "running") ?? []);
 }

@@ -15,6 +15,8 @@ export interface Ending {
   /** status.reason and status.message for "failed". */
   readonly reason?: string;
   readonly message?: string;
+  /** Told together with the phase: why somebody ended it. */
+  readonly condition?: { readonly type: string; readonly reason: string; readonly message: string };
   /** When the grace period began, and how long it is. */
   readonly since: number;
   readonly graceSeconds: number;

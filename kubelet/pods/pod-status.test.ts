@@ -159,11 +159,13 @@ describe("phase and conditions", () => {
       since: NOW,
       graceSeconds: 30,
     } as const;
-    expect(status({ ending: failed, runtime: runtimeOf([record("main")]) })).toMatchObject({
-      phase: "Failed",
-      reason: "DeadlineExceeded",
-      message: "too long",
-    });
+    const stopping = status({ ending: failed, old: { phase: "Running" }, runtime: runtimeOf([record("main")]) });
+    expect([stopping.phase, stopping.reason]).toEqual(["Running", undefined]);
+    const condition = { type: "DisruptionTarget", reason: "TerminationByKubelet", message: "low" };
+    const dead = runtimeOf([exited("main", 137)], [{ ...sandbox(), ready: false }]);
+    const stopped = status({ ending: { ...failed, condition }, stopped: true, runtime: dead });
+    expect(stopped).toMatchObject({ phase: "Failed", reason: "DeadlineExceeded", message: "too long" });
+    expect(conditions(stopped)).toMatchObject({ DisruptionTarget: "True TerminationByKubelet" });
   });
 });
 

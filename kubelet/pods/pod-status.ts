@@ -4,8 +4,9 @@
  * Never leaves a terminal phase, never moves startTime, never drops conditions of others.
  * Who writes it: status-writer.ts.
  */
-import type { ContainerStatus, Pod, PodStatus } from "../../machinery/objects/kinds.ts";
+import type { ContainerStatus, Pod, PodCondition, PodStatus } from "../../machinery/objects/kinds.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
+import type { Requirements } from "./allocation.ts";
 import { containerStatuses } from "./container-status.ts";
 import type { Ending, Waiting } from "./plan-draft.ts";
 import { podConditions } from "./pod-conditions.ts";
@@ -13,10 +14,15 @@ import { type Phase, podPhase } from "./pod-phase.ts";
 import { usesHostNetwork } from "./pod-spec.ts";
 import type { ProbeResults } from "./probe-results.ts";
 import { qosClass } from "./qos.ts";
-import { activeSandbox, type RuntimePod } from "./runtime-state.ts";
+import { noResize, type ResizeState } from "./resize-status.ts";
+import { activeSandbox, type ContainerRecord, type RuntimePod } from "./runtime-state.ts";
 
 export interface StatusInput {
   readonly pod: Pod;
+  /** The Pod with what it was granted, and what its runs have; undefined: what it asks for. */
+  readonly granted?: Pod;
+  readonly sizeOf?: (record: ContainerRecord) => Requirements;
+  readonly resize?: ResizeState;
   readonly runtime: RuntimePod;
   /** What this process wrote last; undefined: the API's own. */
   readonly old: PodStatus | undefined;
@@ -37,22 +43,43 @@ export function podStatus(input: StatusInput): PodStatus {
   const lists = stopped ? { ...counted, ...closed(counted, old) } : counted;
   const phase = settledPhase(input, old, podPhase(pod, lists, stopped));
   const { generation } = pod.metadata;
+  const conditions = podConditions({
+    pod,
+    lists,
+    phase,
+    hasSandbox: activeSandbox(runtime, usesHostNetwork(pod)) !== undefined,
+    resize: stopped ? noResize : (input.resize ?? noResize),
+    old: old.conditions ?? [],
+    now: wireTime(now),
+  });
+  const why = phase === "Failed" && ending?.kind === "failed" ? ending.condition : undefined;
   return {
     ...(generation === undefined ? {} : { observedGeneration: generation }),
     phase,
-    conditions: podConditions({
-      pod,
-      lists,
-      phase,
-      hasSandbox: activeSandbox(runtime, usesHostNetwork(pod)) !== undefined,
-      old: old.conditions ?? [],
-      now: wireTime(now),
-    }),
+    conditions: why ? withCondition(conditions, { ...why, status: "True" }, wireTime(now)) : conditions,
     ...words(input, old, phase),
     ...addresses(input, old),
     startTime: old.startTime ?? wireTime(now),
     qosClass: qosClass(pod),
+    ...podResources(input),
     ...lists,
+  };
+}
+
+/** Told once: a condition that stands already keeps its time. */
+function withCondition(conditions: PodCondition[], added: PodCondition, now: string): PodCondition[] {
+  if (conditions.some(({ type, status }) => type === added.type && status === added.status)) return conditions;
+  return [...conditions.filter(({ type }) => type !== added.type), { ...added, lastTransitionTime: now }];
+}
+
+/** What the Pod has as a whole, where it asks for something as a whole. */
+function podResources({ pod, granted = pod }: StatusInput): Pick<PodStatus, "resources" | "allocatedResources"> {
+  const { resources } = granted.spec ?? {};
+  if (!resources) return {};
+  const { limits, requests } = resources;
+  return {
+    resources: { ...(limits ? { limits } : {}), ...(requests ? { requests } : {}) },
+    ...(requests ? { allocatedResources: requests } : {}),
   };
 }
 
@@ -61,7 +88,7 @@ function settledPhase({ pod, ending, stopped }: StatusInput, old: PodStatus, pha
   for (const before of [pod.status?.phase, old.phase]) {
     if (before === "Succeeded" || before === "Failed") return before;
   }
-  if (ending?.kind === "failed") return "Failed";
+  if (ending?.kind === "failed") return stopped ? "Failed" : stillStopping(old);
   if (!stopped && (phase === "Succeeded" || phase === "Failed")) return stillStopping(old);
   return stopped && (phase === "Pending" || phase === "Running") ? "Failed" : phase;
 }
@@ -97,7 +124,8 @@ function closed(lists: Pick<PodStatus, "containerStatuses" | "initContainerStatu
 
 /** status.reason and status.message belong to the phase. */
 function words({ pod, ending }: StatusInput, old: PodStatus, phase: Phase): Pick<PodStatus, "reason" | "message"> {
-  const said = ending?.kind === "failed" ? ending : phase === old.phase ? (old.reason ? old : pod.status) : undefined;
+  const failed = ending?.kind === "failed" && phase === "Failed";
+  const said = failed ? ending : phase === old.phase ? (old.reason ? old : pod.status) : undefined;
   return {
     ...(said?.reason ? { reason: said.reason } : {}),
     ...(said?.message ? { message: said.message } : {}),

@@ -9,6 +9,7 @@ import type { Service } from "../../machinery/objects/kinds.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { Runtime } from "../cri/contract.ts";
+import type { Refuses } from "../refusals.ts";
 import type { Prober } from "../probes/attempt.ts";
 import type { Probes } from "../probes/probes.ts";
 import type { Tokens } from "../volumes/tokens.ts";
@@ -46,6 +47,8 @@ export interface PodServices {
   readonly paths: PodPaths;
   readonly dns: () => DnsSettings;
   readonly node: () => PodNode;
+  /** Why this node does not take a Pod that it has never run; undefined when it does. */
+  readonly refuses: Refuses;
   /** Why Pods cannot have a network yet; undefined when they can. */
   readonly networkProblem: () => string | undefined;
   /** Resolves once the node's Services are known. */

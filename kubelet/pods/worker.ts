@@ -27,12 +27,16 @@ export interface PodWorker {
   wake(): void;
   /** A ConfigMap or Secret of it changed. */
   referencesChanged(): void;
-  /** The node cannot bear it any longer: it ends at once, as Failed with reason Evicted. */
-  evict(message: string): void;
+  /** The node cannot bear it any longer: it ends as Failed. Ignored where it ends already. */
+  terminate(why: Termination): void;
+  /** It is on its way out, or was never taken. */
+  readonly ends: () => boolean;
   readonly pod: () => Pod;
   readonly runtime: () => RuntimePod | undefined;
   readonly status: () => PodStatus;
 }
+
+export type Termination = Omit<Ending, "kind" | "since">;
 
 const RETRY_MS = 1_000;
 const REFRESH_RETRY_MS = 60_000;
@@ -55,6 +59,8 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
   let refreshing: Promise<void> | undefined;
   let released = false;
   let deleting = false;
+  /** What ran before this kubelet, or was begun by it, is never refused. */
+  let admitted = !unseen;
   /** The run whose back-off was told last. */
   const toldBackoff = new Map<string, string>();
 
@@ -114,12 +120,23 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
   }
 
   function decideEnding(): void {
+    admit();
     const next = endingOf({ pod, removed, before: ending, startTime: startTime(), now: clock.now() });
     if (!next) return;
     if (!ending && next.reason === "DeadlineExceeded") events.normal(pod, "DeadlineExceeded", next.message ?? "");
     const sooner = !ending || next.since + next.graceSeconds * 1000 < ending.since + ending.graceSeconds * 1000;
     ending = next;
     if (sooner) operations.end(next);
+  }
+
+  function admit(): void {
+    if (admitted || removed || pod.metadata.deletionTimestamp || isTerminal(pod)) return;
+    admitted = true;
+    const refusal = services.refuses(pod);
+    if (!refusal || ending) return;
+    const { reason, message } = refusal;
+    events.warning(pod, reason, message);
+    ending = { kind: "failed", reason, message: `Pod was rejected: ${message}`, since: clock.now(), graceSeconds: 0 };
   }
 
   function planNow(seen: RuntimePod, busy: ReadonlySet<string>): Plan {
@@ -232,13 +249,13 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
       wake();
     },
     wake,
-    evict(message) {
+    terminate(why) {
       if (ending) return;
-      events.warning(pod, "Evicted", message);
-      ending = { kind: "failed", reason: "Evicted", message, since: clock.now(), graceSeconds: 0 };
+      ending = { ...why, kind: "failed", since: clock.now() };
       operations.end(ending);
       wake();
     },
+    ends: () => ending !== undefined,
     referencesChanged() {
       stale = true;
       operations.retryNow();

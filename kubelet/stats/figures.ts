@@ -8,6 +8,7 @@ import type { Runtime } from "../cri/contract.ts";
 import { type ContainerStats, nanosToMs, type PodSandboxStats } from "../cri/messages.ts";
 import { CONTAINER_NAME, POD_UID } from "../pods/labels.ts";
 import { latest } from "../pods/runtime-state.ts";
+import type { PodWorker } from "../pods/worker.ts";
 import type { PodWorkers } from "../pods/workers.ts";
 import type { NodeUsage } from "./node-usage.ts";
 
@@ -56,10 +57,23 @@ export interface FigureSources {
 }
 
 export async function readFigures({ cri, workers, nodeUsage }: FigureSources): Promise<Figures> {
-  const [{ stats }, sandboxes] = await Promise.all([cri.listContainerStats({}), sandboxStats(cri)]);
+  const { stats } = await cri.listContainerStats({});
+  const pods = await podFigures(cri, workers.list(), stats);
+  return { node: await nodeUsage(stats), pods };
+}
+
+export async function podFigures(
+  cri: Runtime,
+  workers: readonly PodWorker[],
+  given?: readonly ContainerStats[],
+): Promise<readonly PodFigures[]> {
+  const [stats, sandboxes] = await Promise.all([
+    given ?? cri.listContainerStats({}).then((answer) => answer.stats),
+    sandboxStats(cri),
+  ]);
   const byPod = Map.groupBy(stats, ({ attributes }) => attributes.labels[POD_UID] ?? "");
   const pods: PodFigures[] = [];
-  for (const worker of workers.list()) {
+  for (const worker of workers) {
     const { metadata } = worker.pod();
     const sandbox = sandboxes.get(metadata.uid)?.linux;
     const containers = containersOf(byPod.get(metadata.uid) ?? [], (name) => {
@@ -79,8 +93,7 @@ export async function readFigures({ cri, workers, nodeUsage }: FigureSources): P
       processes: sandbox?.process?.processCount?.value,
     });
   }
-  const node = await nodeUsage(stats);
-  return { node, pods };
+  return pods;
 }
 
 /** Older runtimes do not know of sandboxes' figures: then there are none. */
