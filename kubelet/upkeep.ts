@@ -49,7 +49,7 @@ export interface Upkeep extends Pick<Eviction, "conditions" | "refuses"> {
 const SIMULATED_MEMORY = "simulated.k8ts.dev/memory-mebibytes";
 
 export function createUpkeep(context: UpkeepContext): Upkeep {
-  const { settings, cri, clock, log, signal, simulated, workers, paths } = context;
+  const { settings, cri, clock, log, signal, simulated, workers } = context;
   const usages = (of: readonly PodWorker[]) => podUsages(of, context);
   const images = createImageCollection(context);
   const eviction = createEviction({
