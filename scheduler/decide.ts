@@ -159,7 +159,7 @@ function findFitting(
   cluster: Cluster,
   nodes: readonly NodeInfo[],
   filters: readonly NamedFilter[],
-  { start = 0, nominations }: Search,
+  { start = 0, nominations, memo }: Search,
   wanted: number,
   known: ClassVerdicts | undefined,
 ): Found {
@@ -167,20 +167,26 @@ function findFitting(
   const refusals: (Refusal | undefined)[] = [];
   const fitting: NodeInfo[] = [];
   const slots: number[] = [];
-  const name = createNaming();
+  const name = createNaming(memo?.named);
   const [local, others] = parted(filters, known);
-  const first = (node: NodeInfo) => firstRefusal(node, local, name);
+  /** Where nobody is to come, the filters that have been asked already are not asked again. */
+  const judge = (node: NodeInfo, all: readonly NamedFilter[], left = all) => {
+    const nominated = nominations?.size ? nominations.on(node.name) : NOBODY;
+    return nominated.length > 0 ? refusalWith(pod, node, nominated, all, name) : firstRefusal(node, left, name);
+  };
+  const judgeLocal = (node: NodeInfo) => judge(node, local);
+  const own = nominations?.of(pod.pod.metadata.uid);
   const { slots: everySlot, generations } = cluster;
   for (let n = 0, at = start % nodes.length; n < nodes.length && fitting.length < wanted; n++, at++) {
     if (at === nodes.length) at = 0;
     const node = nodes[at] as NodeInfo;
     const slot = everySlot[at] as number;
-    const nominated = nominations?.size ? nominations.on(node.name) : NOBODY;
-    const refusal =
-      nominated.length > 0
-        ? refusalWith(pod, node, nominated, filters, name)
-        : ((known && kept(known.refusals, slot, generations[slot] as number, node, first)) ??
-          firstRefusal(node, others, name));
+    // for its own nomination it is not as others that ask for the same
+    const mine = own !== undefined && node.name === own;
+    let refusal =
+      known && !mine ? kept(known.refusals, slot, generations[slot] as number, node, judgeLocal) : undefined;
+    if (mine) refusal = judge(node, filters);
+    else if (!refusal && others.length > 0) refusal = judge(node, filters, others);
     asked.push(node);
     refusals.push(refusal);
     if (refusal) continue;
@@ -202,8 +208,7 @@ const NOBODY: readonly PodInfo[] = [];
 type Naming = (plugin: string, no: Refused) => Refusal;
 
 /** One Refusal for each Refused that a plugin shares between nodes. */
-function createNaming(): Naming {
-  const named = new Map<Refused, Refusal>();
+function createNaming(named = new WeakMap<Refused, Refusal>()): Naming {
   return (plugin, no) => {
     const known = named.get(no);
     if (known?.plugin === plugin) return known;

@@ -16,7 +16,13 @@ export function failureMessage(decision: Failure, postFilter = ""): string {
 /** "1 Insufficient cpu, 2 node(s) were unschedulable", in the order of the text, as Kubernetes writes it. */
 export function histogram({ nodes, asked, refusals, others }: Failure): string {
   const byRefusal = new Map<Refusal, number>();
-  for (const refusal of refusals) if (refusal) byRefusal.set(refusal, (byRefusal.get(refusal) ?? 0) + 1);
+  // neighbours are mostly refused alike
+  for (let n = 0, same = 1; n < refusals.length; n++, same++) {
+    const refusal = refusals[n];
+    if (refusal === refusals[n + 1]) continue;
+    if (refusal) byRefusal.set(refusal, (byRefusal.get(refusal) ?? 0) + same);
+    same = 0;
+  }
   if (others && asked.length < nodes) byRefusal.set(others, nodes - asked.length);
   const counts = new Map<string, number>();
   for (const [{ reasons }, number] of byRefusal)

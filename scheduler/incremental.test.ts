@@ -3,7 +3,6 @@ import type { Node, Pod } from "../machinery/objects/kinds.ts";
 import { fakeClock } from "../machinery/process/fake-clock.ts";
 import { decide, verdictsOf } from "./decide.ts";
 import { failureMessage } from "./failure-message.ts";
-import { createNominations } from "./nominations.ts";
 import { defaultProfile } from "./plugins/plugins.ts";
 import { podInfo } from "./pod-info.ts";
 import { asking, cluster, node, type PodSample, pod, sampleHandle } from "./sample-cluster.ts";
@@ -73,10 +72,11 @@ describe("a snapshot that is changed step by step", () => {
     const { listers } = cluster([], [], NAMESPACES);
     const kept = createSnapshot(listers);
     const memo = createVerdictMemo();
-    const nominations = createNominations();
+    const { nominations } = kept;
     const profile = defaultProfile({ ...sampleHandle(kept.cluster), nominations });
     const nodes = new Map<string, Node>();
     const placed = new Map<string, readonly [Pod, string]>();
+    const nominated: string[] = [];
     let names = 0;
 
     const somePod = (): Pod => {
@@ -116,13 +116,19 @@ describe("a snapshot that is changed step by step", () => {
         placed.delete(uid);
         kept.removePod(uid);
       },
+      () => {
+        const coming = podInfo(somePod());
+        nominations.nominate(coming, `n${draw(NODES)}`);
+        nominated.push(coming.pod.metadata.uid);
+      },
+      () => nominations.remove(nominated.splice(draw(nominated.length), 1)[0] ?? ""),
     ];
     for (let n = 0; n < NODES; n++) putNode(n);
     for (let step = 0; step < STEPS; step++) {
-      for (let change = 0; change < 4; change++) steps[[0, 1, 2, 2, 2, 3][draw(6)] as number]?.();
+      for (let change = 0; change < 4; change++) steps[[0, 1, 2, 2, 2, 3, 4, 5][draw(8)] as number]?.();
       const what = podInfo(somePod());
       const anew = cluster([...nodes.values()], [...placed.values()], NAMESPACES);
-      const search = { random: () => 0, all: true };
+      const search = { random: () => 0, all: true, nominations };
       const [one, other] = [
         decide(what, kept.cluster, profile, { ...search, memo }),
         decide(what, anew, profile, search),

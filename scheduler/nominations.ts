@@ -1,7 +1,8 @@
 /**
  * Nominations: for which Pods room is being made on which node, before they have one.
  *
- * They count there for Pods that are no more important (decide.ts). A Pod keeps one nomination; it ends when
+ * They count there for Pods that are no more important (decide.ts); whoever keeps what was said of a node hears of each
+ * change. A Pod keeps one nomination; it ends when
  * the Pod is given a node, is nominated elsewhere, or goes.
  */
 import type { Nominations } from "./framework.ts";
@@ -15,7 +16,7 @@ export interface NominationBook extends Nominations {
 
 const NOBODY: readonly PodInfo[] = [];
 
-export function createNominations(): NominationBook {
+export function createNominations(changed: (node: string) => void = () => {}): NominationBook {
   const nodes = new Map<string, string>();
   const byNode = new Map<string, PodInfo[]>();
 
@@ -26,6 +27,7 @@ export function createNominations(): NominationBook {
     const left = (byNode.get(node) ?? []).filter(({ pod }) => pod.metadata.uid !== uid);
     if (left.length > 0) byNode.set(node, left);
     else byNode.delete(node);
+    changed(node);
   }
 
   return {
@@ -39,6 +41,7 @@ export function createNominations(): NominationBook {
       remove(uid);
       nodes.set(uid, node);
       byNode.set(node, [...(byNode.get(node) ?? []), info]);
+      changed(node);
     },
     remove,
   };

@@ -13,7 +13,6 @@ import { type Cluster, type Listers, LOOKED_UP, type LookedUp } from "./cluster.
 import { type Decision, decide, type Verdict, verdictsOf } from "./decide.ts";
 import type { Handle } from "./framework.ts";
 import type { Happening } from "./happenings.ts";
-import { createNominations } from "./nominations.ts";
 import { defaultProfile } from "./plugins/plugins.ts";
 import { podInfo } from "./pod-info.ts";
 import { createSnapshot } from "./snapshot.ts";
@@ -122,7 +121,7 @@ export function sampleHandle(where: Cluster): Handle {
     log: silent,
     signal: new AbortController().signal,
     waiting: createWaitingPods(fakeClock()),
-    nominations: createNominations(),
+    nominations: { ...where.nominations, remove: () => {} },
     event: () => {},
     happened: () => {},
   };

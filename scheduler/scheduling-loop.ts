@@ -18,7 +18,6 @@ import { type Attempt, createAttempting } from "./attempt.ts";
 import { followChanges } from "./changes.ts";
 import { listersOf } from "./cluster.ts";
 import type { Handle } from "./framework.ts";
-import { createNominations } from "./nominations.ts";
 import { createPlacement } from "./placement.ts";
 import { DEFAULT_SCHEDULER, type Profile } from "./profile.ts";
 import { createSchedulingQueue, type Queued, type QueueRules } from "./queue.ts";
@@ -49,8 +48,8 @@ const ACTIONS: Readonly<Record<string, string>> = { Scheduled: "Binding", Preemp
 export async function runScheduling(options: SchedulingOptions): Promise<void> {
   const { client, informers, events, clock, log, signal, metrics, onAttempt } = options;
   const listers = listersOf(informers);
-  const nominations = createNominations();
-  const snapshot = createSnapshot(listers, nominations);
+  const snapshot = createSnapshot(listers);
+  const { nominations } = snapshot;
   const waiting = createWaitingPods(clock);
   const slots = createSlots(limits.schedulerWrites);
   const host = hostname();

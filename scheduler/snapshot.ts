@@ -7,8 +7,7 @@
  */
 import type { Node, Pod } from "../machinery/objects/kinds.ts";
 import type { Cluster, Listers } from "./cluster.ts";
-import type { Nominations } from "./framework.ts";
-import { createNominations } from "./nominations.ts";
+import { createNominations, type NominationBook } from "./nominations.ts";
 import { createPodIndex } from "./pod-index.ts";
 import { add, asksTheSame, type PodInfo, podInfo, type Resources, resourceList } from "./pod-info.ts";
 import { sameStrings, sameTaints } from "./same.ts";
@@ -16,7 +15,7 @@ import { sameStrings, sameTaints } from "./same.ts";
 export interface NodeInfo {
   readonly name: string;
   readonly node: Node;
-  /** Grows with every change of the node or of its Pods; never the same for two states of any nodes. */
+  /** Grows with every change of the node, of its Pods or of those nominated for it; never the same for two states of any nodes. */
   readonly generation: number;
   /** A small number that no other node has while this one is there. */
   readonly slot: number;
@@ -40,6 +39,7 @@ export type MutableNodeInfo = {
 
 export interface Snapshot {
   readonly cluster: Cluster;
+  readonly nominations: NominationBook;
   setNode(node: Node): void;
   removeNode(name: string): void;
   /** A Pod with spec.nodeName, as the API shows it. */
@@ -50,7 +50,7 @@ export interface Snapshot {
   removePod(uid: string): boolean;
 }
 
-export function createSnapshot(listers: Listers, nominations: Nominations = createNominations()): Snapshot {
+export function createSnapshot(listers: Listers): Snapshot {
   const nodes = new Map<string, MutableNodeInfo>();
   /** Pods of nodes that are not known (yet): "nodeName" ► uid ► Pod. */
   const orphans = new Map<string, Map<string, PodInfo>>();
@@ -66,6 +66,10 @@ export function createSnapshot(listers: Listers, nominations: Nominations = crea
   let listedSlots: readonly number[] = [];
   let slots = 0;
   const freeSlots: number[] = [];
+  const nominations = createNominations((name) => {
+    const node = nodes.get(name);
+    if (node) touch(node);
+  });
 
   const cluster: Cluster = {
     get nodes() {
@@ -163,6 +167,7 @@ export function createSnapshot(listers: Listers, nominations: Nominations = crea
 
   return {
     cluster,
+    nominations,
     setNode(node) {
       const { name } = node.metadata;
       const known = nodes.get(name);

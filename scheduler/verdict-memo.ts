@@ -7,11 +7,13 @@
  */
 import { limits } from "../machinery/process/limits.ts";
 import type { Refusal } from "./decide.ts";
+import type { Refused } from "./framework.ts";
 import type { PodInfo } from "./pod-info.ts";
 import type { Profile } from "./profile.ts";
 import type { NodeInfo } from "./snapshot.ts";
 
 export interface ClassVerdicts {
+  /** Pods that are to come to the node are counted. */
   readonly refusals: Column<Refusal | undefined>;
   scores(plugin: string): Column<number>;
 }
@@ -23,6 +25,8 @@ export interface Column<T> {
 }
 
 export interface VerdictMemo {
+  /** Whoever counts verdicts goes by identity. */
+  readonly named: WeakMap<Refused, Refusal>;
   of(info: PodInfo, profile: Profile): ClassVerdicts;
 }
 
@@ -30,8 +34,9 @@ export function createVerdictMemo(): VerdictMemo {
   /** The one that was asked for last stands last. */
   const classes = new Map<string, ClassVerdicts>();
   return {
+    named: new WeakMap(),
     of(info, { schedulerName }) {
-      const id = `${schedulerName} ${asksOf(info)}`;
+      const id = `${schedulerName} ${info.priority} ${asksOf(info)}`;
       const verdicts = classes.get(id) ?? createVerdicts();
       classes.delete(id);
       classes.set(id, verdicts);

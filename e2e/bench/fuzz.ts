@@ -28,7 +28,10 @@ export const fuzz: Measurement = {
       signal.throwIfAborted();
       const seed = first + batch;
       say(`seed ${seed}, ${tally.requests} requests, ${tally.failures.length} failures`);
+      const told = tally.failures.length;
       await runBatch({ schema, seed, requests: BATCH, overHttps: batch % HTTPS_EVERY === 0 }, tally);
+      // said at once: what comes later may end the run
+      for (const { problem, request } of tally.failures.slice(told)) say(`failure: ${problem} ► ${request}`);
     }
     const seconds = (clock.monotonic() - begin) / 1000;
     const statuses = [...tally.statuses].sort(([a], [b]) => a - b).map(([status, times]) => `${status}: ${times}`);

@@ -7,7 +7,6 @@ import type { Draft } from "../../machinery/objects/wire.ts";
 import { systemClock as clock } from "../../machinery/process/clock.ts";
 import { fakeClock } from "../../machinery/process/fake-clock.ts";
 import { decide } from "../../scheduler/decide.ts";
-import { createNominations } from "../../scheduler/nominations.ts";
 import { defaultProfile } from "../../scheduler/plugins/plugins.ts";
 import { podInfo } from "../../scheduler/pod-info.ts";
 import { cluster, sampleHandle } from "../../scheduler/sample-cluster.ts";
@@ -26,7 +25,7 @@ export function runAlgorithm(workload: Workload): AlgorithmTimes {
   const { listers } = cluster([], [], othersOf(workload));
   const snapshot = createSnapshot(listers);
   const where = snapshot.cluster;
-  const nominations = createNominations();
+  const { nominations } = snapshot;
   const profile = defaultProfile({ ...sampleHandle(where), nominations, clock: fakeClock() });
   for (let n = 0; n < workload.nodes; n++) snapshot.setNode(stored(workload.node(n)));
   for (let n = 0; n < workload.placed; n++)

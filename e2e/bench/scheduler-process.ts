@@ -11,7 +11,6 @@ import { createClient } from "../../machinery/client/create-client.ts";
 import { createInformers } from "../../machinery/client/shared-informers.ts";
 import { directTransport } from "../../machinery/client/transport/direct.ts";
 import { createEvents } from "../../machinery/loop/events-recorder.ts";
-import type { Pod } from "../../machinery/objects/kinds.ts";
 import { isNotFound } from "../../machinery/objects/status.ts";
 import { systemClock as clock } from "../../machinery/process/clock.ts";
 import { parseFlags } from "../../machinery/process/flags.ts";
@@ -27,6 +26,7 @@ import {
   MEASURED,
   NAMESPACE,
   nodeNamed,
+  PLACED,
   podNamed,
   scaled,
   stuckPod,
@@ -40,7 +40,7 @@ export interface Chosen {
   readonly share: number;
 }
 
-/** Of the measured Pods, from the first binding to the last; where others are displaced, from the start. */
+/** Of the Pods that were asked for, from the first binding to the last; where others are displaced, from the start. */
 export interface Bound {
   readonly count: number;
   readonly seconds: number;
@@ -69,7 +69,7 @@ const workloadOf = ({ workload, share }: Chosen): Workload => {
   return share === 1 ? found : scaled(found, share);
 };
 
-/** Everything is there before the scheduler is. */
+/** Everything but the measured Pods. */
 async function fill(chosen: Chosen): Promise<void> {
   const workload = workloadOf(chosen);
   const client = admin as Client;
@@ -82,17 +82,18 @@ async function fill(chosen: Chosen): Promise<void> {
       spec: { selector: { app: "bench" }, ports: [{ port: 80 }] },
     });
   await each(workload.nodes, async (n) => addNode(client, workload.node(n)));
-  await each(workload.placed, async (n) => {
-    const pod = workload.placedPod(n);
-    const nodeName = workload.node(n % workload.nodes).metadata.name as string;
-    await client.create("pods", { ...pod, spec: { ...(pod.spec as NonNullable<Pod["spec"]>), nodeName } });
-  });
+  await each(workload.placed, async (n) => client.create("pods", workload.placedPod(n)));
   if (workload.volumes)
     await each(workload.measured, async (n) => {
       const { claim, volume } = volumesOf(n);
       await client.create("persistentvolumes", volume);
       await client.create("persistentvolumeclaims", claim);
     });
+}
+
+async function addMeasured(chosen: Chosen): Promise<void> {
+  const workload = workloadOf(chosen);
+  const client = admin as Client;
   await each(workload.stuck, async (n) => client.create("pods", stuckPod(n)));
   await each(workload.measured, async (n) => client.create("pods", workload.measuredPod(n)));
 }
@@ -111,23 +112,31 @@ async function each(count: number, work: (n: number) => Promise<unknown>): Promi
   await Promise.all(Array.from({ length: WORKERS }, worker));
 }
 
-/** Resolves when all measured Pods are bound, or the time is over. */
-async function bound({ seconds: most, ...chosen }: Chosen & { readonly seconds: number }): Promise<Bound> {
+interface Awaited extends Chosen {
+  readonly what: "placed" | "measured";
+  /** At most. */
+  readonly seconds: number;
+}
+
+/** Resolves when all of the Pods are bound, or the time is over. */
+async function bound({ seconds: most, what, ...chosen }: Awaited): Promise<Bound> {
   const workload = workloadOf(chosen);
   const stop = new AbortController();
   const client = admin as Client;
   const informers = createInformers({ client, clock, log: silent, signal: stop.signal });
   // Room is made before the first binding, and counts.
-  let [count, first, last] = [0, workload.preempts ? clock.monotonic() : 0, 0];
+  const measured = what === "measured";
+  let [count, first, last] = [0, measured && workload.preempts ? clock.monotonic() : 0, 0];
   const all = Promise.withResolvers<void>();
   informers.of("pods", { namespace: NAMESPACE }).subscribe(({ object, old }) => {
-    if (!object.metadata.name.startsWith(MEASURED) || !object.spec?.nodeName || old?.spec?.nodeName) return;
+    if (!object.metadata.name.startsWith(measured ? MEASURED : PLACED) || !object.spec?.nodeName || old?.spec?.nodeName)
+      return;
     last = clock.monotonic();
     first ||= last;
-    if (++count === workload.measured) all.resolve();
+    if (++count === workload[what]) all.resolve();
   });
   const timer = clock.after(most * 1000, () => all.resolve());
-  const churning = workload.churn ? churn(client, stop.signal) : undefined;
+  const churning = measured && workload.churn ? churn(client, stop.signal) : undefined;
   await all.promise;
   timer.cancel();
   stop.abort(new Error("measured"));
@@ -207,7 +216,7 @@ async function stopScheduler(): Promise<Attempts> {
   return attempts;
 }
 
-answerCommands({ startApi, fill, bound, startScheduler, stopScheduler }, async () => {
+answerCommands({ startApi, fill, addMeasured, bound, startScheduler, stopScheduler }, async () => {
   await scheduling?.stop();
   await apiserver?.close();
 });

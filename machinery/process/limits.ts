@@ -117,6 +117,8 @@ export const limits = {
   schedulerTallies: 256,
   /** Scheduler: classes of Pods that ask the same, for which verdicts on nodes are kept. */
   schedulerClasses: 16,
+  /** Scheduler: different ways in which a node may lack resources that are remembered. */
+  schedulerAnswers: 256,
   /** Scheduler: happenings kept for Pods that are being tried. */
   schedulerMissed: 2_000,
   /** Scheduler: Pods that have a node and wait for a permit or their volumes; at more no other is decided. */
@@ -175,13 +177,19 @@ export const limits = {
   /** A component's log file, and how many rotated ones are kept. */
   logFileBytes: 10 * MB,
   logFiles: 5,
-  /** DNS: questions passed on at a time, and open TCP connections. */
+  /** DNS: questions passed on at a time, open TCP connections, and questions of one that wait for their answers. */
   dnsForwards: 1_000,
   dnsConnections: 200,
+  dnsConnectionQuestions: 32,
+  /** DNS: answers of other servers that are kept. */
+  dnsCachedAnswers: 10_000,
+  dnsCachedBytes: 8 * MB,
   /** Container logs, as the kubelet's containerLogMaxSize and containerLogMaxFiles. */
   containerLogBytes: 10 * MB,
   containerLogFiles: 5,
   /** A conversion webhook's time (an admission webhook says its own), and the largest answer of either that is read. */
   webhookMs: 30_000,
   webhookAnswerBytes: 16 * 1024 * 1024,
+  /** How long another API server may take for a document about itself, as in Kubernetes. */
+  remoteDocumentMs: 5_000,
 } as const;

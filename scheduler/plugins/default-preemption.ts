@@ -8,7 +8,7 @@
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import { isConflict, isNotFound } from "../../machinery/objects/status.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
-import type { Refusal } from "../decide.ts";
+import type { Decision, Refusal } from "../decide.ts";
 import { histogram } from "../failure-message.ts";
 import type { FailedAttempt, Handle, Plugin } from "../framework.ts";
 import type { PodInfo } from "../pod-info.ts";
@@ -77,9 +77,7 @@ interface Searched {
 function search(failed: FailedAttempt, args: PreemptionArgs, handle: Handle, known: SacrificeMemo): Searched {
   const { pod, cluster, decision, filters } = failed;
   const { minCandidateNodesPercentage: share = 10, minCandidateNodesAbsolute: absolute = 100 } = args;
-  const potential: NodeInfo[] = [];
-  for (let n = 0; n < decision.asked.length; n++)
-    if (decision.refusals[n]?.final === false) potential.push(decision.asked[n] as NodeInfo);
+  const potential = potentialOf(decision);
   const wanted = Math.min(Math.max(Math.floor((potential.length * share) / 100), absolute), potential.length);
   const asked: NodeInfo[] = [];
   const refusals: (Refusal | undefined)[] = [];
@@ -101,6 +99,7 @@ function search(failed: FailedAttempt, args: PreemptionArgs, handle: Handle, kno
     const node = potential[(start + n) % potential.length] as NodeInfo;
     const result = sacrifice(node, run);
     if (isRefused(result)) {
+      if (candidates.length > 0) continue; // nobody will ask
       asked.push(node);
       refusals.push({ plugin: NAME, ...result });
       continue;
@@ -109,6 +108,12 @@ function search(failed: FailedAttempt, args: PreemptionArgs, handle: Handle, kno
     if (result.violations === 0) harmless++;
   }
   return { candidates, message };
+}
+
+/** The nodes that Pods may leave so that it fits there. */
+function potentialOf({ asked, refusals }: Decision): readonly NodeInfo[] {
+  if (refusals.every((refusal) => refusal?.final === false)) return asked;
+  return asked.filter((_, n) => refusals[n]?.final === false);
 }
 
 /** Those who were to come to the node without being as important look elsewhere; the victims go. */

@@ -5,6 +5,7 @@
  * https://kubernetes.io/docs/concepts/scheduling-eviction/resource-bin-packing/
  */
 import type { Node, Pod } from "../../machinery/objects/kinds.ts";
+import { limits } from "../../machinery/process/limits.ts";
 import type { Cluster } from "../cluster.ts";
 import { type NodeFilter, type Plugin, type Refused, refused, refusedForGood } from "../framework.ts";
 import type { PodInfo } from "../pod-info.ts";
@@ -37,6 +38,7 @@ const ALWAYS_COUNTED = "pods";
 export const nodeResourcesFit = (args: FitArgs): Plugin => {
   const { type = "LeastAllocated", resources = CPU_AND_MEMORY, requestedToCapacityRatio } = args.scoringStrategy ?? {};
   const likes = STRATEGIES[type](requestedToCapacityRatio?.shape ?? []);
+  const answer = createAnswers();
   return {
     name: "NodeResourcesFit",
     hints: [
@@ -45,27 +47,38 @@ export const nodeResourcesFit = (args: FitArgs): Plugin => {
       { on: "pod-gone", helps: (pod, { object }, cluster) => leavesRoom(pod, object as Pod | undefined, cluster) },
       "pod-smaller",
     ],
-    preFilter: (pod) => fitting(pod, args),
+    preFilter: (pod) => fitting(pod, args, answer),
     preScore: (pod) => ({ local: true, score: (node) => scoreOf(node, pod, resources, likes) }),
   };
 };
 
-function fitting({ requests }: PodInfo, { ignoredResources = [], ignoredResourceGroups = [] }: FitArgs): NodeFilter {
-  const ignored = (name: string) =>
-    ignoredResources.includes(name) || ignoredResourceGroups.includes(name.split("/")[0] as string);
-  const wanted = [...requests].filter(([name, amount]) => amount > 0 && !ignored(name));
+type Answer = (lack: Lack) => Refused;
+
+/** One value for all nodes with the same lack, also from Pod to Pod. */
+function createAnswers(): Answer {
   const answers = new Map<string, Refused>();
-  const answer = (reasons: readonly string[], final: boolean): Refused => {
-    const id = `${final} ${reasons.join()}`;
-    const known = answers.get(id) ?? (final ? refusedForGood : refused)(...reasons);
+  return ({ reasons, never }) => {
+    const id = `${never} ${reasons.join()}`;
+    const known = answers.get(id) ?? (never ? refusedForGood : refused)(...reasons);
+    if (answers.size >= limits.schedulerAnswers) answers.clear();
     answers.set(id, known);
     return known;
   };
+}
+
+function fitting(
+  { requests }: PodInfo,
+  { ignoredResources = [], ignoredResourceGroups = [] }: FitArgs,
+  answer: Answer,
+): NodeFilter {
+  const ignored = (name: string) =>
+    ignoredResources.includes(name) || ignoredResourceGroups.includes(name.split("/")[0] as string);
+  const wanted = [...requests].filter(([name, amount]) => amount > 0 && !ignored(name));
   return {
     local: true,
     check(node: NodeInfo): Refused | undefined {
       const lack = lacking(node, wanted);
-      return lack && answer(lack.reasons, lack.never);
+      return lack && answer(lack);
     },
   };
 }

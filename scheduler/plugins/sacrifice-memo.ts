@@ -2,7 +2,7 @@
  * Sacrifice memo: who would have to leave a node for a Pod that asks for the same, while the node has not changed.
  *
  * Many Pods of one controller that all need room compare the same hundreds of nodes. Nothing is kept where more than
- * the node counts: disruption budgets, nominated Pods, filters that go by other nodes too.
+ * the node counts: disruption budgets, the Pod's own nomination, filters that go by other nodes too.
  */
 import type { NamedFilter, Refused } from "../framework.ts";
 import type { PodInfo } from "../pod-info.ts";
@@ -27,7 +27,8 @@ export function createSacrificeMemo(): SacrificeMemo {
       if (id !== lastClass) known = [];
       lastClass = id;
       return (node, run) => {
-        if (run.budgets.length > 0 || run.nominations.on(node.name).length > 0) return sacrificeOn(node, run);
+        if (run.budgets.length > 0 || run.nominations.of(run.pod.pod.metadata.uid) === node.name)
+          return sacrificeOn(node, run);
         const { slot, generation } = node;
         const kept = known[slot];
         if (kept?.generation === generation) return kept.result;

@@ -21,6 +21,8 @@ export interface Sacrifice {
   readonly violations: number;
   /** Of their priorities, all made positive, so that more Pods are always more. */
   readonly sum: number;
+  /** When the first of the most important began; "~" where none has. */
+  readonly earliest: string;
 }
 
 const NO_VICTIMS = refused("No preemption victims found for incoming pod");
@@ -49,7 +51,8 @@ export function sacrificeOn(node: NodeInfo, run: DryRun): Sacrifice | Refused {
     for (const other of lower) if (protectedOnes.has(other) && !spared(other)) violations++;
     for (const other of lower) if (!protectedOnes.has(other)) spared(other);
     const victims = lower.filter((other) => gone.has(other));
-    return { node, victims, violations, sum: victims.reduce((sum, { priority }) => sum + priority + OFFSET, 0) };
+    const sum = victims.reduce((total, { priority }) => total + priority + OFFSET, 0);
+    return { node, victims, violations, sum, earliest: earliestStart(victims) };
   } finally {
     for (const other of [...gone]) come(other);
   }
@@ -126,13 +129,12 @@ function harmsLess(a: Sacrifice, b: Sacrifice): boolean {
   if (first !== second) return first < second;
   if (a.sum !== b.sum) return a.sum < b.sum;
   if (a.victims.length !== b.victims.length) return a.victims.length < b.victims.length;
-  return earliestStart(a) > earliestStart(b);
+  return a.earliest > b.earliest;
 }
 
 const OFFSET = 2 ** 31;
 
-/** Among the most important victims. */
-function earliestStart({ victims }: Sacrifice): string {
+function earliestStart(victims: readonly PodInfo[]): string {
   let earliest = "~";
   for (const { pod, priority } of victims) {
     if (priority !== victims[0]?.priority) break;
