@@ -38,6 +38,22 @@ const commands: Readonly<Record<string, Command>> = {
       return runKubectl(argv, join(home, "admin.kubeconfig"));
     },
   },
+  token: {
+    summary: "make, show and delete the tokens by which machines join",
+    async run(argv) {
+      const [{ tokenCommand }, { systemClock }] = await Promise.all([
+        import("./machinery/join/token-command.ts"),
+        import("./machinery/process/clock.ts"),
+      ]);
+      const context = {
+        home,
+        clock: systemClock,
+        env: process.env,
+        print: (text: string) => void process.stdout.write(text),
+      };
+      return said("token", () => tokenCommand(argv, context));
+    },
+  },
   kubeconfig: {
     summary: "print the path of the administrator's kubeconfig",
     async run() {
@@ -65,11 +81,28 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "back up, restore, move or verify what the API server keeps",
     run: async (argv) => (await import("./apiserver/store/tools/store-command.ts")).storeCommand(argv),
   },
-  server: component("run apiserver, controllers and scheduler in one process", loadServer),
-  agent: component(
-    "run kubelet, runtime interface and service proxy in one process",
-    async () => (await import("./kubelet/agent.ts")).agentComponent,
-  ),
+  server: component("run a server of a cluster on this machine, and a node", async () => {
+    if (process.argv.includes("--no-agent")) return loadServer();
+    const [{ serverMachine }, server, { agentComponent }] = await Promise.all([
+      import("./machinery/cluster/machine.ts"),
+      loadServer(),
+      import("./kubelet/agent.ts"),
+    ]);
+    return serverMachine(server as unknown as Component, agentComponent as unknown as Component);
+  }),
+  agent: {
+    summary: "join this machine to a cluster and run its node; 'agent leave' takes it out",
+    async run(argv) {
+      const [{ runComponent }, { agentComponent }] = await Promise.all([
+        import("./machinery/process/run.ts"),
+        import("./kubelet/agent.ts"),
+      ]);
+      const agent = agentComponent as unknown as Component;
+      if (!isMachine(argv)) return runComponent(agent, argv);
+      const { agentMachine } = await import("./machinery/cluster/machine.ts");
+      return runComponent(agentMachine(agent), argv);
+    },
+  },
   apiserver: component("run the API server", async () => (await import("./apiserver/apiserver.ts")).apiserverComponent),
   controllers: component(
     "run the controllers",
@@ -107,6 +140,11 @@ const commands: Readonly<Record<string, Command>> = {
   ),
 };
 
+/** Without a server to join it is the process that a machine's supervisor starts. */
+const isMachine = (argv: readonly string[]): boolean =>
+  process.env["K8TS_SERVER"] !== undefined ||
+  argv.some((one) => one === "--server" || one.startsWith("--server=") || one === "--help" || one === "-h");
+
 /** The server: controllers and scheduler speak to the API server's pipeline directly, each with its own identity. */
 async function loadServer() {
   const [api, controllers, scheduler, { createClient }, { directTransport }, counts, { defineComponent }, ticks] =
@@ -125,6 +163,7 @@ async function loadServer() {
     summary: "Runs API server, controllers and scheduler in one process.",
     flags: {
       ...api.apiserverFlags,
+      "no-agent": { type: "boolean", help: "run no node on this machine, and stay this one process" },
     },
     stopsLater: (flags) => flags["shutdown-delay-duration"] * 1000,
     async run(flags, { ready, signal, ...context }) {
@@ -165,6 +204,16 @@ async function loadServer() {
       }
     },
   });
+}
+
+/** A command's failure in one line, for the person in front. */
+async function said(name: string, run: () => Promise<number>): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    process.stderr.write(`k8ts ${name}: ${error instanceof Error ? error.message : String(error)}\n`);
+    return error instanceof Error && error.name === "UsageError" ? 2 : 1;
+  }
 }
 
 function usage(problem?: string): number {

@@ -33,7 +33,9 @@ async function start(): Promise<Started> {
     "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]",
   );
   const flags = ["--port", "0", "--listen", "127.0.0.1", "--audit-policy-file", policy, "--audit-log-path", "-"];
-  const child = spawn(process.execPath, [MAIN, "server", ...flags], { env: { ...process.env, K8TS_HOME: home } });
+  const child = spawn(process.execPath, [MAIN, "server", "--no-agent", ...flags], {
+    env: { ...process.env, K8TS_HOME: home },
+  });
   let [printed, said] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     printed += text;

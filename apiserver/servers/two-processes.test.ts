@@ -50,7 +50,7 @@ async function startServer(name: string, etcd: EtcdServer): Promise<Server> {
   const home = join(root, name);
   const port = await freePort();
   const flags = ["--port", String(port), "--store", "etcd", "--etcd-servers", etcd.endpoint, "--node-name", "n1"];
-  const child = k8ts(home, ["server", ...flags]);
+  const child = k8ts(home, ["server", "--no-agent", ...flags]);
   const server = { child, home, port, kubectl: (...args: string[]) => kubectl(home, args) };
   await eventually(async () => (await server.kubectl("get", "--raw", "/readyz")).text === "ok");
   return server;

@@ -5,6 +5,7 @@
  * What a process does is its component's concern: this file knows command lines only.
  */
 import { join } from "node:path";
+import type { ClusterFacts } from "../join/cluster-facts.ts";
 import type { HomePaths } from "../process/home.ts";
 
 /** What the user chose with `up`; kept in cluster.json, so that the supervisor can be replaced. */
@@ -17,6 +18,11 @@ export interface ClusterOptions {
   readonly separate: boolean;
   /** Empty: the embedded store. */
   readonly etcdServers: readonly string[];
+  /** A node of a cluster whose servers are elsewhere: it joined. Undefined: the control plane runs here too. */
+  readonly joined?: ClusterFacts;
+  /** The server's flags besides these, and the agent's, as they were given: see machine.ts. */
+  readonly serverFlags?: readonly string[];
+  readonly agentFlags?: readonly string[];
 }
 
 export interface ProcessSpec {
@@ -37,7 +43,7 @@ export interface Program {
  * A young generation of Node's own size is 100 MB more that stay resident after a busy minute, and pauses for its
  * collection are a third longer; `k8ts` starts single processes in the same way.
  */
-const NODE_FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=16"];
+export const NODE_FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=16"];
 
 export function processTable(options: ClusterOptions, paths: HomePaths, program: Program): readonly ProcessSpec[] {
   const component = (name: string, ...args: string[]): ProcessSpec => ({
@@ -45,7 +51,8 @@ export function processTable(options: ClusterOptions, paths: HomePaths, program:
     command: program.node,
     args: [...NODE_FLAGS, program.main, name, "--log-file", paths.log(name), ...args],
   });
-  return [...controlPlane(options, component), ...node(options, paths, program, component)];
+  const own = options.joined ? [] : controlPlane(options, component);
+  return [...own, ...node(options, paths, program, component)];
 }
 
 type MakeSpec = (name: string, ...args: string[]) => ProcessSpec;
@@ -54,18 +61,21 @@ function controlPlane(options: ClusterOptions, component: MakeSpec): ProcessSpec
   const store = options.etcdServers.length
     ? ["--store", "etcd", ...options.etcdServers.flatMap((url) => ["--etcd-servers", url])]
     : ["--store", "embedded"];
-  const api = ["--port", String(options.port), "--node-name", options.nodeName, ...store];
-  if (!options.separate) return [component("server", ...api)];
+  const given = options.serverFlags ?? [];
+  const api = ["--port", String(options.port), "--node-name", options.nodeName, ...store, ...given];
+  if (!options.separate) return [component("server", "--no-agent", ...api)];
   return [component("apiserver", ...api), component("controllers"), component("scheduler")];
 }
 
 function node(options: ClusterOptions, paths: HomePaths, program: Program, component: MakeSpec): ProcessSpec[] {
+  const { joined, agentFlags = [] } = options;
   const name = ["--node-name", options.nodeName];
+  const own = [...name, ...agentFlags, ...(joined ? rangesOf(joined) : [])];
   if (options.runtime === "simulated") {
     const runtime = ["--runtime", "simulated"];
     return options.separate
-      ? [component("cri", ...runtime), component("kubelet", ...name, "--network", "none")]
-      : [component("agent", ...name, ...runtime)];
+      ? [component("cri", ...runtime), component("kubelet", ...own, "--network", "none")]
+      : [component("agent", ...own, ...runtime)];
   }
   const containerd: ProcessSpec = {
     name: "containerd",
@@ -74,7 +84,18 @@ function node(options: ClusterOptions, paths: HomePaths, program: Program, compo
     prepare: { command: program.node, args: [program.main, "prepare-node"] },
   };
   const agents = options.separate
-    ? [component("cri"), component("kubelet", ...name), component("proxy", ...name)]
-    : [component("agent", ...name)];
-  return [containerd, ...agents, component("dns", ...name)];
+    ? [component("cri"), component("kubelet", ...own), component("proxy", ...name)]
+    : [component("agent", ...own)];
+  return [containerd, ...agents, component("dns", ...name, ...(joined ? namesOf(joined) : []))];
 }
+
+const namesOf = ({ clusterDns, clusterDomain }: ClusterFacts) => [
+  ...["--cluster-dns", clusterDns],
+  ...["--cluster-domain", clusterDomain],
+];
+
+const rangesOf = (facts: ClusterFacts) => [
+  ...["--cluster-cidr", facts.clusterCidr],
+  ...["--service-cidr", facts.serviceCidr],
+  ...namesOf(facts),
+];

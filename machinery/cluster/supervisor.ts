@@ -13,6 +13,7 @@ import { limits } from "../process/limits.ts";
 import { livingRecord, removeRecord, writeRecord } from "./process-record.ts";
 import { type ClusterOptions, type ProcessSpec, type Program, processTable } from "./process-table.ts";
 import { recordPath, stopRecord, superviseProcess } from "./supervised-process.ts";
+import { tellReady } from "./tell-ready.ts";
 
 export const optionsPath = (paths: HomePaths) => `${paths.root}/cluster.json`;
 
@@ -33,8 +34,10 @@ export const supervisorComponent = defineComponent({
   summary: "Keeps the processes of this machine's part of the cluster running (started by up).",
   flags: {
     main: { type: "string", value: "FILE", help: "path of main.ts" },
+    tell: { type: "boolean", help: "say on standard error when the node is Ready" },
   },
-  async run({ main }, { clock, log, signal, home, ready }) {
+  async run({ main, tell }, context) {
+    const { clock, log, signal, home, ready } = context;
     const paths = homePaths(home);
     const options = readOptions(paths);
     if (!options || main === undefined)
@@ -49,6 +52,7 @@ export const supervisorComponent = defineComponent({
     const table = processTable(options, paths, programOf(main));
     const watching = table.map((spec) => superviseProcess({ spec, paths, clock, log, signal }));
     watching.push(trimOutputs(table));
+    if (tell) watching.push(tellReady(options, context));
     ready();
     await Promise.all(watching);
     await stopAll(table);

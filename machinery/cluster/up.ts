@@ -46,10 +46,14 @@ export const upCommand = defineComponent({
   },
   async run(flags, context) {
     const progress = createProgress(context.clock, process.stderr);
+    // a machine that was renamed stays the node that it is
+    const before = readOptions(homePaths(context.home));
+    if (before?.joined)
+      throw new UsageError(`this machine is node ${before.nodeName} of another cluster: 'k8ts agent leave' takes it out`);
     const real = flags.simulated ? "asked for with --simulated" : whyNoContainers();
     const options: ClusterOptions = {
       port: flags.port,
-      nodeName: (flags["node-name"] ?? hostname()).toLowerCase(),
+      nodeName: (flags["node-name"] ?? before?.nodeName ?? hostname()).toLowerCase(),
       runtime: real === undefined ? "containerd" : "simulated",
       separate: flags.separate,
       etcdServers: flags["etcd-servers"],
@@ -90,13 +94,13 @@ async function up(options: ClusterOptions, choices: UpChoices, context: Componen
   await client.transport.close();
 }
 
-function whyNoContainers(): string | undefined {
+export function whyNoContainers(): string | undefined {
   if (process.platform !== "linux") return `containers need Linux, this is ${process.platform}`;
   if (process.getuid?.() !== 0) return "containers need root: run this as root to have real ones";
   return undefined;
 }
 
-async function ensurePackages(sample: boolean, progress: Progress): Promise<void> {
+export async function ensurePackages(sample: boolean, progress: Progress): Promise<void> {
   const needed = missing(sample ? [...nodePackages, ...samplePackages] : nodePackages);
   if (!needed.length) return;
   await progress.step(`installing ${[...new Set(needed.map((one) => one.package))].join(", ")}`, (note) =>
