@@ -124,6 +124,10 @@ const commands: Readonly<Record<string, Command>> = {
     "prepare this machine for containerd",
     async () => (await import("./kubelet/prepare-node.ts")).prepareNodeCommand,
   ),
+  "prepare-machine": component(
+    "make the link between the machines of up --nodes",
+    async () => (await import("./kubelet/machine-bridge.ts")).prepareMachineCommand,
+  ),
   "sweep-node": component(
     "remove what containers left on this machine",
     async () => (await import("./kubelet/sweep-node.ts")).sweepNodeCommand,

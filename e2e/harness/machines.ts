@@ -82,9 +82,10 @@ export async function createMachines({ segments = 1, hidden = [] }: MachinesOpti
   const router = await holder(["unshare", "--net", "sh", "-c", routerScript(segments, hidden)]);
   const outside = ["nsenter", `--net=/proc/${router.pid}/ns/net`, "--"];
   const all: Machine[] = [];
+  let last = 10;
   const machines: Machines = {
     async machine(name, { segment = 0, mtu = 1500 } = {}) {
-      const number = all.length + 11;
+      const number = ++last;
       const directory = join(root, name);
       const paths = homePaths(join(directory, "k8ts"));
       mkdirSync(directory);

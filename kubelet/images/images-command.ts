@@ -1,9 +1,12 @@
 /**
  * images: brings image archives to this node and lists what it has. The command behind `k8ts images`.
  *
- * It talks to the node's runtime over its HTTP interface, as the kubelet does.
+ * It talks to the node's runtime over its HTTP interface, as the kubelet does. Where `up --nodes` made several
+ * nodes, each of them is meant.
  */
 import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { homesOfNodes } from "../../machinery/machines/local-nodes.ts";
 import { systemClock } from "../../machinery/process/clock.ts";
 import { homePaths } from "../../machinery/process/home.ts";
 import { createLogger } from "../../machinery/process/logging.ts";
@@ -54,13 +57,21 @@ export async function imagesCommand(argv: readonly string[]): Promise<number> {
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) return usage();
-  const { criSocket } = homePaths(homeDirectory());
-  if (!existsSync(criSocket)) {
-    process.stderr.write(`k8ts images: no node runs here (${criSocket} does not exist): start one with 'k8ts up'\n`);
+  const paths = homePaths(homeDirectory());
+  const nodes = [paths, ...homesOfNodes(paths)].filter(({ criSocket }) => existsSync(criSocket));
+  if (nodes.length === 0) {
+    process.stderr.write(
+      `k8ts images: no node runs here (${paths.criSocket} does not exist): start one with 'k8ts up'\n`,
+    );
     return 1;
   }
   try {
-    return await command(criSocket, files);
+    for (const { root, criSocket } of nodes) {
+      if (nodes.length > 1) process.stdout.write(`${basename(root)}:\n`);
+      const code = await command(criSocket, files);
+      if (code !== 0) return code;
+    }
+    return 0;
   } catch (error) {
     process.stderr.write(`k8ts images ${name}: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;

@@ -9,11 +9,13 @@ import { execFile } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { localNodes } from "../machines/local-nodes.ts";
 import type { Clock } from "../process/clock.ts";
 import { defineComponent } from "../process/component.ts";
 import { UsageError } from "../process/flags.ts";
 import { type HomePaths, homePaths } from "../process/home.ts";
 import { livingRecord, removeRecord } from "./process-record.ts";
+import { type ProcessSpec, type Program, processTable } from "./process-table.ts";
 import { createProgress } from "./progress.ts";
 import { recordPath, stopRecord } from "./supervised-process.ts";
 import { optionsPath, programOf, readOptions } from "./supervisor.ts";
@@ -37,13 +39,13 @@ export const downCommand = defineComponent({
       return progress.say(`k8ts: no cluster under ${paths.root}`);
     }
     const options = readOptions(paths);
-    await progress.step("stopping processes", () => stopProcesses(paths, clock));
+    const program = programOf(process.argv[1] as string);
+    const specs = options ? processTable(options, paths, program) : [];
+    await progress.step("stopping processes", () => stopProcesses(paths, clock, specs));
     if (options?.runtime === "containerd") {
       await progress.step("removing containers, mounts and networks", async () => {
-        const { node, main } = programOf(process.argv[1] as string);
-        await promisify(execFile)(node, ["--disable-warning=ExperimentalWarning", main, "sweep-node"], {
-          env: { ...process.env, K8TS_HOME: home },
-        });
+        for (const { paths: node } of localNodes(paths, options.nodes ?? 0)) await sweep(program, "machine", node.root);
+        await sweep(program, options.nodes ? "machines" : "node", home);
       });
     }
     rmSync(paths.run, { recursive: true, force: true });
@@ -52,14 +54,20 @@ export const downCommand = defineComponent({
   },
 });
 
+async function sweep({ node, main }: Program, kind: string, home: string): Promise<void> {
+  await promisify(execFile)(node, ["--disable-warning=ExperimentalWarning", main, "sweep-node", "--of", kind], {
+    env: { ...process.env, K8TS_HOME: home },
+  });
+}
+
 /** The supervisor first, or it would start the others again; then whoever is left of one that was killed. */
-async function stopProcesses(paths: HomePaths, clock: Clock): Promise<void> {
+async function stopProcesses(paths: HomePaths, clock: Clock, specs: readonly ProcessSpec[]): Promise<void> {
   const supervisor = livingRecord(recordPath(paths, "supervisor"));
-  if (supervisor) await stopRecord(supervisor, clock, SUPERVISOR_MS);
+  if (supervisor) await stopRecord(supervisor, clock, { graceMs: SUPERVISOR_MS });
   const names = existsSync(paths.run) ? readdirSync(paths.run).filter((file) => file.endsWith(".pid")) : [];
   for (const file of names) {
     const record = livingRecord(join(paths.run, file));
-    if (record) await stopRecord(record, clock);
+    if (record) await stopRecord(record, clock, { spec: specs.find(({ name }) => `${name}.pid` === file) });
     removeRecord(join(paths.run, file));
   }
 }

@@ -6,6 +6,8 @@
  */
 import { join } from "node:path";
 import type { ClusterFacts } from "../join/cluster-facts.ts";
+import { bootCommand, entering, HALTING } from "../machines/boot.ts";
+import { joinTokenPath, localNodes, NODES_LINK } from "../machines/local-nodes.ts";
 import type { HomePaths } from "../process/home.ts";
 
 /** What the user chose with `up`; kept in cluster.json, so that the supervisor can be replaced. */
@@ -23,6 +25,8 @@ export interface ClusterOptions {
   /** The server's flags besides these, and the agent's, as they were given: see machine.ts. */
   readonly serverFlags?: readonly string[];
   readonly agentFlags?: readonly string[];
+  /** Nodes that are machines of namespaces on this computer. 0: it is the only node itself. */
+  readonly nodes?: number;
 }
 
 export interface ProcessSpec {
@@ -31,6 +35,8 @@ export interface ProcessSpec {
   readonly args: readonly string[];
   /** Run to its end before each start of the process. */
   readonly prepare?: { readonly command: string; readonly args: readonly string[] };
+  /** Run to ask the process of this pid to end, where a signal does not reach what it holds. */
+  ends?(pid: number): readonly string[];
 }
 
 /** How to start main.ts: the Node that runs now, and the path of main.ts. */
@@ -51,8 +57,8 @@ export function processTable(options: ClusterOptions, paths: HomePaths, program:
     command: program.node,
     args: [...NODE_FLAGS, program.main, name, "--log-file", paths.log(name), ...args],
   });
-  const own = options.joined ? [] : controlPlane(options, component);
-  return [...own, ...node(options, paths, program, component)];
+  const nodes = options.nodes ? machines(options, paths, program) : node(options, paths, program, component);
+  return [...(options.joined ? [] : controlPlane(options, component)), ...nodes];
 }
 
 type MakeSpec = (name: string, ...args: string[]) => ProcessSpec;
@@ -61,8 +67,9 @@ function controlPlane(options: ClusterOptions, component: MakeSpec): ProcessSpec
   const store = options.etcdServers.length
     ? ["--store", "etcd", ...options.etcdServers.flatMap((url) => ["--etcd-servers", url])]
     : ["--store", "embedded"];
+  const reached = options.nodes ? ["--advertise-address", NODES_LINK.gateway] : [];
   const given = options.serverFlags ?? [];
-  const api = ["--port", String(options.port), "--node-name", options.nodeName, ...store, ...given];
+  const api = ["--port", String(options.port), "--node-name", options.nodeName, ...store, ...reached, ...given];
   if (!options.separate) return [component("server", "--no-agent", ...api)];
   return [component("apiserver", ...api), component("controllers"), component("scheduler")];
 }
@@ -99,3 +106,23 @@ const rangesOf = (facts: ClusterFacts) => [
   ...["--service-cidr", facts.serviceCidr],
   ...namesOf(facts),
 ];
+
+/** Each joins as a machine elsewhere would; the first time it waits for the token, which needs a server. */
+function machines(options: ClusterOptions, paths: HomePaths, program: Program): ProcessSpec[] {
+  const token = joinTokenPath(paths);
+  const server = `https://${NODES_LINK.gateway}:${options.port}`;
+  return localNodes(paths, options.nodes ?? 0).map(({ name, paths: home, machine }) => {
+    const agent = [program.node, ...NODE_FLAGS, program.main, "agent", "--server", server, "--token-file", token];
+    const log = ["--log-file", home.log("supervisor")];
+    const waiting = ["sh", "-c", 'until [ -s "$0" ]; do sleep 0.1; done; exec "$@"', token];
+    const runs = ["env", `K8TS_HOME=${home.root}`, ...waiting, ...agent, "--node-name", name, ...log];
+    const [command = "", ...args] = bootCommand({ ...machine, runs });
+    return {
+      name,
+      command,
+      args,
+      prepare: { command: program.node, args: [program.main, "prepare-machine", "--directory", machine.directory] },
+      ends: (pid) => [...entering(pid), ...HALTING],
+    };
+  });
+}

@@ -64,7 +64,7 @@ async function runOnce(spec: ProcessSpec, paths: HomePaths, clock: Clock, log: L
     log.info("process adopted", { process: spec.name, pid: living.pid });
     return await untilGone(living, clock, signal);
   }
-  if (living) await stopRecord(living, clock);
+  if (living) await stopRecord(living, clock, { spec });
   if (spec.prepare) await promisify(execFile)(spec.prepare.command, [...spec.prepare.args]);
   if (signal.aborted) return "stopped before it started";
   const child = await startDetached(spec, paths);
@@ -114,9 +114,22 @@ async function untilGone(record: ProcessRecord, clock: Clock, signal: AbortSigna
   return "an adopted process ended";
 }
 
-/** Asks the process to stop, and kills it when it does not in `graceMs`. Resolves when it is gone. */
-export async function stopRecord(record: ProcessRecord, clock: Clock, graceMs = 20_000): Promise<void> {
-  signalRecord(record, "SIGTERM");
+export interface StopOptions {
+  readonly graceMs?: number;
+  /** What the process is, where it is known: it may have its own way to be asked. */
+  readonly spec?: ProcessSpec | undefined;
+}
+
+/** Asks the process to stop, and kills it when it does not in time. Resolves when it is gone. */
+export async function stopRecord(
+  record: ProcessRecord,
+  clock: Clock,
+  { graceMs = 20_000, spec }: StopOptions = {},
+): Promise<void> {
+  if (spec?.ends && isAlive(record)) {
+    const [command = "", ...args] = spec.ends(record.pid);
+    await promisify(execFile)(command, args).catch(() => undefined); // it ends with what it ends
+  } else signalRecord(record, "SIGTERM");
   const deadline = clock.monotonic() + graceMs;
   while (isAlive(record) && clock.monotonic() < deadline) await clock.sleep(20);
   signalRecord(record, "SIGKILL");

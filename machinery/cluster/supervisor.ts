@@ -58,13 +58,16 @@ export const supervisorComponent = defineComponent({
     await stopAll(table);
     removeRecord(own);
 
-    /** The last started stops first: agents can still tell the server what they did. */
+    /** The last started stops first: agents can still tell the server what they did. Machines stop together. */
     async function stopAll(specs: readonly ProcessSpec[]) {
-      for (const { name } of specs.toReversed()) {
-        const record = livingRecord(recordPath(paths, name));
-        if (record) await stopRecord(record, clock);
-        removeRecord(recordPath(paths, name));
-      }
+      await Promise.all(specs.filter(({ ends }) => ends).map(stopOne));
+      for (const spec of specs.filter(({ ends }) => !ends).toReversed()) await stopOne(spec);
+    }
+
+    async function stopOne(spec: ProcessSpec) {
+      const record = livingRecord(recordPath(paths, spec.name));
+      if (record) await stopRecord(record, clock, { spec });
+      removeRecord(recordPath(paths, spec.name));
     }
 
     /** Foreign programs (containerd) write without end: what they wrote is cut when it is too much. */

@@ -11,6 +11,7 @@ import { createServer } from "node:net";
 import { hostname } from "node:os";
 import type { Client } from "../client/client.ts";
 import { connect } from "../client/connect.ts";
+import { localNodes } from "../machines/local-nodes.ts";
 import type { Clock } from "../process/clock.ts";
 import { type ComponentContext, defineComponent } from "../process/component.ts";
 import { UsageError } from "../process/flags.ts";
@@ -22,6 +23,7 @@ import { createProgress, type Progress } from "./progress.ts";
 import { deploySample } from "./sample.ts";
 import { recordPath, stopRecord } from "./supervised-process.ts";
 import { optionsPath, programOf, readOptions } from "./supervisor.ts";
+import { nodeCount, patiently, resolveOn, writeJoinToken } from "./up-nodes.ts";
 
 /** How long each step may take before `up` gives up and shows the log. Slow machines (emulated VMs) need it long. */
 const STEP_MS = 180_000;
@@ -42,6 +44,11 @@ export const upCommand = defineComponent({
       value: "URL",
       help: "store in this etcd instead of the embedded store",
     },
+    nodes: {
+      type: "number",
+      value: "N",
+      help: "make N nodes on this machine, each a machine of namespaces with a containerd of its own",
+    },
     "no-sample": { type: "boolean", help: "do not deploy the sample" },
   },
   async run(flags, context) {
@@ -49,7 +56,9 @@ export const upCommand = defineComponent({
     // a machine that was renamed stays the node that it is
     const before = readOptions(homePaths(context.home));
     if (before?.joined)
-      throw new UsageError(`this machine is node ${before.nodeName} of another cluster: 'k8ts agent leave' takes it out`);
+      throw new UsageError(
+        `this machine is node ${before.nodeName} of another cluster: 'k8ts agent leave' takes it out`,
+      );
     const real = flags.simulated ? "asked for with --simulated" : whyNoContainers();
     const options: ClusterOptions = {
       port: flags.port,
@@ -57,6 +66,7 @@ export const upCommand = defineComponent({
       runtime: real === undefined ? "containerd" : "simulated",
       separate: flags.separate,
       etcdServers: flags["etcd-servers"],
+      nodes: nodeCount(flags.nodes, real),
     };
     await up(options, { sample: !flags["no-sample"], simulatedBecause: real }, context, progress);
   },
@@ -82,14 +92,21 @@ async function up(options: ClusterOptions, choices: UpChoices, context: Componen
   const client = await progress.step("API server", () =>
     explain(explained, () => serverReady(paths, context, deadline)),
   );
-  await progress.step(`node ${options.nodeName}`, (note) =>
-    explain(explained, () => nodeReady(client, options.nodeName, clock, deadline, note)),
-  );
-  if (options.runtime === "containerd") {
-    await progress.step("cluster DNS", () => explain(explained, () => dnsAnswers(clock, deadline)));
+  const nodes = localNodes(paths, options.nodes ?? 0);
+  const names = nodes.length > 0 ? nodes.map(({ name }) => name) : [options.nodeName];
+  if (nodes.length > 0) await progress.step("join token", () => writeJoinToken(programOf(main), paths));
+  for (const name of names) {
+    await progress.step(`node ${name}`, (note) =>
+      explain(explained, () => nodeReady(client, name, clock, deadline, note)),
+    );
   }
-  if (choices.sample)
-    await deploySample({ program: programOf(main), paths, simulated: options.runtime === "simulated", progress });
+  if (options.runtime === "containerd") {
+    const ask = nodes.length > 0 ? (name: string) => resolveOn(names[0] as string, paths, DNS, name) : resolveHere;
+    await progress.step("cluster DNS", () => explain(explained, () => dnsAnswers(ask, clock, deadline)));
+  }
+  const homes = nodes.length > 0 ? nodes.map((node) => node.paths) : [paths];
+  const simulated = options.runtime === "simulated";
+  if (choices.sample) await deploySample({ program: programOf(main), paths, homes, simulated, progress });
   progress.say(nextSteps(paths));
   await client.transport.close();
 }
@@ -114,7 +131,7 @@ async function startSupervisor(options: ClusterOptions, paths: HomePaths, main: 
   const living = livingRecord(recordPath(paths, "supervisor"));
   const same = JSON.stringify(readOptions(paths)) === JSON.stringify(options);
   if (living && same) return "running already";
-  if (living) await stopRecord(living, clock, 60_000);
+  if (living) await stopRecord(living, clock, { graceMs: 60_000 });
   if (!livingServer(paths)) await ensurePortFree(options.port);
 
   writeFileSync(`${optionsPath(paths)}.new`, JSON.stringify(options), { mode: 0o600 });
@@ -189,19 +206,19 @@ async function nodeReady(
   }
 }
 
+const DNS = "10.43.0.10";
+
 /** Asked through the Service's address, so that the proxy is known to work too. */
-async function dnsAnswers(clock: Clock, signal: AbortSignal): Promise<string> {
+async function dnsAnswers(ask: (name: string) => Promise<string>, clock: Clock, signal: AbortSignal): Promise<string> {
+  const address = await patiently(() => ask("kubernetes.default.svc.cluster.local"), clock, POLL_MS, signal);
+  return `kubernetes.default is ${address}`;
+}
+
+async function resolveHere(name: string): Promise<string> {
   const resolver = new dns.Resolver({ timeout: 250, tries: 1 });
-  resolver.setServers(["10.43.0.10"]);
-  for (;;) {
-    try {
-      const [address] = await resolver.resolve4("kubernetes.default.svc.cluster.local");
-      return `kubernetes.default is ${address}`;
-    } catch (error) {
-      if (signal.aborted) throw error;
-      await clock.sleep(POLL_MS, signal);
-    }
-  }
+  resolver.setServers([DNS]);
+  const [address = ""] = await resolver.resolve4(name);
+  return address;
 }
 
 function timeLimit(clock: Clock): AbortSignal {
@@ -220,8 +237,12 @@ async function explain<T>(
   try {
     return await work();
   } catch (error) {
+    const nodes = localNodes(where.paths, where.options.nodes ?? 0).flatMap(({ name, paths }) =>
+      ["supervisor", "agent"].map((component) => lastError(paths, component, `${name}/`)),
+    );
     const said = processTable(where.options, where.paths, programOf(where.main))
       .map(({ name }) => lastError(where.paths, name))
+      .concat(nodes)
       .filter(Boolean);
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error([reason, ...said, `See: ./k8ts logs COMPONENT (files in ${where.paths.logs})`].join("\n"), {
@@ -230,11 +251,11 @@ async function explain<T>(
   }
 }
 
-function lastError(paths: HomePaths, name: string): string {
+function lastError(paths: HomePaths, name: string, of = ""): string {
   if (!existsSync(paths.log(name))) return "";
   const lines = readFileSync(paths.log(name), "utf8").trimEnd().split("\n").slice(-200);
   const found = lines.findLast((line) => line.includes('"level":"error"'));
-  return found ? `${name}: ${found.slice(0, 600)}` : "";
+  return found ? `${of}${name}: ${found.slice(0, 600)}` : "";
 }
 
 function nextSteps(paths: HomePaths): string {

@@ -29,6 +29,8 @@ export const BOOTED = "booted";
 
 /** While this file is on a machine, the end of what runs on it is the machine's. */
 const HALT = "/run/halt";
+/** How long processes may take to end after that. */
+const LAST_TENTHS = 30;
 
 /**
  * Run before anything else on the machine, as its first process; descriptor 9 is the network namespace of whoever
@@ -58,7 +60,7 @@ ip link set lo up
 if [ -n "$BRIDGE" ]; then
   outside() { nsenter --net=/proc/self/fd/9 -- ip "$@"; }
   outside link delete "$PORT" 2>/dev/null || :
-  outside link add "$PORT" mtu "$MTU" type veth peer name eth0 mtu "$MTU" netns 1
+  outside link add "$PORT" mtu "$MTU" type veth peer name eth0 mtu "$MTU" address "$MAC" netns 1
   outside link set "$PORT" master "$BRIDGE" up
 else
   ip link add eth0 mtu "$MTU" type veth peer name eth0-far mtu "$MTU"
@@ -76,6 +78,11 @@ while [ ! -e ${HALT} ]; do
   wait $! || :
   [ -e ${HALT} ] || { sleep 1 & wait $!; }
 done
+for tenth in ${Array.from({ length: LAST_TENTHS }, (_, index) => index).join(" ")}; do
+  set -- /proc/[0-9]*
+  [ $# -gt 1 ] || break
+  sleep 0.1 & wait $!
+done
 `;
 
 /** The command whose process is the holder; it needs root. */
@@ -85,6 +92,7 @@ export function bootCommand(spec: MachineSpec): readonly string[] {
     NAME: name,
     DIRECTORY: directory,
     ADDRESS: address,
+    MAC: macOf(address),
     GATEWAY: gateway,
     BRIDGE: cable?.bridge ?? "",
     PORT: cable?.port ?? "",
@@ -105,7 +113,7 @@ export function entering(holder: number): readonly string[] {
   return ["nsenter", "--target", String(holder), ...namespaces, `--pid=${pidNamespaceOf(holder)}`, "--"];
 }
 
-/** Run on a machine, it asks every process to end. The machine ends with what is kept running on it. */
+/** Run on a machine, it asks every process to end; soon after what is kept running on it has ended, the machine has too. */
 export const HALTING: readonly string[] = ["sh", "-c", `touch ${HALT}; kill -TERM -1`];
 
 /** A command that is killed when the process that started it ends. */
@@ -117,3 +125,9 @@ export const boundTo = (command: readonly string[]): readonly string[] => [
 ];
 
 const pidNamespaceOf = (holder: number) => join("/proc", String(holder), "ns", "pid_for_children");
+
+/** The same after each boot: neighbours remember it. */
+function macOf(address: string): string {
+  const bytes = (address.split("/")[0] ?? "").split(".").map((part) => Number(part).toString(16).padStart(2, "0"));
+  return ["02", "00", ...bytes].join(":");
+}
