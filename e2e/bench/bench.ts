@@ -14,6 +14,7 @@ import { UsageError } from "../../machinery/process/flags.ts";
 import { canRunContainers } from "../harness/cluster.ts";
 import { apiThroughput } from "./api-throughput.ts";
 import { cachedObjects } from "./cached-objects.ts";
+import { dnsQueries } from "./dns.ts";
 import { fuzz } from "./fuzz.ts";
 import { histories } from "./histories.ts";
 import { idle } from "./idle.ts";
@@ -61,6 +62,7 @@ const measurements: readonly Measurement[] = [
   fuzz,
   ...schedulerMeasurements,
   workloads,
+  dnsQueries,
   idle,
 ];
 const names = measurements.map(({ name }) => name);

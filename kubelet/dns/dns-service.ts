@@ -1,9 +1,11 @@
 /**
- * DNS Service: keeps kube-system/kube-dns and this node's EndpointSlice as they should be.
+ * DNS Service: keeps kube-system/kube-dns and this node's EndpointSlices as they should be.
  *
  * Every node has a name server of its own; internalTrafficPolicy Local sends a Pod to the one
- * beside it. Someone else's kube-dns (with a selector) is left alone.
+ * beside it. The slices belong to the Node, and go with it. Someone else's kube-dns (with a
+ * selector) is left alone.
  */
+import { isIPv6 } from "node:net";
 import type { Client } from "../../machinery/client/client.ts";
 import type { Informer } from "../../machinery/client/informer.ts";
 import type { EndpointSlice, Service } from "../../machinery/objects/kinds.ts";
@@ -17,7 +19,8 @@ export interface KeepDnsServiceOptions {
   readonly services: Informer<Service>;
   readonly slices: Informer<EndpointSlice>;
   readonly clusterIP: string;
-  readonly address: string;
+  /** One of each family at most. */
+  readonly addresses: readonly string[];
   readonly port: number;
   readonly nodeName: string;
   readonly clock: Clock;
@@ -27,6 +30,7 @@ export interface KeepDnsServiceOptions {
 
 const NAMESPACE = "kube-system";
 const NAME = "kube-dns";
+const MANAGER = "dns.k8ts";
 const RETRY_MS = { first: 100, last: 5_000 };
 const PORTS = [
   { name: "dns", protocol: "UDP" },
@@ -37,9 +41,9 @@ const PORTS = [
 export async function keepDnsService(options: KeepDnsServiceOptions): Promise<void> {
   const { services, slices, clock, log, signal } = options;
   let wake = Promise.withResolvers<void>();
-  const onChange = () => wake.resolve();
+  const onChange = ({ key }: { readonly key: string }) => key.startsWith(`${NAMESPACE}/${NAME}`) && wake.resolve();
   const stop = [services.subscribe(onChange), slices.subscribe(onChange)];
-  signal.addEventListener("abort", onChange, { once: true });
+  signal.addEventListener("abort", () => wake.resolve(), { once: true });
   let delay = RETRY_MS.first;
   try {
     await Promise.all([services.synced(signal), slices.synced(signal)]);
@@ -48,7 +52,7 @@ export async function keepDnsService(options: KeepDnsServiceOptions): Promise<vo
       try {
         await converge(options);
         delay = RETRY_MS.first;
-        await wake.promise;
+        if (!signal.aborted) await wake.promise;
       } catch (error) {
         log.warn("kube-dns could not be kept", { error });
         await clock.sleep(delay, signal);
@@ -63,17 +67,30 @@ export async function keepDnsService(options: KeepDnsServiceOptions): Promise<vo
 }
 
 async function converge(options: KeepDnsServiceOptions): Promise<void> {
-  const { client, services, slices } = options;
+  const { client, services, slices, addresses } = options;
   const service = services.get(`${NAMESPACE}/${NAME}`);
   if (service?.spec?.selector && Object.keys(service.spec.selector).length) return;
-  if (!service) await client.create("services", dnsService(options.clusterIP)).catch(unlessThere);
+  if (!service) await client.create("services", dnsService(options)).catch(unlessThere);
 
-  const wanted = dnsSlice(options);
-  const slice = slices.get(`${NAMESPACE}/${wanted.metadata.name}`);
-  if (!slice) await client.create("endpointslices", wanted).catch(unlessThere);
-  else if (slice.endpoints?.[0]?.addresses[0] !== options.address || slice.ports?.[0]?.port !== options.port) {
-    await client.update("endpointslices", { ...slice, endpoints: wanted.endpoints ?? [], ports: wanted.ports ?? [] });
+  for (const address of addresses) {
+    const wanted = dnsSlice(options, address);
+    const slice = slices.get(`${NAMESPACE}/${wanted.metadata.name}`);
+    if (slice && slice.endpoints?.[0]?.addresses[0] === address && slice.ports?.[0]?.port === options.port) continue;
+    const owned = { ...wanted, metadata: { ...wanted.metadata, ...(await ownedByNode(options)) } };
+    if (!slice) await client.create("endpointslices", owned).catch(unlessThere);
+    else {
+      const metadata = { ...slice.metadata, ...(await ownedByNode(options)) };
+      const { endpoints = [], ports = [] } = wanted;
+      await client.update("endpointslices", { ...slice, metadata, endpoints, ports });
+    }
   }
+}
+
+/** A node that is not registered yet owns nothing; its slice stays until someone deletes it. */
+async function ownedByNode({ client, nodeName }: KeepDnsServiceOptions) {
+  const node = await client.find("nodes", { name: nodeName });
+  if (!node) return {};
+  return { ownerReferences: [{ apiVersion: "v1", kind: "Node", name: nodeName, uid: node.metadata.uid }] };
 }
 
 /** The copy lags: another node, or our own last write. */
@@ -81,7 +98,7 @@ function unlessThere(error: unknown): void {
   if (!isAlreadyExists(error)) throw error;
 }
 
-function dnsService(clusterIP: string): Draft<Service> {
+function dnsService({ clusterIP, addresses }: KeepDnsServiceOptions): Draft<Service> {
   return {
     metadata: {
       name: NAME,
@@ -90,20 +107,21 @@ function dnsService(clusterIP: string): Draft<Service> {
     },
     spec: {
       clusterIP,
+      ...(addresses.some(isIPv6) ? { ipFamilyPolicy: "PreferDualStack" } : {}),
       internalTrafficPolicy: "Local",
       ports: PORTS.map((port) => ({ ...port, port: 53, targetPort: 53 })),
     },
   };
 }
 
-function dnsSlice({ nodeName, address, port }: KeepDnsServiceOptions): Draft<EndpointSlice> {
+function dnsSlice({ nodeName, port }: KeepDnsServiceOptions, address: string): Draft<EndpointSlice> {
   return {
     metadata: {
-      name: `${NAME}-${nodeName}`,
+      name: isIPv6(address) ? `${NAME}-ipv6-${nodeName}` : `${NAME}-${nodeName}`,
       namespace: NAMESPACE,
-      labels: { "kubernetes.io/service-name": NAME, "endpointslice.kubernetes.io/managed-by": "dns.k8ts" },
+      labels: { "kubernetes.io/service-name": NAME, "endpointslice.kubernetes.io/managed-by": MANAGER },
     },
-    addressType: "IPv4",
+    addressType: isIPv6(address) ? "IPv6" : "IPv4",
     ports: PORTS.map((one) => ({ ...one, port })),
     endpoints: [{ addresses: [address], nodeName, conditions: { ready: true, serving: true, terminating: false } }],
   };

@@ -2,20 +2,29 @@
  * DNS: the cluster's name server on this node, as a process of its own.
  *
  * It lives on while the agent or the API server restarts and answers from what it knows. It also
- * keeps the kube-dns Service and this node's EndpointSlice: see dns-service.ts.
+ * keeps the kube-dns Service and this node's EndpointSlices: see dns-service.ts.
  */
 import { hostname, networkInterfaces } from "node:os";
 import { connect } from "../../machinery/client/connect.ts";
-import { createInformers } from "../../machinery/client/shared-informers.ts";
+import { createInformers, type Informers } from "../../machinery/client/shared-informers.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import { defineComponent } from "../../machinery/process/component.ts";
+import { UsageError } from "../../machinery/process/flags.ts";
 import { homePaths } from "../../machinery/process/home.ts";
+import type { Logger } from "../../machinery/process/logging.ts";
+import { createAnswerCache } from "./answer-cache.ts";
 import { keepDnsService } from "./dns-service.ts";
+import { createExchange, type NameServer } from "./exchange.ts";
+import { createForward } from "./forward.ts";
+import { createLoopCheck } from "./loop-check.ts";
+import { createReplyWriter } from "./message.ts";
+import { customServers, machineServers, noCustomServers, parseServer, serversFor } from "./name-servers.ts";
+import { createRespond } from "./respond.ts";
 import { type DnsServer, type DnsServerOptions, startDnsServer } from "./server.ts";
-import { createUpstream, machineNameServers } from "./upstream.ts";
 import { createZone } from "./zone.ts";
 
 const BIND_RETRY_MS = 100;
+const CONFIG = { namespace: "kube-system", name: "kube-dns" } as const;
 
 export const dnsComponent = defineComponent({
   name: "dns",
@@ -31,9 +40,9 @@ export const dnsComponent = defineComponent({
       type: "string",
       default: "k8ts0",
       value: "NAME",
-      help: "listen on this interface's address, once it has one",
+      help: "listen on this interface's addresses, once it has one",
     },
-    listen: { type: "string", value: "ADDRESS", help: "listen on this address instead" },
+    listen: { type: "string", multiple: true, value: "ADDRESS", help: "listen on this address instead" },
     port: { type: "number", default: 53, help: "port to listen on" },
     "cluster-domain": { type: "string", default: "cluster.local", value: "NAME", help: "domain of the cluster" },
     "cluster-dns": {
@@ -45,72 +54,98 @@ export const dnsComponent = defineComponent({
     upstream: {
       type: "string",
       multiple: true,
-      value: "ADDRESS",
-      help: "servers for other names (default: the machine's own)",
+      value: "ADDRESS[:PORT]",
+      help: "servers for other names (default: the machine's own, or those of the ConfigMap kube-system/kube-dns)",
     },
   },
   async run(flags, { clock, log, signal, home, ready }) {
-    const domain = flags["cluster-domain"];
+    const given = flags.upstream.map(serverOf);
+    const domain = flags["cluster-domain"].toLowerCase();
     const kubeconfig = flags.kubeconfig ?? homePaths(home).kubeconfig("dns");
     const client = await connect({ kubeconfig, clock, log, signal });
     const informers = createInformers({ client, clock, log, signal });
-    const zone = createZone(domain);
-    const services = informers.of("services");
-    const slices = informers.of("endpointslices");
-    services.subscribe(({ type, key, object }) => zone.setService(key, type === "deleted" ? undefined : object));
-    slices.subscribe(({ type, key, object }) => zone.setSlice(key, type === "deleted" ? undefined : object));
-    let complete = false;
-    Promise.all([services.synced(signal), slices.synced(signal)]).then(
-      () => {
-        complete = true;
-      },
-      () => undefined, // stopped first
-    );
+    const { zone, complete, services, slices } = watchedZone(informers, domain, signal);
+    const custom = watchedConfig(informers, log);
 
-    const address = flags.listen ?? (await addressOf(flags.interface, clock, signal));
-    const servers = flags.upstream.length ? flags.upstream : machineNameServers([address, flags["cluster-dns"]]);
-    const upstream = createUpstream(servers, clock);
-    const server = await bound(
-      { zone, domain, upstream, complete: () => complete, address, port: flags.port, clock, log },
-      signal,
-    );
-    log.info("dns listening", { address, port: server.port, upstream: servers });
-    ready();
-    const nodeName = flags["node-name"] ?? hostname().toLowerCase();
-    const keeping = keepDnsService({
-      client,
-      services,
-      slices,
-      clusterIP: flags["cluster-dns"],
-      address,
-      port: server.port,
-      nodeName,
+    const addresses = flags.listen.length ? flags.listen : await addressesOf(flags.interface, clock, signal);
+    const machine = given.length ? () => given : machineServers([...addresses, flags["cluster-dns"]], clock);
+    const exchange = createExchange(clock);
+    const forward = createForward({
+      exchange,
+      cache: createAnswerCache(clock),
+      loops: createLoopCheck(exchange, clock, log),
+      serversFor: (name) => serversFor(name, custom(), machine()),
       clock,
       log,
-      signal,
     });
-    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-    await Promise.all([server.close(), keeping]);
+    const respond = createRespond({ zone, domain, forward, complete, write: createReplyWriter() });
+    const servers: DnsServer[] = [];
+    for (const address of addresses) {
+      servers.push(await bound({ respond, address, port: flags.port, log }, clock, signal));
+    }
+    const port = servers[0]?.port ?? flags.port;
+    log.info("dns listening", { addresses, port, upstream: machine().map(({ address }) => address) });
+    ready();
+    const nodeName = flags["node-name"] ?? hostname().toLowerCase();
+    const clusterIP = flags["cluster-dns"];
+    await keepDnsService({ client, services, slices, clusterIP, addresses, port, nodeName, clock, log, signal });
+    await Promise.all(servers.map((server) => server.close()));
   },
 });
 
-/** The interface appears when the node's network is prepared. */
-async function addressOf(name: string, clock: Clock, signal: AbortSignal): Promise<string> {
+function watchedZone(informers: Informers, domain: string, signal: AbortSignal) {
+  const zone = createZone(domain);
+  const services = informers.of("services");
+  const slices = informers.of("endpointslices");
+  services.subscribe(({ type, key, object }) => zone.setService(key, type === "deleted" ? undefined : object));
+  slices.subscribe(({ type, key, object }) => zone.setSlice(key, type === "deleted" ? undefined : object));
+  let complete = false;
+  Promise.all([services.synced(signal), slices.synced(signal)]).then(
+    () => {
+      complete = true;
+    },
+    () => undefined, // stopped first
+  );
+  return { zone, services, slices, complete: () => complete };
+}
+
+/** Stub domains and servers that an administrator asks for while the server runs. */
+function watchedConfig(informers: Informers, log: Logger) {
+  let custom = noCustomServers;
+  informers
+    .of("configmaps", { namespace: CONFIG.namespace, fieldSelector: `metadata.name=${CONFIG.name}` })
+    .subscribe(({ type, object }) => {
+      custom = type === "deleted" ? noCustomServers : customServers(object);
+      for (const problem of custom.problems) log.warn("the ConfigMap kube-dns is wrong", { problem });
+    });
+  return () => custom;
+}
+
+function serverOf(text: string): NameServer {
+  const server = parseServer(text);
+  if (!server) throw new UsageError(`--upstream takes ADDRESS or ADDRESS:PORT, not "${text}"`);
+  return server;
+}
+
+/** The interface appears when the node's network is prepared. One address of each family; IPv4 is always there. */
+async function addressesOf(name: string, clock: Clock, signal: AbortSignal): Promise<readonly string[]> {
   for (;;) {
-    const found = networkInterfaces()[name]?.find(({ family }) => family === "IPv4");
-    if (found) return found.address;
+    const found = networkInterfaces()[name] ?? [];
+    const four = found.find(({ family }) => family === "IPv4");
+    const six = found.find(({ family, address }) => family === "IPv6" && !address.startsWith("fe80:"));
+    if (four) return [four.address, ...(six ? [six.address] : [])];
     await clock.sleep(BIND_RETRY_MS, signal);
   }
 }
 
 /** A predecessor that is about to end may still hold the port. */
-async function bound(options: DnsServerOptions, signal: AbortSignal): Promise<DnsServer> {
+async function bound(options: DnsServerOptions, clock: Clock, signal: AbortSignal): Promise<DnsServer> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await startDnsServer(options);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || attempt >= 50) throw error;
-      await options.clock.sleep(BIND_RETRY_MS, signal);
+      await clock.sleep(BIND_RETRY_MS, signal);
     }
   }
 }

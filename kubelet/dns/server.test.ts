@@ -1,9 +1,12 @@
 import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { createConnection } from "node:net";
 import packet from "dns-packet";
-import { afterEach, expect, test } from "vitest";
-import { systemClock } from "../../machinery/process/clock.ts";
+import { afterEach, describe, expect, test } from "vitest";
 import { silent } from "../../machinery/process/logging.ts";
+import { code, dataOf, overTcp, overUdp, question, service, slice } from "./dns.fixture.ts";
+import { createReplyWriter } from "./message.ts";
+import { createRespond } from "./respond.ts";
 import { type DnsServer, startDnsServer } from "./server.ts";
 import { createZone } from "./zone.ts";
 
@@ -12,91 +15,132 @@ afterEach(() => server?.close());
 
 async function start(endpoints: number, complete = true) {
   const zone = createZone("cluster.local");
-  const metadata = { name: "db", namespace: "default", uid: "1", resourceVersion: "1", creationTimestamp: "" };
-  zone.setService("default/db", { apiVersion: "v1", kind: "Service", metadata, spec: { clusterIP: "None" } });
-  zone.setSlice("default/db-1", {
-    apiVersion: "discovery.k8s.io/v1",
-    kind: "EndpointSlice",
-    metadata: { ...metadata, labels: { "kubernetes.io/service-name": "db" } },
-    addressType: "IPv4",
-    endpoints: Array.from({ length: endpoints }, (_, index) => ({ addresses: [`10.42.0.${index + 2}`] })),
-  });
-  const upstream = {
-    ask: async (question: Buffer) => Buffer.concat([question.subarray(0, 2), Buffer.from("upstream")]),
-  };
-  server = await startDnsServer({
+  zone.setService("default/db", service("db", { clusterIP: "None" }));
+  zone.setService("default/inner", service("inner", { type: "ExternalName", externalName: `db.${svc}` }));
+  zone.setService("default/circle", service("circle", { type: "ExternalName", externalName: `circle.${svc}` }));
+  const addresses = Array.from({ length: endpoints }, (_, index) => ({ addresses: [`10.42.0.${index + 2}`] }));
+  zone.setSlice("default/db-1", slice("db-1", "db", addresses, [{ name: "sql", port: 5432 }]));
+  const respond = createRespond({
     zone,
     domain: "cluster.local",
-    upstream,
+    forward: async ({ id }) => Buffer.concat([Buffer.from([id >> 8, id & 255]), Buffer.from("passed on")]),
     complete: () => complete,
-    address: "127.0.0.1",
-    port: 0,
-    clock: systemClock,
-    log: silent,
+    write: createReplyWriter(),
   });
+  server = await startDnsServer({ respond, address: "127.0.0.1", port: 0, log: silent });
   return server.port;
 }
 
-const question = (name: string, type: "A" | "AAAA" = "A") =>
-  packet.encode({ type: "query", id: 7, flags: packet.RECURSION_DESIRED, questions: [{ name, type }] });
+const svc = "default.svc.cluster.local";
+const db = `db.${svc}`;
 
-function overUdp(port: number, bytes: Buffer): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
+describe("DNS server", () => {
+  test("answers a name of the cluster, beginning with another address each time", async () => {
+    const port = await start(2);
+    const first = await overUdp(port, question(db));
+    expect(packet.decode(first)).toMatchObject({ id: 7, flag_aa: true, flag_rd: true, flag_ra: true, flag_tc: false });
+    expect(dataOf(first).toSorted()).toEqual(["10.42.0.2", "10.42.0.3"]);
+    expect(dataOf(await overUdp(port, question(db)))).toEqual(dataOf(first).toReversed());
+  });
+
+  test("gives the question back as it was asked", async () => {
+    const mixed = "Db.DEFAULT.svc.cluster.LOCAL";
+    const answer = packet.decode(await overUdp(await start(1), question(mixed)));
+    expect(answer.questions?.[0]?.name).toBe(mixed);
+    expect(answer.answers?.[0]?.name).toBe(mixed);
+  });
+
+  test("fills a short answer as far as it goes and gives all by TCP", async () => {
+    const port = await start(100);
+    const cut = packet.decode(await overUdp(port, question(db)));
+    expect(cut.flag_tc).toBe(true);
+    expect(cut.answers?.length).toBeGreaterThan(25);
+    const [whole = Buffer.alloc(0)] = await overTcp(port, question(db));
+    expect(new Set(dataOf(whole)).size).toBe(100);
+    expect(packet.decode(whole).flag_tc).toBe(false);
+  });
+
+  test("gives a client with EDNS as much as it takes, and says what it takes itself", async () => {
+    const port = await start(100);
+    const bytes = await overUdp(port, question(db, "A", { udpPayloadSize: 4096, flags: packet.DNSSEC_OK }));
+    expect(dataOf(bytes)).toHaveLength(100);
+    const opt = packet.decode(bytes).additionals?.find(({ type }) => type === "OPT");
+    expect(opt).toMatchObject({ udpPayloadSize: 1232, flag_do: true, extendedRcode: 0 });
+    const narrow = await overUdp(port, question(db, "A", { udpPayloadSize: 100 }));
+    expect(narrow.length).toBeLessThanOrEqual(512);
+    const newer = await overUdp(port, question(db, "A", { ednsVersion: 1 }));
+    expect(packet.decode(newer).additionals?.[0]).toMatchObject({ extendedRcode: 1 });
+  });
+
+  test("leaves out addresses of an SRV answer that do not fit, without calling it cut", async () => {
+    const port = await start(10);
+    const answer = packet.decode(await overUdp(port, question(`_sql._tcp.${db}`, "SRV")));
+    expect(answer.flag_tc).toBe(false);
+    expect(answer.answers).toHaveLength(10);
+    expect(answer.answers?.[0]).toMatchObject({ data: { port: 5432, target: `10-42-0-2.${db}` } });
+    expect(answer.additionals?.length).toBeLessThan(10);
+  });
+
+  test("fails before it knows everything, instead of denying a name", async () => {
+    expect(code(await overUdp(await start(0, false), question(`web.${svc}`)))).toBe(2);
+  });
+
+  test("denies a name that does not exist and says for how long", async () => {
+    const bytes = await overUdp(await start(0), question(`web.${svc}`));
+    expect(code(bytes)).toBe(3);
+    const [authority] = packet.decode(bytes).authorities ?? [];
+    expect(authority).toMatchObject({ type: "SOA", name: "cluster.local", ttl: 5, data: { minimum: 5 } });
+  });
+
+  test("says that a name is there which has no record of the type", async () => {
+    const bytes = await overUdp(await start(1), question(db, "AAAA"));
+    expect(code(bytes)).toBe(0);
+    expect(packet.decode(bytes)).toMatchObject({ answers: [], authorities: [{ type: "SOA" }] });
+  });
+
+  test("follows an alias within the cluster, and ends in a circle of them", async () => {
+    const port = await start(1);
+    expect(dataOf(await overUdp(port, question(`inner.${svc}`)))).toEqual([db, "10.42.0.2"]);
+    expect(code(await overUdp(port, question(`circle.${svc}`)))).toBe(0);
+  });
+
+  test("passes on what is of another domain", async () => {
+    const answer = await overUdp(await start(0), question("example.com"));
+    expect(answer.subarray(2).toString()).toBe("passed on");
+  });
+
+  test.each([
+    ["a transfer of the zone", question("cluster.local", "AXFR"), 5],
+    [
+      "another class",
+      packet.encode({ type: "query", id: 1, questions: [{ name: "version.bind", type: "TXT", class: "CH" }] }),
+      5,
+    ],
+    ["an update", Buffer.concat([Buffer.from([0, 1, 0x28, 0]), question("cluster.local").subarray(4)]), 4],
+  ])("refuses %s", async (_, bytes, wanted) => {
+    expect(code(await overUdp(await start(0), bytes))).toBe(wanted);
+  });
+
+  test("answers after garbage", async () => {
+    const port = await start(1);
     const socket = createSocket("udp4");
-    socket.once("error", reject);
-    socket.once("message", (answer) => {
-      socket.close();
-      resolve(answer);
-    });
-    socket.send(bytes, port, "127.0.0.1");
+    const pointer = Buffer.concat([question(db).subarray(0, 12), Buffer.from([0xc0, 0x00, 0, 1, 0, 1])]);
+    const bad = [Buffer.from("garbage"), Buffer.alloc(12), question(db).subarray(0, 20), pointer];
+    for (const bytes of bad) socket.send(bytes, port, "127.0.0.1");
+    expect(code(await overUdp(port, question(db)))).toBe(0);
+    socket.close();
   });
-}
 
-const rcode = (bytes: Buffer) => bytes.readUInt16BE(2) & 15;
-
-test("DNS question for a name of the cluster", async () => {
-  const answer = packet.decode(await overUdp(await start(2), question("db.default.svc.cluster.local")));
-  expect(answer.id).toBe(7);
-  expect(answer.answers?.map((one) => (one as { data: unknown }).data)).toEqual(["10.42.0.2", "10.42.0.3"]);
-});
-
-test("DNS answer too long for UDP is cut and whole over TCP", async () => {
-  const port = await start(100);
-  const cut = packet.decode(await overUdp(port, question("db.default.svc.cluster.local")));
-  expect(cut.flag_tc).toBe(true);
-  const bytes = question("db.default.svc.cluster.local");
-  const whole = await new Promise<Buffer>((resolve, reject) => {
-    const socket = createConnection(port, "127.0.0.1");
-    let received = Buffer.alloc(0);
-    socket.on("error", reject);
-    socket.on("data", (chunk) => {
-      received = Buffer.concat([received, chunk]);
-      if (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0))
-        socket.end(() => resolve(received.subarray(2)));
-    });
-    socket.write(Buffer.concat([Buffer.from([0, bytes.length]), bytes]));
+  test("answers many questions of one connection, and ends with connections open", async () => {
+    const port = await start(3);
+    const questions = Array.from({ length: 100 }, () => question(db));
+    expect(await overTcp(port, ...questions)).toHaveLength(100);
+    const open = createConnection(port, "127.0.0.1");
+    open.on("error", () => undefined);
+    await once(open, "connect");
+    const closed = once(open, "close");
+    await server?.close();
+    server = undefined;
+    await closed;
   });
-  expect(packet.decode(whole).answers).toHaveLength(100);
-});
-
-test("DNS question before the zone is complete fails instead of denying the name", async () => {
-  expect(rcode(await overUdp(await start(0, false), question("web.default.svc.cluster.local")))).toBe(2);
-});
-
-test("DNS question for a name that does not exist", async () => {
-  const bytes = await overUdp(await start(0), question("web.default.svc.cluster.local"));
-  expect(rcode(bytes)).toBe(3);
-  expect(packet.decode(bytes).authorities?.[0]?.type).toBe("SOA");
-});
-
-test("DNS question for another domain goes upstream", async () => {
-  const answer = await overUdp(await start(0), question("example.com"));
-  expect(answer.subarray(2).toString()).toBe("upstream");
-});
-
-test("DNS server that got garbage answers the next question", async () => {
-  const port = await start(1);
-  const socket = createSocket("udp4");
-  socket.send(Buffer.from("garbage"), port, "127.0.0.1", () => socket.close());
-  expect(rcode(await overUdp(port, question("db.default.svc.cluster.local")))).toBe(0);
 });
