@@ -6,11 +6,8 @@
  */
 
 import { existsSync, readFileSync } from "node:fs";
-import type { Server } from "node:http";
 import { hostname } from "node:os";
-import { connect as connectTls } from "node:tls";
 import { connect } from "../machinery/client/connect.ts";
-import { targetFromFile } from "../machinery/client/kubeconfig.ts";
 import { type ComponentContext, defineComponent, type FlagValues } from "../machinery/process/component.ts";
 import { UsageError } from "../machinery/process/flags.ts";
 import { homePaths } from "../machinery/process/home.ts";
@@ -19,7 +16,7 @@ import type { NodeNetwork } from "./network-contract.ts";
 import { noNetwork } from "./network-contract.ts";
 import { defaultAddress, machineFacts } from "./node-facts.ts";
 import { runKubelet } from "./run-kubelet.ts";
-import { runTunnelAgent } from "./tunnel/agent.ts";
+import { runTunnels } from "./tunnel/servers.ts";
 
 export const kubeletFlags = {
   kubeconfig: {
@@ -88,7 +85,8 @@ export async function startKubelet(flags: KubeletFlags, context: KubeletContext)
     resolvConf: flags["resolv-conf"] ?? hostResolvConf(),
     cgroupRoot: paths.cgroup,
     network,
-    tunnel: (server) => tunnel(kubeconfig, server, context),
+    // the kubelet is reached only through these: it opens no port
+    tunnel: (server) => runTunnels({ ...context, kubeconfig, client, server, log: log.child({ part: "tunnel" }) }),
   });
   await cri.close();
 }
@@ -125,41 +123,4 @@ function hostResolvConf(): string {
   const resolved = "/run/systemd/resolve/resolv.conf";
   const text = existsSync(usual) ? readFileSync(usual, "utf8") : "";
   return /^nameserver\s+(127\.|::1)/m.test(text) && existsSync(resolved) ? resolved : usual;
-}
-
-/** The kubelet is reached only through this: it opens no port. */
-async function tunnel(kubeconfig: string, server: Server, { clock, log, signal }: KubeletContext): Promise<void> {
-  const { access } = await targetFromFile(kubeconfig);
-  const url = new URL(access.server);
-  const port = Number(url.port || 443);
-  const connectSocket = (attempt: AbortSignal) =>
-    new Promise<import("node:tls").TLSSocket>((resolve, reject) => {
-      const socket = connectTls({
-        host: url.hostname,
-        port,
-        ...(access.ca ? { ca: access.ca } : {}),
-        ...(access.cert ? { cert: access.cert } : {}),
-        ...(access.key ? { key: access.key } : {}),
-        ...(access.tlsServerName ? { servername: access.tlsServerName } : {}),
-        rejectUnauthorized: !access.insecureSkipTlsVerify,
-        ALPNProtocols: ["http/1.1"],
-      });
-      const onAbort = () => socket.destroy(attempt.reason as Error);
-      attempt.addEventListener("abort", onAbort, { once: true });
-      socket.once("secureConnect", () => {
-        attempt.removeEventListener("abort", onAbort);
-        socket.off("error", reject);
-        resolve(socket);
-      });
-      socket.once("error", reject);
-    });
-  await runTunnelAgent({
-    connect: connectSocket,
-    host: url.host,
-    ...(access.token ? { headers: { authorization: `Bearer ${access.token}` } } : {}),
-    onConnection: (stream) => void server.emit("connection", stream),
-    clock,
-    log: log.child({ part: "tunnel" }),
-    signal,
-  });
 }

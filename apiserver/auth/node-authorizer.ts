@@ -83,6 +83,10 @@ const ownLease: Rule = ({ namespace, name, verb }, node) => {
   return verb === "create" || name === node || "can only access node lease with the same name as the requesting node";
 };
 
+/** Where the API servers are: a node keeps a tunnel to each. */
+const ownServers: Rule = ({ namespace, name }) =>
+  (namespace === "default" && name === "kubernetes") || "can only list/watch endpoints of the API servers themselves";
+
 const ownCsiNode: Rule = ({ name, verb }, node) =>
   verb === "create" || name === node || "can only access CSINode with the same name as the requesting node";
 
@@ -107,7 +111,10 @@ const rules: Readonly<Record<string, readonly (readonly [readonly string[], Rule
   ],
   "/nodes/status": [[["patch", "update"], always]],
   "/services": [[READ, always]],
-  "/endpoints": [[["get"], always]],
+  "/endpoints": [
+    [["get"], always],
+    [["list", "watch"], ownServers],
+  ],
   "/events": [[["create", "patch", "update"], always]],
   "coordination.k8s.io/leases": [[["create", "get", "update", "patch", "delete"], ownLease]],
   "node.k8s.io/runtimeclasses": [[READ, always]],

@@ -1,5 +1,5 @@
 /**
- * Agent's end of the tunnel: one WebSocket to the API server, kept open with back-off.
+ * Agent's end of a tunnel: one WebSocket to an API server, kept open with back-off. One to each server: to-servers.ts.
  *
  * What the API server dials comes out as a Duplex that is handed to the kubelet's http server
  * (`server.emit("connection", stream)`). The server's end is in apiserver/tunnel.
@@ -15,10 +15,14 @@ export interface TunnelAgentOptions {
   readonly host: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly onConnection: (stream: Duplex) => void;
+  /** Told when a tunnel opened and when it closed. */
+  readonly onState?: (open: boolean) => void;
+  /** Aborted when no further tunnel is wanted; the open one goes on while it carries something. */
+  readonly enough?: AbortSignal;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
-/** Resolves when `signal` aborted and the tunnel is closed. */
+/** Resolves when `signal` or `enough` aborted and the tunnel is closed. */
 export type RunTunnelAgent = (options: TunnelAgentOptions) => Promise<void>;

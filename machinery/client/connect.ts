@@ -3,14 +3,17 @@
  *
  * The API server writes the kubeconfigs at its first start, and components start in any order:
  * a file that is not there yet is waited for. A broken one is an error at once. What changes in it later
- * is taken up: transport/renewed.ts.
+ * is taken up: transport/renewed.ts. Where the machine knows several servers, any of them serves: transport/failover.ts.
  */
 import { existsSync } from "node:fs";
 import type { Clock } from "../process/clock.ts";
 import type { Logger } from "../process/logging.ts";
 import type { Client } from "./client.ts";
 import { createClient } from "./create-client.ts";
+import { knownServers } from "./known-servers.ts";
 import { targetFromFile } from "./kubeconfig.ts";
+import type { Transport } from "./transport/contract.ts";
+import { failoverTransport } from "./transport/failover.ts";
 import { type ClusterAccess, httpsTransport } from "./transport/https.ts";
 import { renewedTransport } from "./transport/renewed.ts";
 
@@ -35,8 +38,16 @@ export async function connectAs({ kubeconfig, clock, log, signal }: ConnectOptio
 }> {
   if (!existsSync(kubeconfig)) log.info("waiting for the kubeconfig", { kubeconfig });
   while (!existsSync(kubeconfig)) await clock.sleep(POLL_MS, signal);
-  const load = async () => (await targetFromFile(kubeconfig)).access;
-  const access = await load();
-  const open = (current: ClusterAccess) => httpsTransport({ access: current, clock });
-  return { client: createClient(renewedTransport({ first: access, load, open, clock, log })), access };
+  const load = async () => ({
+    access: (await targetFromFile(kubeconfig)).access,
+    others: await knownServers(kubeconfig),
+  });
+  const first = await load();
+  const open = ({ access, others }: typeof first): Transport => {
+    const at = (server: string) => httpsTransport({ access: { ...access, server }, clock });
+    const from = Math.floor(clock.random() * others.length); // not all go to the same one when theirs is gone
+    const servers = [...new Set([access.server, ...others.slice(from), ...others.slice(0, from)])];
+    return servers.length > 1 ? failoverTransport({ servers, open: at, clock, log }) : at(access.server);
+  };
+  return { client: createClient(renewedTransport({ first, load, open, clock, log })), access: first.access };
 }

@@ -73,7 +73,6 @@ export async function joinCluster(options: JoinOptions): Promise<NodeRecord> {
   const facts = await asNode(place, options);
   const record = { ...place, facts };
   await writeNodeRecord(options.paths, record);
-  options.log.info("joined", { node: nodeName, server });
   return record;
 }
 

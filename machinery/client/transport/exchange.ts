@@ -32,6 +32,16 @@ export interface ExchangeOptions {
   readonly onWarning?: ((text: string) => void) | undefined;
 }
 
+/** Nothing came back: the server cannot be reached, or broke off. `unsent`: it has not seen the request. */
+export class NoAnswer extends ApiError {
+  readonly unsent: boolean;
+
+  constructor(reason: "ServiceUnavailable" | "Timeout", message: string, unsent = false) {
+    super(reason, message);
+    this.unsent = unsent;
+  }
+}
+
 const decompress = promisify(gunzip);
 
 export function httpTransport(connector: Connector, { onWarning }: ExchangeOptions = {}): Transport {
@@ -82,7 +92,7 @@ export function httpTransport(connector: Connector, { onWarning }: ExchangeOptio
   };
 }
 
-const closed = () => new ApiError("ServiceUnavailable", "the transport is closed");
+const closed = () => new NoAnswer("ServiceUnavailable", "the transport is closed");
 
 async function prepare(connector: Connector, request: ClientRequest, idleMs: number): Promise<RequestOptions> {
   const headers: Record<string, string | string[]> = {
@@ -125,7 +135,7 @@ function once(connector: Connector, options: RequestOptions, body: Buffer | unde
       reject(new ApiError("InternalError", `the server left HTTP with ${response.statusCode}`));
     });
     outgoing.on("timeout", () => {
-      outgoing.destroy(new ApiError("Timeout", `${connector.address} did not answer in ${options.timeout} ms`));
+      outgoing.destroy(new NoAnswer("Timeout", `${connector.address} did not answer in ${options.timeout} ms`));
     });
   });
   outgoing.end(body);
@@ -182,9 +192,9 @@ async function failure(response: IncomingMessage): Promise<ApiError> {
 }
 
 function unavailable({ address }: Connector, error: unknown): ApiError {
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { code, message, syscall } = error as NodeJS.ErrnoException;
   const why = message || code || String(error);
-  return new ApiError("ServiceUnavailable", `cannot reach ${address}: ${why}`);
+  return new NoAnswer("ServiceUnavailable", `cannot reach ${address}: ${why}`, syscall === "connect");
 }
 
 /** The texts of `Warning: 299 - "text"` headers. */
