@@ -14,22 +14,21 @@ import { unixTransport } from "../machinery/client/transport/unix.ts";
 import { issue } from "../machinery/pki/certificates.ts";
 import { clientOf } from "../machinery/pki/kubeconfig.ts";
 import { systemClock } from "../machinery/process/clock.ts";
+import { parseFlags } from "../machinery/process/flags.ts";
 import { homePaths } from "../machinery/process/home.ts";
 import { limits } from "../machinery/process/limits.ts";
 import { silent } from "../machinery/process/logging.ts";
-import { type ApiserverFlags, type RunningApiserver, startApiserver } from "./apiserver.ts";
+import { type ApiserverFlags, apiserverFlags, type RunningApiserver, startApiserver } from "./apiserver.ts";
 
-const flagsOf = (more: Partial<ApiserverFlags> = {}): ApiserverFlags =>
-  ({
-    listen: "127.0.0.1",
-    port: 0,
-    "advertise-address": "192.0.2.1",
-    store: "memory",
-    "service-cidr": "10.43.0.0/16",
-    "node-port-range": "30000-32767",
-    "node-name": "one",
-    ...more,
-  }) as ApiserverFlags;
+const flagsOf = (more: Partial<ApiserverFlags> = {}): ApiserverFlags => ({
+  ...parseFlags(apiserverFlags, []),
+  listen: "127.0.0.1",
+  port: 0,
+  "advertise-address": "192.0.2.1",
+  store: "memory",
+  "node-name": "one",
+  ...more,
+});
 
 let home: string;
 let server: RunningApiserver;

@@ -7,13 +7,14 @@
 import { readFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { hostname } from "node:os";
-import { issue, type KeyPair } from "../machinery/pki/certificates.ts";
+import { dailyIdentity, ensureFrontProxyAuthority } from "../machinery/pki/front-proxy.ts";
 import { ensurePki, type Pki } from "../machinery/pki/pki.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import { type ComponentContext, defineComponent, type FlagValues } from "../machinery/process/component.ts";
-import { homePaths } from "../machinery/process/home.ts";
+import { type HomePaths, homePaths } from "../machinery/process/home.ts";
 import { nthAddress } from "./admission/service-ranges.ts";
 import { defaultRouteAddress } from "./advertise-address.ts";
+import { FRONT_PROXY_CLIENT, type FrontProxy } from "./aggregation/contract.ts";
 import { MASTERS } from "./auth/contract.ts";
 import type { TokenOptions } from "./auth/tokens.ts";
 import { APISERVER_USER, type Apiserver, createApiserver, DEFAULT_SERVICE_CIDR } from "./create-apiserver.ts";
@@ -171,6 +172,8 @@ export async function startApiserver(
       audit,
       shared,
       peers: shared ? peerIdentity(pki, clock) : undefined,
+      frontProxy: await frontProxyOf(paths, clock),
+      clientAuthority: pki.authority.certificate,
       requestMs: flags["request-timeout"] * 1000,
       store,
       schema,
@@ -288,19 +291,15 @@ async function listen(
 
 /** A certificate of this process alone; the authority that it shares with the others makes it good. */
 function peerIdentity({ authority }: Pki, clock: Clock): PeerIdentity {
-  const subject = { commonName: APISERVER_USER, organizations: [MASTERS], use: "client" } as const;
-  let made: { readonly pair: Promise<KeyPair>; readonly at: number } | undefined;
-  return {
-    authority: authority.certificate,
-    identity() {
-      if (!made || clock.now() - made.at > PEER_CERTIFICATE_MS)
-        made = { pair: issue(clock, authority, subject), at: clock.now() };
-      return made.pair;
-    },
-  };
+  const subject = { commonName: APISERVER_USER, organizations: [MASTERS] };
+  return { authority: authority.certificate, identity: dailyIdentity(clock, authority, subject) };
 }
 
-const PEER_CERTIFICATE_MS = 24 * 3_600_000;
+async function frontProxyOf(paths: HomePaths, clock: Clock): Promise<FrontProxy> {
+  const authority = await ensureFrontProxyAuthority(paths, clock);
+  const identity = dailyIdentity(clock, authority, { commonName: FRONT_PROXY_CLIENT });
+  return { authority: authority.certificate, identity };
+}
 
 /** Undefined unless both policy and path are given: as in Kubernetes each needs the other. */
 async function auditOf(

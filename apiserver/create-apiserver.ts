@@ -15,6 +15,8 @@ import type { Logger } from "../machinery/process/logging.ts";
 import type { Metrics } from "../machinery/process/metrics.ts";
 import { createPolicyStatus, policiesRow } from "./admission/policy-status.ts";
 import { nthAddress } from "./admission/service-ranges.ts";
+import type { FrontProxy } from "./aggregation/contract.ts";
+import { trustFrontProxy } from "./aggregation/front-proxy.ts";
 import { MASTERS } from "./auth/contract.ts";
 import type { TokenOptions } from "./auth/tokens.ts";
 import { bootstrap } from "./bootstrap.ts";
@@ -59,6 +61,9 @@ export interface ApiserverOptions {
   readonly shared?: boolean;
   /** How this server shows itself to those: without it, nodes whose tunnels they hold are not reached from here. */
   readonly peers?: PeerIdentity | undefined;
+  /** By what API servers behind this one know it, and PEM of the authority of clients, which they are told too. */
+  readonly frontProxy?: FrontProxy | undefined;
+  readonly clientAuthority?: string | undefined;
   /** What machines that join are told; without it, none can. */
   readonly joining?: { readonly authority: string; readonly clusterCidr: string } | undefined;
   /** Longest that a request may take which is no watch or stream. */
@@ -116,6 +121,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     addresses,
     server,
     registry,
+    aggregation,
     webhooks,
   } = assembleServer({
     clock,
@@ -127,6 +133,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     serviceCidr,
     nodePorts,
     tunnels,
+    frontProxy: options.frontProxy,
     scheduling,
     readNode: options.readNode ?? readNodeThrough(tunnels),
     checks,
@@ -171,6 +178,8 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     await definitions.start();
     policyStatus.start();
     await bootstrap({ client, serviceCidr, serviceAddress, port });
+    await trustFrontProxy({ client, clock, frontProxy: options.frontProxy, clientAuthority: options.clientAuthority });
+    await aggregation.start(client);
     if (options.joining)
       await bootstrapJoin({ client, server: urlOf(self), ...joinFacts(options.joining, serviceCidr) });
     await servers.serve();
@@ -210,6 +219,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
       await idle(limits.drainMs);
       await definitions.stopped();
       await policyStatus.stopped();
+      await aggregation.stopped();
       await server.nodeMetrics.close();
       registry.close();
       webhooks.close();

@@ -164,16 +164,21 @@ async function asked<T>(client: Client, { path, query, of }: Asked, failed: stri
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (notThere && isNotFound(error)) throw new MetricError(`${failed}: ${notThere}`);
-    const said = GENERAL.has(error.message) ? `${error.message} (get ${of})` : error.message;
+    const general = GENERAL[error.message.trim()];
+    const said = general ? `${general} (get ${of})` : error.message;
     throw new MetricError(`${failed}: ${said}`);
   }
 }
 
-/** What a server says that knows nothing of the resource; the client adds which. */
-const GENERAL: ReadonlySet<string> = new Set([
-  "the server could not find the requested resource",
-  "the server is currently unable to handle the request",
-]);
+const UNABLE = "the server is currently unable to handle the request";
+const NOT_THERE = "the server could not find the requested resource";
+
+/** What a server says that knows nothing of the resource ► how clients put it, who add which. */
+const GENERAL: Readonly<Record<string, string>> = {
+  [NOT_THERE]: NOT_THERE,
+  [UNABLE]: UNABLE,
+  "service unavailable": UNABLE,
+};
 
 const UNITS: Readonly<Record<string, number>> = {
   h: 3_600_000,

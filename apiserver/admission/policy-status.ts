@@ -11,6 +11,7 @@ import { isConflict, isNotFound } from "../../machinery/objects/status.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { ResourceCache } from "../cache/contract.ts";
+import { follow } from "../cache/follow.ts";
 import { type CelType, dyn } from "../cel/contract.ts";
 import { cel } from "../cel/lazy.ts";
 import { checkExpression, type PolicyEnvironment } from "../cel/policy-environment.ts";
@@ -48,31 +49,23 @@ export interface ExpressionWarning {
   readonly warning: string;
 }
 
-const RETRY_MS = 1_000;
 const MOST_TYPES = 10;
 
 export function createPolicyStatus(options: PolicyStatusOptions): PolicyStatus {
   const { cache, clock, log, signal } = options;
 
-  const follow = async (): Promise<void> => {
-    for await (const batch of await cache.watch({ selection: {}, signal })) {
-      for (const item of batch) {
-        const { type, object } = item.event();
-        if (type === "ADDED" || type === "MODIFIED") await settle(object as unknown as Policy, options);
-      }
-    }
-  };
-
-  const run = async (): Promise<void> => {
-    while (!signal.aborted) {
-      try {
-        await follow();
-      } catch (error) {
-        if (!signal.aborted) log.warn("status of admission policies not written", { error });
-      }
-      if (!signal.aborted) await clock.sleep(RETRY_MS, signal).catch(() => undefined);
-    }
-  };
+  const run = (): Promise<void> =>
+    follow({
+      cache,
+      clock,
+      signal,
+      async look(name) {
+        const policy = cache.peek({ name })?.object;
+        if (policy) await settle(policy as unknown as Policy, options);
+      },
+      known: () => [],
+      failed: (error) => log.warn("status of admission policies not written", { error }),
+    });
 
   let running: Promise<void> | undefined;
   return {

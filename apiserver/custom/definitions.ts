@@ -15,6 +15,7 @@ import type { Draft, KubeObject } from "../../machinery/objects/wire.ts";
 import { type Clock, wireTime } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { CachedObject, ResourceCache } from "../cache/contract.ts";
+import { follow } from "../cache/follow.ts";
 import type { Resources } from "../request/contract.ts";
 import type { ResourceRow } from "../resources/contract.ts";
 import { CLEANUP_FINALIZER, type Condition, conditionOf, type DefinitionStatus } from "./contract.ts";
@@ -81,17 +82,6 @@ export function createDefinitions(options: DefinitionsOptions): Definitions {
     else drop(name);
   };
 
-  /** Without a version: everything there is first. */
-  const follow = async (resourceVersion: string | undefined): Promise<void> => {
-    const batches = await cache.watch({ selection: {}, resourceVersion, signal });
-    for await (const batch of batches) {
-      for (const item of batch) {
-        const { type, object } = item.event();
-        if (type !== "ERROR" && type !== "BOOKMARK") look((object as KubeObject).metadata.name ?? "");
-      }
-    }
-  };
-
   const work = async (): Promise<void> => {
     for (let item = await queue.next(signal); item; item = await queue.next(signal)) {
       try {
@@ -106,18 +96,16 @@ export function createDefinitions(options: DefinitionsOptions): Definitions {
     }
   };
 
-  const run = async (since: string): Promise<void> => {
-    for (let from: string | undefined = since; !signal.aborted; from = undefined) {
-      try {
-        await follow(from);
-      } catch (error) {
-        if (!signal.aborted) log.warn("definitions cannot be watched", { error });
-      }
-      if (!signal.aborted) await clock.sleep(RETRY_MS, signal).catch(() => undefined);
-      // what went while nobody watched
-      for (const name of outlines.keys()) if (!cache.peek({ name })) drop(name);
-    }
-  };
+  const run = (since: string): Promise<void> =>
+    follow({
+      cache,
+      clock,
+      signal,
+      since,
+      look,
+      known: () => outlines.keys(),
+      failed: (error) => log.warn("definitions cannot be watched", { error }),
+    });
 
   let running: Promise<unknown> | undefined;
   return {

@@ -9,6 +9,7 @@ import type { KubeObject, StoredObject } from "../../machinery/objects/wire.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { Admission, AdmissionRequest, Allocate } from "../admission/contract.ts";
+import type { Aggregation } from "../aggregation/contract.ts";
 import type { FieldManagement } from "../apply/contract.ts";
 import type { Audit } from "../audit/contract.ts";
 import type { Attributes, Authorizer, CachedObjects, User } from "../auth/contract.ts";
@@ -56,6 +57,8 @@ export interface Server {
   /** What else a write must change in its transaction: addresses and ports of a Service. */
   readonly allocate: Allocate;
   readonly tunnels: Tunnels | undefined;
+  /** What other API servers serve. */
+  readonly aggregation: Aggregation;
   /** Where schedulers are asked why. */
   readonly scheduling: SchedulingDesk;
   /** What nodes and Pods use. */

@@ -68,16 +68,17 @@ export function endpointOf(path: string): Endpoint | undefined {
 
 function discovery({ record, server }: Exchange, api: "core" | "groups"): ResponseRecord {
   const { rows } = server.resources;
+  const remotes = server.aggregation.versions();
   const negotiated = negotiate(record, { ...DOCUMENTS, forms: ["discovery"] });
   const { as, version: asked, media } = negotiated;
   if (as === "discovery") {
     const apiVersion = `apidiscovery.k8s.io/${asked}`;
-    const value = { ...aggregatedDiscovery(rows, api), apiVersion };
+    const value = { ...aggregatedDiscovery(rows, api, remotes), apiVersion };
     const response = withTag(record, render(respondValue(200, value), negotiated, server.protobuf));
     const type = `${MEDIA_TYPES[media]};g=apidiscovery.k8s.io;v=${asked};as=APIGroupDiscoveryList`;
     return { ...response, headers: { ...response.headers, "content-type": type, vary: "Accept" } };
   }
-  const value = api === "core" ? apiVersions(rows, server.address) : apiGroupList(rows);
+  const value = api === "core" ? apiVersions(rows, server.address) : apiGroupList(rows, remotes);
   return render(respondValue(200, value), negotiated, server.protobuf);
 }
 
@@ -100,7 +101,7 @@ function resourceList({ record, info, server }: Exchange): ResponseRecord {
     root === "api"
       ? apiResourceList(rows, "", first)
       : second === undefined
-        ? apiGroup(rows, first)
+        ? apiGroup(rows, first, server.aggregation.versions())
         : apiResourceList(rows, first, second);
   if (!list) throw nothingThere();
   return render(respondValue(200, list), negotiate(record, DOCUMENTS), server.protobuf);
@@ -114,7 +115,7 @@ async function openApi({ record, server }: Exchange): Promise<ResponseRecord> {
 
 function knownPaths({ server }: Exchange): string[] {
   const groups = new Set<string>();
-  for (const { group, version: one } of server.resources.rows) {
+  for (const { group, version: one } of [...server.resources.rows, ...server.aggregation.versions()]) {
     if (group === "") continue;
     groups.add(`/apis/${group}`);
     groups.add(`/apis/${group}/${one}`);

@@ -3,6 +3,8 @@
  *
  *   parse the path ► authenticate ► authorize ► route to a step ► the step's own decode, admit, store
  *
+ * What another API server serves leaves here after authorization: ../aggregation.
+ *
  * It never rejects: whatever goes wrong becomes a Status response (failure.ts).
  */
 import type { Handler, RequestRecord, ResponseRecord } from "../../machinery/client/transport/contract.ts";
@@ -86,6 +88,8 @@ async function answer(
   if (decision.kind !== "allow") throw forbidden(attributes, decision.reason);
 
   const exchange: Exchange = { server, record, info, user, attributes, warnings, annotate: trail?.annotate };
+  const remote = server.aggregation.find(record.path);
+  if (remote) return remote(exchange);
   if (!info.isResource) {
     const endpoint = endpointOf(info.path);
     if (!endpoint) throw nothingThere();

@@ -9,6 +9,8 @@ import type { Logger } from "../../machinery/process/logging.ts";
 import { builtinPlugins, createAdmission } from "../admission/chain.ts";
 import { measuredAdmission, measuredPlugins } from "../admission/measured.ts";
 import { createServiceAddresses, type ServiceAddresses } from "../admission/service-addresses.ts";
+import { createAggregation, type RunningAggregation } from "../aggregation/aggregation.ts";
+import type { FrontProxy } from "../aggregation/contract.ts";
 import { createFieldManagement } from "../apply/create-field-management.ts";
 import { type AuditOptions, createAudit } from "../audit/audit.ts";
 import { createAuthenticate } from "../auth/authenticate.ts";
@@ -21,6 +23,7 @@ import { storagePrefix } from "../cache/keys.ts";
 import { createRegistry, type Registry } from "../custom/registry.ts";
 import { createCollector } from "../node-metrics/collector.ts";
 import type { ReadNode } from "../node-metrics/contract.ts";
+import type { ResourceRow } from "../resources/contract.ts";
 import { ResourceTable } from "../resources/table.ts";
 import type { SchedulingDesk } from "../scheduling/desk.ts";
 import type { Schema } from "../schema/contract.ts";
@@ -33,7 +36,7 @@ import { createServiceResolver } from "../webhooks/service-endpoint.ts";
 import { createWebhookClient } from "../webhooks/webhook-client.ts";
 import { createAdmissionServices } from "./admission-services.ts";
 import { readBody } from "./body.ts";
-import type { Server } from "./contract.ts";
+import type { Resources, Server } from "./contract.ts";
 import { createHandler } from "./handler.ts";
 import type { HealthCheck } from "./health.ts";
 import type { ServerMetrics } from "./metrics.ts";
@@ -52,6 +55,8 @@ export interface ServerOptions {
   readonly serviceCidr: string;
   readonly nodePorts: readonly [number, number];
   readonly tunnels?: Tunnels | undefined;
+  /** By what API servers behind this one know it. */
+  readonly frontProxy?: FrontProxy | undefined;
   readonly scheduling: SchedulingDesk;
   readonly readNode: ReadNode;
   /** Checks besides those of the pipeline itself. */
@@ -76,6 +81,7 @@ export interface AssembledServer {
   readonly addresses: ServiceAddresses;
   /** Where definitions of custom kinds are brought to be served. */
   readonly registry: Registry;
+  readonly aggregation: RunningAggregation;
   /** To be closed with the server. */
   readonly webhooks: WebhookClient;
 }
@@ -97,6 +103,17 @@ export function assembleServer(options: ServerOptions): AssembledServer {
   const addresses = createServiceAddresses({ clock, objects, internal: cache.internal, serviceCidr, nodePorts });
   const webhooks = createWebhookClient({ clock, resolve: createServiceResolver(objects, clock) });
 
+  const aggregation = createAggregation({
+    cache: resources.cache(apiServicesRow(resources)),
+    rows: () => resources.rows,
+    objects,
+    tunnels: options.tunnels,
+    frontProxy: options.frontProxy,
+    clock,
+    log,
+    signal: stopping,
+  });
+
   const server: Server = {
     clock,
     log,
@@ -108,6 +125,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
       rows: () => resources.rows,
       version: version.gitVersion,
       clock,
+      foreign: () => aggregation.openApi(),
     }),
     fields,
     resources,
@@ -131,6 +149,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     ),
     allocate: addresses.allocate,
     tunnels: options.tunnels,
+    aggregation,
     scheduling: options.scheduling,
     nodeMetrics: createCollector({
       clock,
@@ -160,10 +179,19 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     decoders: server.decoders,
     clock,
     webhooks,
-    changed: () => server.openApi.reset(),
+    changed: () => {
+      server.openApi.reset();
+      aggregation.rowsChanged();
+    },
     gone: ({ group, plural }) => cache.release(storagePrefix(group, plural)),
   });
-  return { handler: createHandler(server), server, addresses, registry, webhooks };
+  return { handler: createHandler(server), server, addresses, registry, aggregation, webhooks };
+}
+
+function apiServicesRow({ find }: Pick<Resources, "find">): ResourceRow {
+  const row = find("apiregistration.k8s.io", "v1", "apiservices");
+  if (!row) throw new Error("APIServices are not in the table of resources");
+  return row;
 }
 
 /** For the audit log: a body that cannot be read is told by the answer. */

@@ -6,21 +6,74 @@
  * https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
  */
 import { createHash } from "node:crypto";
+import { type ApiPriority, localPriority } from "./api-priorities.ts";
 import type { ResourceRow, SubresourceRow } from "./contract.ts";
 
 const CORE = "";
 
-/** Core first, then groups as the rows bring them. */
-function groupsOf(rows: readonly ResourceRow[]): ReadonlyMap<string, ReadonlyMap<string, readonly ResourceRow[]>> {
-  const groups = new Map<string, Map<string, ResourceRow[]>>([[CORE, new Map()]]);
-  for (const row of rows) {
-    const versions = groups.get(row.group) ?? new Map<string, ResourceRow[]>();
-    groups.set(row.group, versions);
-    versions.set(row.version, [...(versions.get(row.version) ?? []), row]);
-  }
-  for (const [name, versions] of groups) groups.set(name, new Map([...versions].sort(([a], [b]) => byVersion(a, b))));
-  return groups;
+/** A group and version that another server serves. */
+export interface RemoteVersion {
+  readonly group: string;
+  readonly version: string;
+  readonly groupPriority: number;
+  readonly versionPriority: number;
+  readonly resources: readonly ApiResource[];
+  /** False where that server does not answer: then its resources are those of before, or none. */
+  readonly fresh: boolean;
 }
+
+/** A line of an APIResourceList. */
+export interface ApiResource {
+  readonly name: string;
+  readonly singularName?: string;
+  readonly namespaced?: boolean;
+  readonly group?: string;
+  readonly version?: string;
+  readonly kind?: string;
+  readonly verbs?: readonly string[];
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+}
+
+/** A version is served here or by another server. */
+type Served = readonly ResourceRow[] | RemoteVersion;
+type Versions = ReadonlyMap<string, Served>;
+type Remotes = readonly RemoteVersion[];
+
+const isRemote = (served: Served): served is RemoteVersion => "fresh" in served;
+
+/** Core first, then groups by their priority; versions by theirs. Another server's version takes the place of ours. */
+function groupsOf(rows: readonly ResourceRow[], remotes: Remotes): ReadonlyMap<string, Versions> {
+  const groups = new Map<string, Map<string, Served>>([[CORE, new Map()]]);
+  const versionsOf = (name: string): Map<string, Served> => {
+    const versions = groups.get(name) ?? new Map<string, Served>();
+    groups.set(name, versions);
+    return versions;
+  };
+  for (const row of rows) {
+    const versions = versionsOf(row.group);
+    versions.set(row.version, [...((versions.get(row.version) ?? []) as readonly ResourceRow[]), row]);
+  }
+  for (const remote of remotes) versionsOf(remote.group).set(remote.version, remote);
+  const sorted = [...groups].map(([name, versions]) => ({
+    name,
+    priority: Math.max(0, ...[...versions].map(([version, served]) => priorityOf(name, version, served).group)),
+    versions: new Map([...versions].sort((a, b) => byPriority(name, a, b))),
+  }));
+  sorted.sort((a, b) => b.priority - a.priority);
+  return new Map(sorted.map(({ name, versions }) => [name, versions]));
+}
+
+function priorityOf(group: string, version: string, served: Served): ApiPriority {
+  return isRemote(served)
+    ? { group: served.groupPriority, version: served.versionPriority }
+    : localPriority(group, version, served[0]?.custom !== undefined);
+}
+
+type Entry = readonly [string, Served];
+
+const byPriority = (group: string, [a, ofA]: Entry, [b, ofB]: Entry): number =>
+  priorityOf(group, b, ofB).version - priorityOf(group, a, ofA).version || byVersion(a, b);
 
 /** v2 before v1 before v1beta1 before v1alpha1. */
 function byVersion(a: string, b: string): number {
@@ -39,20 +92,20 @@ function byVersion(a: string, b: string): number {
 export function apiVersions(rows: readonly ResourceRow[], address: string): object {
   return {
     kind: "APIVersions",
-    versions: [...(groupsOf(rows).get(CORE)?.keys() ?? [])],
+    versions: [...(groupsOf(rows, []).get(CORE)?.keys() ?? [])],
     serverAddressByClientCIDRs: [{ clientCIDR: "0.0.0.0/0", serverAddress: address }],
   };
 }
 
 /** GET /apis. */
-export function apiGroupList(rows: readonly ResourceRow[]): object {
-  const groups = [...groupsOf(rows)].filter(([name]) => name !== CORE);
+export function apiGroupList(rows: readonly ResourceRow[], remotes: Remotes = []): object {
+  const groups = [...groupsOf(rows, remotes)].filter(([name]) => name !== CORE);
   return { kind: "APIGroupList", apiVersion: "v1", groups: groups.map(([name, versions]) => group(name, versions)) };
 }
 
 /** GET /apis/<group>; undefined for a group that is not there. */
-export function apiGroup(rows: readonly ResourceRow[], name: string): object | undefined {
-  const versions = name === CORE ? undefined : groupsOf(rows).get(name);
+export function apiGroup(rows: readonly ResourceRow[], name: string, remotes: Remotes = []): object | undefined {
+  const versions = name === CORE ? undefined : groupsOf(rows, remotes).get(name);
   return versions && { kind: "APIGroup", apiVersion: "v1", ...group(name, versions) };
 }
 
@@ -61,10 +114,10 @@ function group(name: string, versions: ReadonlyMap<string, unknown>): { name: st
   return { name, versions: list, preferredVersion: list[0] };
 }
 
-/** GET /api/v1 and /apis/<group>/<version>; undefined for a version that is not there. */
+/** GET /api/v1 and /apis/<group>/<version>; undefined for a version that is not served here. */
 export function apiResourceList(rows: readonly ResourceRow[], name: string, version: string): object | undefined {
-  const served = groupsOf(rows).get(name)?.get(version);
-  if (!served) return undefined;
+  const served = rows.filter((row) => row.group === name && row.version === version);
+  if (served.length === 0) return undefined;
   return {
     kind: "APIResourceList",
     ...(name === CORE ? {} : { apiVersion: "v1" }),
@@ -133,8 +186,12 @@ function oldSubresource({ of: row, name, group: kindGroup, version, kind, verbs 
 }
 
 /** GET /api or /apis with `as=APIGroupDiscoveryList`. */
-export function aggregatedDiscovery(rows: readonly ResourceRow[], api: "core" | "groups"): object {
-  const groups = [...groupsOf(rows)].filter(([name]) => (name === CORE) === (api === "core"));
+export function aggregatedDiscovery(
+  rows: readonly ResourceRow[],
+  api: "core" | "groups",
+  remotes: Remotes = [],
+): object {
+  const groups = [...groupsOf(rows, remotes)].filter(([name]) => (name === CORE) === (api === "core"));
   return {
     kind: "APIGroupDiscoveryList",
     apiVersion: "apidiscovery.k8s.io/v2",
@@ -143,8 +200,8 @@ export function aggregatedDiscovery(rows: readonly ResourceRow[], api: "core" | 
       metadata: { ...(name && { name }), creationTimestamp: null },
       versions: [...versions].map(([version, served]) => ({
         version,
-        resources: [...served].sort(byPlural).map(discovered),
-        freshness: "Current",
+        resources: isRemote(served) ? discoveredRemote(served) : [...served].sort(byPlural).map(discovered),
+        freshness: isRemote(served) && !served.fresh ? "Stale" : "Current",
       })),
     })),
   };
@@ -166,4 +223,41 @@ function discovered(row: ResourceRow): object {
     ...(row.categories.length > 0 && { categories: row.categories }),
     ...(subresources.length > 0 && { subresources }),
   };
+}
+
+/** What the old form says of another server's resources, as the aggregated one says it. */
+function discoveredRemote({ group: ownGroup, version: ownVersion, resources }: RemoteVersion): object[] {
+  const kindOf = ({ group: kindGroup, version, kind = "" }: ApiResource) => ({
+    group: kindGroup || ownGroup,
+    version: version || ownVersion,
+    kind,
+  });
+  const parents = new Map<string, { readonly subresources: object[] } & Record<string, unknown>>();
+  const parentOf = (name: string, { namespaced }: ApiResource) => {
+    const known = parents.get(name);
+    if (known) return known;
+    const made = { resource: name, scope: namespaced ? "Namespaced" : "Cluster", subresources: [] as object[] };
+    parents.set(name, made);
+    return made;
+  };
+  for (const one of resources) {
+    const [name = "", ...rest] = one.name.split("/");
+    const parent: Record<string, unknown> & { readonly subresources: object[] } = parentOf(name, one);
+    if (rest.length > 0)
+      parent.subresources.push({ subresource: rest.join("/"), responseKind: kindOf(one), verbs: one.verbs ?? [] });
+    else
+      Object.assign(parent, {
+        responseKind: kindOf(one),
+        singularResource: one.singularName ?? "",
+        verbs: one.verbs ?? [],
+        ...(one.shortNames?.length && { shortNames: one.shortNames }),
+        ...(one.categories?.length && { categories: one.categories }),
+      });
+  }
+  return [...parents.values()].map(({ subresources, ...rest }) => ({
+    verbs: [],
+    singularResource: "",
+    ...rest,
+    ...(subresources.length > 0 && { subresources }),
+  }));
 }

@@ -8,8 +8,6 @@ import { builtinResources } from "./table.ts";
 
 /** Left out on purpose. */
 const DIFFERENT: readonly RegExp[] = [
-  // extension API servers are not served, so there is nothing that an APIService could name
-  /\/apis\/apiregistration\.k8s\.io\//,
   // one document for all paths behind a proxy; its verbs are those of the path itself
   /\/proxy\/\{path\}$/,
   /^(HEAD|OPTIONS) .*\/proxy$/,

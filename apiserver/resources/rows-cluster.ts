@@ -5,6 +5,7 @@
 import { pathSegment } from "../../machinery/objects/names.ts";
 import { definitionStrategy } from "../custom/definition.ts";
 import { validatingAdmissionPolicyBindingStrategy, validatingAdmissionPolicyStrategy } from "./admission-policy.ts";
+import { apiServiceColumns, apiServiceStrategy } from "./api-service.ts";
 import * as cluster from "./columns/cluster.ts";
 import * as network from "./columns/network.ts";
 import * as storage from "./columns/storage.ts";
@@ -38,6 +39,7 @@ const admission = group("admissionregistration.k8s.io", "v1");
 const flowControl = group("flowcontrol.apiserver.k8s.io", "v1");
 const devices = group("resource.k8s.io", "v1");
 const extensions = group("apiextensions.k8s.io", "v1");
+const registration = group("apiregistration.k8s.io", "v1");
 
 /** Created and answered, never stored. */
 const review: RowParts = { cluster: true, verbs: ["create"], virtual: true };
@@ -230,5 +232,13 @@ export const clusterRows: readonly ResourceRow[] = [
     generation: true,
     anyFinalizer: true,
     strategy: definitionStrategy,
+  }),
+  registration("APIService", "apiservices", {
+    cluster: true,
+    categories: ["api-extensions"],
+    status: true,
+    names: pathSegment,
+    strategy: apiServiceStrategy,
+    columns: apiServiceColumns,
   }),
 ];

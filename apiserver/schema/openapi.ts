@@ -12,6 +12,7 @@ import type { Clock } from "../../machinery/process/clock.ts";
 import type { ResourceRow } from "../resources/contract.ts";
 import type { Descriptions, GroupVersionKind, Schema } from "./contract.ts";
 import { META_PACKAGE } from "./facts.ts";
+import { beside, type ForeignOpenApi, type ForeignV2 } from "./openapi-foreign.ts";
 import { pathsOf } from "./openapi-operations.ts";
 import { encodeEntries, encodeEntry, encodeMessage } from "./openapi-protobuf.ts";
 import {
@@ -49,6 +50,8 @@ export interface OpenApiOptions {
   /** "v1.36.0" */
   readonly version: string;
   readonly clock: Clock;
+  /** What other servers behind this one say. */
+  readonly foreign?: () => readonly ForeignOpenApi[];
 }
 
 export const JSON_TYPE = "application/json";
@@ -78,21 +81,55 @@ export function createOpenApi(options: OpenApiOptions): OpenApi {
 
   const v3Documents = () => once("v3", () => buildAllV3(options));
 
+  /** Documents with other servers' parts, of which only the latest are kept. */
+  let told = "";
+  function onceWith<T>(key: string, others: readonly string[], build: () => Promise<T>): Promise<T> {
+    const tag = others.join();
+    if (tag !== told) for (const one of ["json", "protobuf", "index"]) built.delete(one);
+    told = tag;
+    return once(key, build);
+  }
+
+  const foreign = async () => {
+    const all = (options.foreign?.() ?? []).map(async (one) => ({ one, hash: await one.hash() }));
+    return (await Promise.all(all)).filter((found): found is { one: ForeignOpenApi; hash: string } => !!found.hash);
+  };
+
   return {
-    v2: (form) => once(form, () => (form === "json" ? buildV2Json(options) : buildV2Protobuf(options))),
-    v3Index: () =>
-      once("index", async () => {
-        const documents = await v3Documents();
-        const hashes = new Map([...documents].map(([name, { hash }]) => [name, hash]));
-        return compressed([Buffer.from(JSON.stringify(indexV3(hashes)))], JSON_TYPE);
-      }),
-    v3: async (name) => (await v3Documents()).get(name),
+    async v2(form) {
+      const parts = (await Promise.all((options.foreign?.() ?? []).map((one) => one.v2()))).filter(
+        (one) => one !== undefined,
+      );
+      const hashes = parts.map(({ hash }) => hash);
+      return onceWith(form, hashes, () =>
+        form === "json" ? buildV2Json(options, parts) : buildV2Protobuf(options, parts),
+      );
+    },
+    async v3Index() {
+      const others = await foreign();
+      return onceWith(
+        "index",
+        others.map(({ hash }) => hash),
+        async () => {
+          const documents = await v3Documents();
+          const hashes = new Map([...documents].map(([name, { hash }]) => [name, hash]));
+          for (const { one, hash } of others) hashes.set(one.name, hash);
+          return compressed([Buffer.from(JSON.stringify(indexV3(hashes)))], JSON_TYPE);
+        },
+      );
+    },
+    async v3(name) {
+      const other = (await foreign()).find(({ one }) => one.name === name);
+      if (!other) return (await v3Documents()).get(name);
+      const text = await other.one.v3();
+      return text === undefined ? undefined : { ...(await compressed([utf8(text)], JSON_TYPE)), hash: other.hash };
+    },
     reset() {
       built = new Map();
     },
   };
 
-  async function buildV2Json({ rows }: OpenApiOptions): Promise<OpenApiDocument> {
+  async function buildV2Json({ rows }: OpenApiOptions, others: readonly ForeignV2[]): Promise<OpenApiDocument> {
     const source = await sourceOf(rows(), DIALECT_V2);
     const paths = await inSlices(
       pathsOf(rows(), schema),
@@ -102,6 +139,9 @@ export function createOpenApi(options: OpenApiOptions): OpenApi {
       source.names,
       jsonEntry((name) => name, source.definition),
     );
+    const entry = ([name, value]: readonly [string, JsonSchema]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`;
+    paths.push(...(await inSlices(foreignPaths(others), entry)));
+    definitions.push(...(await inSlices(foreignDefinitions(source.names, others), entry)));
     const head = JSON.stringify(documentV2(version)).slice(0, -1);
     return compressed(
       [`${head},"paths":{`, paths.join(","), '},"definitions":{', definitions.join(","), "}}"].map(utf8),
@@ -109,12 +149,14 @@ export function createOpenApi(options: OpenApiOptions): OpenApi {
     );
   }
 
-  async function buildV2Protobuf({ rows }: OpenApiOptions): Promise<OpenApiDocument> {
+  async function buildV2Protobuf({ rows }: OpenApiOptions, others: readonly ForeignV2[]): Promise<OpenApiDocument> {
     const source = await sourceOf(rows(), DIALECT_V2);
     const paths = await inSlices(pathsOf(rows(), schema), (item) =>
       encodeEntry("PathItem", item.path, pathItemV2(item)),
     );
     const definitions = await inSlices(source.names, (name) => encodeEntry("Schema", name, source.definition(name)));
+    paths.push(...(await encodeForeign("PathItem", foreignPaths(others))));
+    definitions.push(...(await encodeForeign("Schema", foreignDefinitions(source.names, others))));
     const { security: _security, ...head } = documentV2(version);
     const parts = [
       encodeMessage("Document", head),
@@ -122,6 +164,18 @@ export function createOpenApi(options: OpenApiOptions): OpenApi {
       ...encodeEntries("definitions", definitions),
     ];
     return compressed(parts, PROTOBUF_TYPE);
+  }
+
+  /** What has no place in the binary form is left out: it stands in the JSON. */
+  async function encodeForeign(type: "PathItem" | "Schema", entries: readonly (readonly [string, JsonSchema])[]) {
+    const encoded = await inSlices(entries, ([name, value]) => {
+      try {
+        return encodeEntry(type, name, value);
+      } catch {
+        return undefined;
+      }
+    });
+    return encoded.filter((one) => one !== undefined);
   }
 
   async function buildAllV3({ rows }: OpenApiOptions): Promise<ReadonlyMap<string, OpenApiDocument>> {
@@ -182,6 +236,18 @@ export function createOpenApi(options: OpenApiOptions): OpenApi {
     return results;
   }
 }
+
+const foreignPaths = (others: readonly ForeignV2[]) =>
+  beside(
+    [],
+    others.map(({ paths }) => paths),
+  );
+
+const foreignDefinitions = (ours: readonly string[], others: readonly ForeignV2[]) =>
+  beside(
+    ours,
+    others.map(({ definitions }) => definitions),
+  );
 
 const utf8 = (text: string): Uint8Array => Buffer.from(text);
 

@@ -35,6 +35,8 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, fn, options) {
+    // Node would take it for "at once", and a deadline would cut off what it guards.
+    if (Number.isNaN(ms)) throw new RangeError("a timer needs a number of milliseconds");
     const timer = setTimeout(fn, Math.min(Math.max(ms, 0), MAX_TIMER_MS));
     if (options?.background) timer.unref();
     return { cancel: () => clearTimeout(timer) };

@@ -187,6 +187,8 @@ export const limits = {
   /** Container logs, as the kubelet's containerLogMaxSize and containerLogMaxFiles. */
   containerLogBytes: 10 * MB,
   containerLogFiles: 5,
+  /** A file that describes a static Pod. */
+  staticPodBytes: 10 * MB,
   /** A conversion webhook's time (an admission webhook says its own), and the largest answer of either that is read. */
   webhookMs: 30_000,
   webhookAnswerBytes: 16 * 1024 * 1024,

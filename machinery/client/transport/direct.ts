@@ -16,6 +16,7 @@ import type {
   Transport,
   WatchEvent,
 } from "./contract.ts";
+import { decodeWatch } from "./watch-lines.ts";
 
 export interface DirectOptions {
   readonly handler: Handler;
@@ -58,6 +59,11 @@ export function directTransport({ handler, user, groups }: DirectOptions): Trans
 
     async *watch(request) {
       const { body } = await send(request);
+      // of a kind that another server serves behind this one
+      if (body.kind === "stream") {
+        yield* decodeWatch(body.chunks);
+        return interrupted(request, closing.signal);
+      }
       if (body.kind !== "watch") throw new ApiError("InternalError", `the server answered a watch with ${body.kind}`);
       for await (const batch of body.batches) {
         if (batch.length > 0) yield batch.map((item): WatchEvent => item.event());

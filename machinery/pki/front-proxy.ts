@@ -1,0 +1,38 @@
+/**
+ * Front proxy: by what an API server shows itself to the API servers behind it.
+ *
+ * An authority of its own, since whoever has a certificate of it may speak in anybody's name; it signs nothing else.
+ */
+import { join } from "node:path";
+import type { Clock } from "../process/clock.ts";
+import type { HomePaths } from "../process/home.ts";
+import { createAuthority, issue, type KeyPair, type Subject } from "./certificates.ts";
+import { readIfThere, writePrivate } from "./files.ts";
+
+/** Made where it is missing. */
+export async function ensureFrontProxyAuthority({ pki }: Pick<HomePaths, "pki">, clock: Clock): Promise<KeyPair> {
+  const certificatePath = join(pki, "front-proxy-ca.crt");
+  const keyPath = join(pki, "front-proxy-ca.key");
+  const [certificate, key] = await Promise.all([readIfThere(certificatePath), readIfThere(keyPath)]);
+  if (certificate && key) return { certificate, key };
+  const made = await createAuthority(clock, "front-proxy-ca");
+  await writePrivate(keyPath, made.key);
+  await writePrivate(certificatePath, made.certificate);
+  return made;
+}
+
+/** A client certificate of a process alone, which never ends in use: a new one each day. */
+export function dailyIdentity(clock: Clock, authority: KeyPair, subject: Subject): () => Promise<KeyPair> {
+  let made: { readonly pair: Promise<KeyPair>; readonly at: number } | undefined;
+  return () => {
+    if (!made || clock.now() - made.at > DAY_MS) {
+      made = { pair: issue(clock, authority, { ...subject, use: "client" }), at: clock.now() };
+      made.pair.catch(() => {
+        made = undefined;
+      });
+    }
+    return made.pair;
+  };
+}
+
+const DAY_MS = 24 * 3_600_000;
