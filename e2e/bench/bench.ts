@@ -21,6 +21,7 @@ import { idle } from "./idle.ts";
 import { memory } from "./memory.ts";
 import { podStart } from "./pod-start.ts";
 import { type Section, table } from "./report.ts";
+import { scale } from "./scale.ts";
 import { schedulerMeasurements } from "./scheduler.ts";
 import { storeCommits } from "./store.ts";
 import { upTimes } from "./up.ts";
@@ -62,6 +63,7 @@ const measurements: readonly Measurement[] = [
   fuzz,
   ...schedulerMeasurements,
   workloads,
+  scale,
   dnsQueries,
   idle,
 ];

@@ -88,6 +88,8 @@ export interface Wanted {
   readonly kind: "deployments" | "statefulsets" | "daemonsets";
   /** Of a DaemonSet the number of nodes. */
   readonly replicas: number;
+  /** How many of them; one where it is left out. */
+  readonly copies?: number;
   readonly seconds: number;
 }
 
@@ -98,15 +100,31 @@ export interface Reached {
   readonly cpu: number;
 }
 
-/** Makes it, and resolves when as many Pods are available as wanted, or the time is over. */
-async function reach({ kind, replicas, seconds }: Wanted): Promise<Reached> {
+/** Makes them, and resolves when as many Pods are available as wanted, or the time is over. */
+async function reach({ kind, replicas, copies = 1, seconds }: Wanted): Promise<Reached> {
   const client = admin as Client;
-  const labels = { app: kind };
-  const template = { metadata: { labels }, spec: { containers: [{ name: "c", image: "bench:1" }] } };
   const begun = clock.monotonic();
   const cpu = process.cpuUsage();
+  for (let n = 0; n < copies; n++) await create(client, kind, `bench-${n}`, replicas);
+  for (;;) {
+    const { items } = await client.list(kind, { namespace: NAMESPACE });
+    const available = items.reduce((sum, { status }) => sum + availableOf(status), 0);
+    const took = (clock.monotonic() - begun) / 1000;
+    const used = process.cpuUsage(cpu);
+    if (available >= replicas * copies || took > seconds)
+      return { available, seconds: took, cpu: (used.user + used.system) / 1e6 };
+    await clock.sleep(50, signal);
+  }
+}
+
+const availableOf = (status: { readonly availableReplicas?: number; readonly numberAvailable?: number } = {}): number =>
+  status.availableReplicas ?? status.numberAvailable ?? 0;
+
+async function create(client: Client, kind: Wanted["kind"], name: string, replicas: number): Promise<void> {
+  const labels = { app: name };
+  const template = { metadata: { labels }, spec: { containers: [{ name: "c", image: "bench:1" }] } };
   await client.create(kind, {
-    metadata: { namespace: NAMESPACE, name: "bench" },
+    metadata: { namespace: NAMESPACE, name },
     spec: {
       selector: { matchLabels: labels },
       template,
@@ -114,16 +132,6 @@ async function reach({ kind, replicas, seconds }: Wanted): Promise<Reached> {
       ...(kind === "statefulsets" ? { podManagementPolicy: "Parallel" } : {}),
     },
   } as never);
-  for (;;) {
-    const { status } = await client.get(kind, { namespace: NAMESPACE, name: "bench" });
-    const counts = status as { readonly availableReplicas?: number; readonly numberAvailable?: number } | undefined;
-    const available = counts?.availableReplicas ?? counts?.numberAvailable ?? 0;
-    const took = (clock.monotonic() - begun) / 1000;
-    const used = process.cpuUsage(cpu);
-    if (available >= replicas || took > seconds)
-      return { available, seconds: took, cpu: (used.user + used.system) / 1e6 };
-    await clock.sleep(50, signal);
-  }
 }
 
 answerCommands({ startServer, startNodes, reach }, async () => {

@@ -1,0 +1,136 @@
+/**
+ * Scale nodes: many nodes in a process of their own, as far as the API server feels them: each renews its lease,
+ * reports its status and watches its Pods over a connection of its own.
+ *
+ * What the requests take is kept; whoever measures asks for it. It ends with its parent.
+ */
+import type { Client } from "../../machinery/client/client.ts";
+import { connect } from "../../machinery/client/connect.ts";
+import { isConflict, isNotFound } from "../../machinery/objects/status.ts";
+import { systemClock as clock, wireMicroTime, wireTime } from "../../machinery/process/clock.ts";
+import { homePaths } from "../../machinery/process/home.ts";
+import { silent } from "../../machinery/process/logging.ts";
+import { answerCommands } from "./child.ts";
+import { nodeNamed } from "./scheduler-workloads.ts";
+
+export interface Fleet {
+  readonly home: string;
+  readonly count: number;
+  /** Each node watches its Pods. */
+  readonly watching: boolean;
+}
+
+/** Milliseconds of each request since the last look. */
+export interface Beats {
+  readonly renewals: readonly number[];
+  readonly reports: readonly number[];
+  readonly events: number;
+}
+
+/** As kubelets do. */
+const LEASE = "kube-node-lease";
+const RENEW_MS = 10_000;
+const REPORT_MS = 300_000;
+const WORKERS = 16;
+
+const stop = new AbortController();
+const { signal } = stop;
+let [renewals, reports, events] = [[] as number[], [] as number[], 0];
+const access = { clock, log: silent, signal };
+
+async function addNodes({ home, count, watching }: Fleet): Promise<void> {
+  const client = await connect({ kubeconfig: homePaths(home).adminKubeconfig, ...access });
+  let next = 0;
+  const worker = async () => {
+    for (let n = next++; n < count; n = next++) await addNode(client, `n${n}`, watching);
+  };
+  await Promise.all(Array.from({ length: WORKERS }, worker));
+}
+
+async function addNode(client: Client, name: string, watching: boolean): Promise<void> {
+  await client.create("nodes", nodeNamed(name));
+  await client.patch("nodes", { name }, { spec: { taints: null } });
+  await client.create("leases", {
+    metadata: { namespace: LEASE, name },
+    spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime: wireMicroTime(clock.now()) },
+  });
+  background(every(RENEW_MS, () => renew(client, name)));
+  background(every(REPORT_MS, () => report(client, name)));
+  if (watching) background(watch(client, name));
+}
+
+/** What a node does by itself ends with the signal, and with nothing else. */
+function background(work: Promise<void>): void {
+  work.catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
+}
+
+async function every(ms: number, work: () => Promise<void>): Promise<void> {
+  await clock.sleep(clock.random() * ms, signal);
+  for (;;) {
+    await work();
+    await clock.sleep(ms, signal);
+  }
+}
+
+async function renew(client: Client, name: string): Promise<void> {
+  const begun = clock.monotonic();
+  const patch = { spec: { renewTime: wireMicroTime(clock.now()) } };
+  await client.patch("leases", { namespace: LEASE, name }, patch, { type: "merge" });
+  renewals.push(clock.monotonic() - begun);
+}
+
+async function report(client: Client, name: string): Promise<void> {
+  const begun = clock.monotonic();
+  const now = wireTime(clock.now());
+  const ready = { type: "Ready", status: "True", reason: "KubeletReady", lastHeartbeatTime: now };
+  await client.patch("nodes", { name }, { status: { conditions: [ready] } }, { subresource: "status" });
+  reports.push(clock.monotonic() - begun);
+}
+
+/** Says of each Pod that it runs, and that it is gone when it is deleted. */
+async function watch(client: Client, node: string): Promise<void> {
+  for (;;) {
+    for await (const batch of client.watch("pods", { fieldSelector: `spec.nodeName=${node}`, signal }))
+      for (const { type, object } of batch) {
+        events++;
+        if (type === "DELETED" || type === "BOOKMARK" || type === "ERROR") continue;
+        await answer(client, object as never);
+      }
+    signal.throwIfAborted();
+  }
+}
+
+interface Placed {
+  readonly metadata: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+    readonly deletionTimestamp?: string;
+  };
+  readonly status?: { readonly phase?: string };
+}
+
+async function answer(client: Client, pod: Placed): Promise<void> {
+  const { namespace, name, uid, deletionTimestamp } = pod.metadata;
+  try {
+    if (deletionTimestamp)
+      await client.delete("pods", { namespace, name }, { preconditions: { uid }, gracePeriodSeconds: 0 });
+    else if (pod.status?.phase !== "Running") {
+      const conditions = [{ type: "Ready", status: "True", lastTransitionTime: wireTime(clock.now()) }];
+      const status = { phase: "Running", conditions };
+      await client.patch("pods", { namespace, name }, { metadata: { uid }, status }, { subresource: "status" });
+    }
+  } catch (error) {
+    if (!isConflict(error) && !isNotFound(error)) throw error;
+  }
+}
+
+function beats(): Beats {
+  const since = { renewals, reports, events };
+  [renewals, reports, events] = [[], [], 0];
+  return since;
+}
+
+answerCommands({ addNodes, beats }, async () => stop.abort(new Error("measured")));
