@@ -58,6 +58,10 @@ const FIELDS = {
   containerLogMaxFiles: field(whole, undefined as number | undefined),
   containerLogMonitorInterval: field(duration, 10_000),
 
+  podPidsLimit: field(limit, undefined as number | undefined),
+  allowedUnsafeSysctls: field(list, [] as readonly string[]),
+  seccompDefault: field(flag, false),
+
   kubeReserved: field(texts, {} as Texts),
   systemReserved: field(texts, {} as Texts),
 };
@@ -133,6 +137,11 @@ function whole(value: unknown): number {
   if (!Number.isInteger(value) || (value as number) < 0)
     throw new Error(`must be a whole number of at least 0, not ${JSON.stringify(value)}`);
   return value as number;
+}
+
+/** -1 is none. */
+function limit(value: unknown): number | undefined {
+  return value === -1 ? undefined : whole(value);
 }
 
 function percent(value: unknown): number {

@@ -18,6 +18,8 @@ export interface MachineFacts {
   readonly osImage: string;
   /** As in Go: "amd64", "arm64". */
   readonly architecture: string;
+  /** Whether the kernel confines programs by AppArmor profiles. */
+  readonly appArmor: boolean;
 }
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64", ia32: "386", ppc64: "ppc64le" };
@@ -34,6 +36,7 @@ export async function machineFacts(directory: string): Promise<MachineFacts> {
     kernelVersion: release(),
     osImage: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(read("/etc/os-release"))?.[1] ?? "Linux",
     architecture: goArchitecture(),
+    appArmor: read("/sys/module/apparmor/parameters/enabled") === "Y",
   };
 }
 

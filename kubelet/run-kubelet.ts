@@ -20,6 +20,7 @@ import { createNodeKeeper } from "./node.ts";
 import type { MachineFacts } from "./node-facts.ts";
 import { createNodeHealth } from "./node-health.ts";
 import { type NodeSettings, nodeFields } from "./node-object.ts";
+import { createAllocations } from "./pods/allocations.ts";
 import { createCgroups, noCgroups } from "./pods/cgroups.ts";
 import { createImagePulls } from "./pods/image-pulls.ts";
 import { createObserver } from "./pods/observe.ts";
@@ -183,7 +184,7 @@ function podServices(
   informers: ReturnType<typeof createInformers>,
   state: Pick<PodServices, "networkProblem" | "refuses">,
 ): PodServices & { readonly workers: ReturnType<typeof createPodWorkers>; readonly claims: ClaimVolumes } {
-  const { client, cri, clock, log, signal } = options;
+  const { client, cri, clock, log, signal, settings: given = standardSettings } = options;
   const paths = podPaths(options.directory, options.logs);
   const allocatable = nodeFields(settings).allocatable ?? {};
   const node = () => ({
@@ -205,6 +206,11 @@ function podServices(
   const { configMap, secret } = references;
   const self = informers.of("nodes", { fieldSelector: `metadata.name=${settings.name}` });
   const claims = createClaimVolumes({ client, node: () => self.get(settings.name), directory: options.volumes });
+  const { cpus, memoryBytes } = settings.facts;
+  const cgroups =
+    simulated || !options.cgroupRoot
+      ? noCgroups
+      : createCgroups({ root: options.cgroupRoot, cpus, memoryBytes, podPids: given.podPidsLimit, log });
   const services: PodServices = {
     client,
     clock,
@@ -223,7 +229,16 @@ function podServices(
     references,
     probes: createProbes({ clock, prober, events, signal, onChange: (uid) => workers.wake(uid) }),
     prober,
-    cgroups: simulated || !options.cgroupRoot ? noCgroups : createCgroups(options.cgroupRoot, log),
+    cgroups,
+    allocations: createAllocations({
+      node: () => self.get(settings.name),
+      askNode: () => client.get("nodes", { name: settings.name }),
+      machine: { allowedUnsafeSysctls: given.allowedUnsafeSysctls, appArmor: settings.facts.appArmor },
+      events,
+      now: () => clock.now(),
+      onGranted: (uid) => workers.wake(uid),
+      onChange: cgroups.balance,
+    }),
     paths,
     dns: dnsReader(options),
     node,

@@ -1,111 +1,122 @@
 /**
- * Cgroups of Pods: <root>/kubepods/<qos>/pod<uid>, with the Pod's own limits, on cgroup v1 and v2.
+ * Cgroups of Pods: <root>/kubepods/<class>/pod<uid>, with the Pod's own limits, and the tree above them.
  *
- * Containers' cgroups are the runtime's and lie below. Everything is under one root, so that taking
- * a cluster down can sweep it, and nothing of another kubelet on this host is touched.
+ * kubepods may use all that the node has for Pods; Burstable Pods share as much cpu as they request
+ * together, BestEffort ones get what nobody wants. Containers' cgroups are the runtime's and lie below.
+ * Everything is under one root, so that taking a cluster down can sweep it, and nothing of another
+ * kubelet on this host is touched.
  */
-import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
+import {
+  type CgroupFeatures,
+  type CgroupFiles,
+  type CgroupLimits,
+  cgroupFiles,
+  noCgroupFeatures,
+} from "./cgroup-files.ts";
 import { qosClass } from "./qos.ts";
-import { type PodLimits, podLimits } from "./resources.ts";
+import { cpuShares, MIN_SHARES, type PodLimits, podLimits } from "./resources.ts";
 
 export interface PodCgroups {
+  readonly features: CgroupFeatures;
   /** What the sandbox gets as its parent; undefined where none are kept. */
   parent(pod: Pod): string | undefined;
   /** Makes the Pod's cgroup with its limits. */
   ensure(pod: Pod): Promise<void>;
+  /** Gives it other limits. Throws when the kernel refuses them. */
+  limit(pod: Pod, limits: PodLimits): Promise<void>;
+  /** In bytes; undefined where that is not known. */
+  memoryUsage(pod: Pod): Promise<number | undefined>;
   remove(uid: string): Promise<void>;
+  /** What the Pods of this node request, whose class shares the cpu accordingly. */
+  balance(pods: readonly Pod[]): void;
 }
 
 /** For runtimes that start no processes. */
-export const noCgroups: PodCgroups = { parent: () => undefined, async ensure() {}, async remove() {} };
+export const noCgroups: PodCgroups = {
+  features: noCgroupFeatures,
+  parent: () => undefined,
+  async ensure() {},
+  async limit() {},
+  memoryUsage: async () => undefined,
+  async remove() {},
+  balance() {},
+};
 
-const MOUNT = "/sys/fs/cgroup";
-const V1_CONTROLLERS = ["cpu", "memory", "pids"];
-const V2_CONTROLLERS = ["cpu", "memory", "pids", "io", "cpuset"];
-
-/** File ► value, by version and controller. */
-function settings(
-  limits: PodLimits,
-  v2: boolean,
-): readonly (readonly [controller: string, file: string, value: string])[] {
-  const { cpuShares, cpuQuota, cpuPeriod, memory } = limits;
-  if (v2) {
-    const weight = Math.max(1, Math.floor(1 + ((cpuShares - 2) * 9999) / 262142));
-    return [
-      ["", "cpu.weight", String(weight)],
-      ["", "cpu.max", `${cpuQuota ?? "max"} ${cpuPeriod}`],
-      ["", "memory.max", memory === undefined ? "max" : String(memory)],
-    ];
-  }
-  return [
-    ["cpu", "cpu.shares", String(cpuShares)],
-    ["cpu", "cpu.cfs_period_us", String(cpuPeriod)],
-    ["cpu", "cpu.cfs_quota_us", String(cpuQuota ?? -1)],
-    ["memory", "memory.limit_in_bytes", memory === undefined ? "-1" : String(memory)],
-  ];
+export interface CgroupSettings {
+  /** "/k8ts". */
+  readonly root: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  /** How many processes one Pod may have; undefined: as many as the node. */
+  readonly podPids?: number | undefined;
+  readonly log: Logger;
 }
 
-/** `root` as "/k8ts". */
-export function createCgroups(root: string, log: Logger): PodCgroups {
-  const v2 = existsSync(join(MOUNT, "cgroup.controllers"));
+const TIERS = { Guaranteed: "", Burstable: "burstable", BestEffort: "besteffort" } as const;
 
-  const parent = (pod: Pod) => {
-    const qos = qosClass(pod);
-    const tier = qos === "Guaranteed" ? [] : [qos.toLowerCase()];
-    return join(root, "kubepods", ...tier, `pod${pod.metadata.uid}`);
-  };
+export function createCgroups(given: CgroupSettings, files: CgroupFiles = cgroupFiles()): PodCgroups {
+  const { log, podPids } = given;
+  const top = join(given.root, "kubepods");
+  const parent = (pod: Pod) => join(top, TIERS[qosClass(pod)], `pod${pod.metadata.uid}`);
+  let tree: Promise<void> | undefined;
+  let shares = MIN_SHARES;
 
-  async function make(path: string): Promise<void> {
-    if (v2) return makeV2(path);
-    for (const controller of V1_CONTROLLERS) {
-      if (existsSync(join(MOUNT, controller))) await mkdir(join(MOUNT, controller, path), { recursive: true });
+  async function makeTree(): Promise<void> {
+    const { cpus, memoryBytes } = given;
+    const levels: readonly (readonly [string, CgroupLimits])[] = [
+      [top, { cpuShares: cpuShares(cpus * 1000), memory: memoryBytes }],
+      [join(top, TIERS.Burstable), { cpuShares: shares }],
+      [join(top, TIERS.BestEffort), { cpuShares: MIN_SHARES }],
+    ];
+    for (const [path, limits] of levels) {
+      await files.make(path);
+      await files.write(path, limits);
     }
   }
 
+  function ensureTree(): Promise<void> {
+    tree ??= makeTree();
+    tree.catch(() => {
+      tree = undefined;
+    });
+    return tree;
+  }
+
+  async function share(): Promise<void> {
+    await ensureTree();
+    await files.write(join(top, TIERS.Burstable), { cpuShares: shares });
+  }
+
   return {
+    features: files.features,
     parent,
     async ensure(pod) {
       const path = parent(pod);
       try {
-        await make(path);
-        for (const [controller, file, value] of settings(podLimits(pod), v2)) {
-          const target = join(MOUNT, controller, path, file);
-          if (existsSync(target)) await writeFile(target, value);
-        }
+        await ensureTree();
+        await files.make(path);
+        await files.write(path, { ...podLimits(pod), ...(podPids === undefined ? {} : { pids: podPids }) });
       } catch (error) {
         log.warn("the limits of a Pod's cgroup could not be set", { cgroup: path, error });
       }
     },
+    limit: (pod, limits) => files.write(parent(pod), limits),
+    memoryUsage: (pod) => files.memoryUsage(parent(pod)),
     async remove(uid) {
-      const tiers = ["", "burstable", "besteffort"].map((tier) => join(root, "kubepods", tier, `pod${uid}`));
-      const hierarchies = v2 ? [""] : await readdir(MOUNT);
-      for (const hierarchy of hierarchies)
-        for (const path of tiers) await removeTree(join(MOUNT, hierarchy, path), log);
+      for (const tier of Object.values(TIERS)) {
+        const left = await files.remove(join(top, tier, `pod${uid}`));
+        if (left.length > 0) log.info("a cgroup is still in use", { left });
+      }
+    },
+    balance(pods) {
+      const burstable = pods.filter((pod) => qosClass(pod) === "Burstable");
+      const next = cpuShares(burstable.reduce((sum, pod) => sum + podLimits(pod).cpuRequest, 0));
+      if (next === shares) return;
+      shares = next;
+      share().catch((error: unknown) => log.warn("the share of Burstable Pods could not be set", { error }));
     },
   };
-}
-
-/** On v2 each level must hand its controllers down before the next one can use them. */
-async function makeV2(path: string): Promise<void> {
-  let at = MOUNT;
-  const available = (await readFile(join(MOUNT, "cgroup.controllers"), "utf8")).trim().split(" ");
-  const wanted = V2_CONTROLLERS.filter((name) => available.includes(name)).map((name) => `+${name}`);
-  for (const part of path.split("/").filter(Boolean)) {
-    await writeFile(join(at, "cgroup.subtree_control"), wanted.join(" "));
-    at = join(at, part);
-    await mkdir(at, { recursive: true });
-  }
-}
-
-/** Cgroups are removed from the leaves up; one that still holds a process stays, and is tried again at the next sweep. */
-async function removeTree(path: string, log: Logger): Promise<void> {
-  if (!existsSync(path)) return;
-  for (const entry of await readdir(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) await removeTree(join(path, entry.name), log);
-  }
-  await rmdir(path).catch((error: unknown) => log.info("a cgroup is still in use", { cgroup: path, error }));
 }

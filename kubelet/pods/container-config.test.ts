@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { Container, Pod, Secret } from "../../machinery/objects/kinds.ts";
+import { noCgroupFeatures } from "./cgroup-files.ts";
 import { containerConfig } from "./container-config.ts";
 import { hostsFile } from "./hosts-file.ts";
-import { aPod, container, sidecar } from "./pod.fixture.ts";
+import { aPod, container } from "./pod.fixture.ts";
 import { parseResolvConf, podDns } from "./pod-dns.ts";
 import { credentialsFor } from "./pull-secrets.ts";
-import { containerResources, podLimits } from "./resources.ts";
 import { sandboxConfig } from "./sandbox-config.ts";
 import { containerSecurity } from "./security.ts";
 
@@ -26,7 +26,7 @@ describe("container configuration", () => {
       imageRef: image.id,
       env,
       mounts: [],
-      nodeMemory: 8 * GIB,
+      machine: { memoryBytes: 8 * GIB, cgroups: noCgroupFeatures },
     });
   };
 
@@ -115,46 +115,6 @@ describe("security", () => {
   ];
   it.each(refused)("refuses %s where it must not be root", (_name, own, image, message) => {
     expect(() => of(own, {}, image)).toThrow(message);
-  });
-});
-
-describe("resources", () => {
-  const of = (resources: object, spec: Spec = {}) => {
-    const one = container("main", { resources });
-    return containerResources(aPod({ containers: [one], ...spec }), one, 8 * GIB);
-  };
-  it("become shares, quota and bytes", () => {
-    expect(of({ requests: { cpu: "250m", memory: "1Gi" }, limits: { cpu: "500m", memory: "2Gi" } })).toEqual({
-      cpuPeriod: 100_000,
-      cpuShares: 256,
-      cpuQuota: 50_000,
-      memoryLimitInBytes: 2 * GIB,
-      oomScoreAdj: 875,
-    });
-  });
-  it("of a Pod that asks nothing are the least, and it dies first", () => {
-    expect(of({})).toEqual({ cpuPeriod: 100_000, cpuShares: 2, oomScoreAdj: 1000 });
-  });
-  it("of a guaranteed or critical Pod make it die last", () => {
-    expect(of({ requests: { cpu: "1", memory: "1Gi" }, limits: { cpu: "1", memory: "1Gi" } }).oomScoreAdj).toBe(-997);
-    expect(of({}, { priority: 2_000_001_000 }).oomScoreAdj).toBe(-997);
-  });
-  it("of the whole Pod are limited only when every container is", () => {
-    const limited = { resources: { requests: { cpu: "1" }, limits: { cpu: "1", memory: "1Gi" } } };
-    expect(podLimits(aPod({ containers: [container("a", limited), container("b", limited)] }))).toMatchObject({
-      cpuShares: 2048,
-      cpuQuota: 200_000,
-      memory: 2 * GIB,
-    });
-    expect(podLimits(aPod({ containers: [container("a", limited), container("b")] })).memory).toBeUndefined();
-    expect(
-      podLimits(
-        aPod({
-          containers: [container("a", limited)],
-          initContainers: [sidecar("s", limited), container("i", limited)],
-        }),
-      ).memory,
-    ).toBe(2 * GIB);
   });
 });
 

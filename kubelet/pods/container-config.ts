@@ -7,7 +7,7 @@ import type { EnvVar } from "./env.ts";
 import { expand } from "./expansion.ts";
 import { CONTAINER_NAME, containerAnnotations, identityLabels } from "./labels.ts";
 import { containerLogPath } from "./paths.ts";
-import { containerResources } from "./resources.ts";
+import { containerResources, type Machine } from "./resources.ts";
 import { containerSecurity } from "./security.ts";
 
 export interface ContainerParts {
@@ -18,7 +18,7 @@ export interface ContainerParts {
   readonly env: readonly EnvVar[];
   readonly mounts: readonly Mount[];
   readonly devices?: NonNullable<ContainerConfig["devices"]>;
-  readonly nodeMemory: number;
+  readonly machine: Machine;
   /** The container that an ephemeral one looks into. */
   readonly target?: string | undefined;
 }
@@ -44,7 +44,7 @@ export function containerConfig(pod: Pod, container: Container, parts: Container
     stdinOnce: container.stdinOnce === true,
     tty: container.tty === true,
     linux: {
-      resources: containerResources(pod, container, parts.nodeMemory),
+      resources: containerResources(pod, container, parts.machine),
       securityContext: containerSecurity(pod, container, parts.image, parts.target),
     },
     ...(stopSignal ? { stopSignal } : {}),

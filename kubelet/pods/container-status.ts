@@ -7,10 +7,12 @@
  */
 import type { Container, ContainerState, ContainerStatus, Pod, PodStatus } from "../../machinery/objects/kinds.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
+import type { Requirements } from "./allocation.ts";
 import type { Waiting } from "./plan-draft.ts";
 import {
   type ContainerRole,
   ephemeralContainers,
+  findContainer,
   initContainers,
   isSidecar,
   regularContainers,
@@ -21,6 +23,9 @@ import type { ContainerRecord, RuntimePod } from "./runtime-state.ts";
 
 export interface ContainerStatusInput {
   readonly pod: Pod;
+  /** The Pod with what it was granted, and what its runs have; undefined: what it asks for. */
+  readonly granted?: Pod;
+  readonly sizeOf?: (record: ContainerRecord) => Requirements;
   readonly runtime: RuntimePod;
   /** The status written last: this process's own, or the API's. */
   readonly old: PodStatus;
@@ -65,9 +70,7 @@ function statusOf(
   old: ContainerStatus | undefined,
 ): ContainerStatus {
   const [record, previous] = input.runtime.containers.filter(({ name }) => name === container.name);
-  const status = record
-    ? fromRecord(input.pod, container, record, previous, old)
-    : forgotten(input, container, role, old);
+  const status = record ? fromRecord(input, container, record, previous, old) : forgotten(input, container, role, old);
   const waiting = input.waiting.get(container.name);
   const restarts = !input.over && waiting && mayStart(input.pod, container, role, record);
   const shown = restarts ? asWaiting(status, waiting) : status;
@@ -75,7 +78,7 @@ function statusOf(
 }
 
 function fromRecord(
-  pod: Pod,
+  input: ContainerStatusInput,
   container: Container,
   record: ContainerRecord,
   previous: ContainerRecord | undefined,
@@ -89,9 +92,9 @@ function fromRecord(
     containerID: containerUri(record.id),
     restartCount: record.attempt,
     ready: false,
-    state: record.state === "created" ? { waiting: { reason: initialReason(pod) } } : stateOf(record),
+    state: record.state === "created" ? { waiting: { reason: initialReason(input.pod) } } : stateOf(record),
     lastState,
-    ...resourcesOf(container, old?.containerID === containerUri(record.id) ? old : undefined),
+    ...resourcesOf(input, container, record),
     ...volumeMountsOf(container),
   };
 }
@@ -104,11 +107,12 @@ function lostRun(record: ContainerRecord, old: ContainerStatus | undefined): Con
 
 /** No run of it is known: it has not begun, or everything about it was lost. */
 function forgotten(
-  { pod, over }: ContainerStatusInput,
+  input: ContainerStatusInput,
   container: Container,
   role: ContainerRole,
   old: ContainerStatus | undefined,
 ): ContainerStatus {
+  const { pod, over } = input;
   const base: ContainerStatus = {
     name: container.name,
     image: container.image ?? "",
@@ -117,6 +121,7 @@ function forgotten(
     ready: false,
     state: { waiting: { reason: initialReason(pod) } },
     lastState: old?.lastState ?? {},
+    ...resourcesOf(input, container),
     ...volumeMountsOf(container),
   };
   if (old?.state?.terminated) return old;
@@ -181,16 +186,18 @@ function initialReason(pod: Pod): string {
   return initContainers(pod).length > 0 ? "PodInitializing" : "ContainerCreating";
 }
 
-/** What it was started with: a run keeps that, whatever is asked for since. */
-function resourcesOf(container: Container, sameRun?: ContainerStatus): Partial<ContainerStatus> {
-  if (sameRun?.resources) {
-    const { resources, allocatedResources } = sameRun;
-    return { resources, ...(allocatedResources ? { allocatedResources } : {}) };
-  }
-  const { limits, requests } = container.resources ?? {};
+/** What a run has while it runs, else what it would start with; and what was granted. */
+function resourcesOf(
+  { pod, granted = pod, sizeOf }: ContainerStatusInput,
+  container: Container,
+  record?: ContainerRecord,
+): Partial<ContainerStatus> {
+  const own = findContainer(granted, container.name)?.container ?? container;
+  const running = record?.state === "running" ? sizeOf?.(record) : undefined;
+  const { limits, requests } = running ?? own.resources ?? {};
   return {
     resources: { ...(limits ? { limits } : {}), ...(requests ? { requests } : {}) },
-    ...(requests ? { allocatedResources: requests } : {}),
+    ...(own.resources?.requests ? { allocatedResources: own.resources.requests } : {}),
   };
 }
 

@@ -18,6 +18,7 @@ export const failureReasons = {
   NetworkNotReady: 1_000,
   FailedCreatePodSandBox: 10_000,
   FailedKillPod: 5_000,
+  ResizeError: 10_000,
 } as const;
 
 export type FailureReason = keyof typeof failureReasons;

@@ -11,8 +11,10 @@ import { VolumeError } from "../volumes/volume-error.ts";
 import type { HostPaths } from "../volumes/volumes.ts";
 import { type Backoff, nextBackoff } from "./backoff.ts";
 import { StartFailure } from "./failures.ts";
-import { type Action, type Ending, SANDBOX, type Waiting } from "./plan-draft.ts";
+import { type Action, type Ending, RESIZE, SANDBOX, type Waiting } from "./plan-draft.ts";
 import { initContainers, isSidecar, type RoleContainer, regularContainers } from "./pod-spec.ts";
+import type { Sizes } from "./resize-plan.ts";
+import { createResizing } from "./resizing.ts";
 import type { RuntimePod } from "./runtime-state.ts";
 import { createSandbox, stopSandbox } from "./sandbox.ts";
 import type { PodServices } from "./services.ts";
@@ -24,6 +26,11 @@ export interface Operations {
   readonly backoffs: ReadonlyMap<string, Backoff>;
   readonly failures: ReadonlyMap<string, Waiting>;
   readonly retryAt: ReadonlyMap<string, number>;
+  /** Runs that were killed to be started anew. */
+  readonly replaced: ReadonlySet<string>;
+  /** The resources in place; `granted` is the Pod with what it should have. */
+  sizes(granted: Pod): Sizes;
+  /** `pod` with what it was granted. */
   launch(pod: Pod, action: Action, runtime: RuntimePod): void;
   /** Volumes of a Pod that runs already, so that they are kept fresh. */
   prepareVolumes(pod: Pod): Promise<HostPaths>;
@@ -49,6 +56,8 @@ export function createOperations(services: PodServices, onChange: () => void): O
   const failures = new Map<string, Waiting>();
   const retryAt = new Map<string, number>();
   const images = new Map<string, Promise<Image>>();
+  const replaced = new Set<string>();
+  const resizing = createResizing(services);
   let volumes: Promise<HostPaths> | undefined;
   let volumeRetryMs = VOLUME_RETRY_MS;
 
@@ -132,6 +141,8 @@ export function createOperations(services: PodServices, onChange: () => void): O
     if (action.after?.state === "exited") {
       backoffs.set(name, nextBackoff(backoffs.get(name), action.after.finishedAt, clock.now()));
     }
+    if (action.after) replaced.delete(action.after.id);
+    resizing.started(name, action.attempt, action.container.resources ?? {});
     const abort = new AbortController();
     const input = { pod, action, sandbox, runtime, signal: abort.signal };
     const work = startContainer(
@@ -146,16 +157,22 @@ export function createOperations(services: PodServices, onChange: () => void): O
     backoffs,
     failures,
     retryAt,
+    replaced,
+    sizes: resizing.sizes,
     prepareVolumes,
     launch(pod, action, runtime) {
       if (action.kind === "create-sandbox") {
         prefetch(pod);
+        resizing.made(pod);
         track(pod, SANDBOX, { abort: new AbortController() }, createSandbox(pod, action.attempt, services));
       } else if (action.kind === "stop-sandbox") {
         track(pod, SANDBOX, { abort: new AbortController() }, stopSandbox(pod, action.id, services));
+      } else if (action.kind === "resize") {
+        track(pod, RESIZE, { abort: new AbortController() }, resizing.carryOut(pod, action.resize));
       } else if (action.kind === "start") {
         start(pod, action, runtime);
       } else {
+        if (action.cause === "changed" || action.cause === "resize") replaced.add(action.record.id);
         const sandbox = runtime.sandboxes.find(({ id }) => id === action.record.sandboxId);
         const stopping = stopContainer(pod, action, sandbox, services);
         track(pod, action.record.name, { abort: new AbortController(), hasten: stopping.hasten }, stopping.done);

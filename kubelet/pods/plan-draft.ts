@@ -7,6 +7,7 @@ import type { Container, Pod } from "../../machinery/objects/kinds.ts";
 import type { Backoff } from "./backoff.ts";
 import type { ContainerRole } from "./pod-spec.ts";
 import type { ProbeResults } from "./probe-results.ts";
+import type { Resize, Sizes } from "./resize-plan.ts";
 import type { ContainerRecord, RuntimePod } from "./runtime-state.ts";
 
 export interface Ending {
@@ -24,8 +25,11 @@ export interface Ending {
 
 /** The key under which the sandbox stands among container names in `busy` and `retryAt`. */
 export const SANDBOX = "/sandbox";
+/** The same for a change of resources. */
+export const RESIZE = "/resize";
 
 export interface PlanInput {
+  /** With the resources that it was granted. */
   readonly pod: Pod;
   readonly runtime: RuntimePod;
   readonly now: number;
@@ -39,11 +43,16 @@ export interface PlanInput {
   readonly busy: ReadonlySet<string>;
   /** Not to be tried again before this time, after a failure. */
   readonly retryAt: ReadonlyMap<string, number>;
+  /** The resources in place. */
+  readonly sizes: Sizes;
+  /** Runs that were killed to be started anew, whatever the restart policy says: their ids. */
+  readonly replaced: ReadonlySet<string>;
 }
 
 export type Action =
   | { readonly kind: "create-sandbox"; readonly attempt: number }
   | { readonly kind: "stop-sandbox"; readonly id: string }
+  | { readonly kind: "resize"; readonly resize: Resize }
   | {
       readonly kind: "start";
       readonly container: Container;
@@ -60,7 +69,7 @@ export type Action =
       readonly message: string;
       /** Seconds; undefined: as the Pod says. */
       readonly grace?: number;
-      readonly cause: "liveness" | "startup" | "changed" | "unknown" | "ending" | "sandbox";
+      readonly cause: "liveness" | "startup" | "changed" | "resize" | "unknown" | "ending" | "sandbox";
     };
 
 export interface Waiting {
@@ -78,6 +87,8 @@ export interface Plan {
   readonly finished: boolean;
   /** Nothing of it runs: only with `ending`. */
   readonly stopped: boolean;
+  /** Whether something that it was granted is not in place yet; undefined: nothing runs that could tell. */
+  readonly resizing: boolean | undefined;
 }
 
 /** Collects a plan while the decisions below are made. */
@@ -86,6 +97,9 @@ export interface Draft {
   readonly actions: Action[];
   readonly waiting: Map<string, Waiting>;
   wakeAt: number | undefined;
+  resizing: boolean | undefined;
+  /** The Pod's cgroup is still too small for what would start. */
+  holdStarts: boolean;
 }
 
 export function kill(
@@ -96,6 +110,7 @@ export function kill(
   grace?: number,
 ): void {
   if (draft.input.busy.has(record.name) || delayed(draft, record.name)) return;
+  if (draft.actions.some((action) => action.kind === "kill" && action.record === record)) return;
   draft.actions.push({ kind: "kill", record, cause, message, ...(grace === undefined ? {} : { grace }) });
 }
 

@@ -7,7 +7,7 @@
  */
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
 import { backedOffUntil, goDuration } from "./backoff.ts";
-import { type Draft, delayed, kill, type Plan, type PlanInput, SANDBOX, wake } from "./plan-draft.ts";
+import { type Draft, delayed, kill, type Plan, type PlanInput, RESIZE, SANDBOX, wake } from "./plan-draft.ts";
 import { planEnding } from "./plan-ending.ts";
 import {
   type ContainerRole,
@@ -21,10 +21,18 @@ import {
   restartsAfter,
   usesHostNetwork,
 } from "./pod-spec.ts";
+import { planResize } from "./resize-plan.ts";
 import { activeSandbox, type ContainerRecord, latest, type RuntimePod, type SandboxRecord } from "./runtime-state.ts";
 
 export function plan(input: PlanInput): Plan {
-  const draft: Draft = { input, actions: [], waiting: new Map(), wakeAt: undefined };
+  const draft: Draft = {
+    input,
+    actions: [],
+    waiting: new Map(),
+    wakeAt: undefined,
+    resizing: undefined,
+    holdStarts: false,
+  };
   const verdict = input.ending ? planEnding(draft, input.ending) : planRunning(draft);
   return {
     actions: draft.actions,
@@ -32,6 +40,7 @@ export function plan(input: PlanInput): Plan {
     wakeAt: draft.wakeAt,
     finished: verdict === "finished",
     stopped: verdict === "stopped",
+    resizing: draft.resizing,
   };
 }
 
@@ -41,6 +50,7 @@ function planRunning(draft: Draft): "finished" | undefined {
   if (!sandbox || surplusReady(runtime, sandbox).length > 0) return planSandbox(draft);
   if (busy.has(SANDBOX)) return undefined;
 
+  resizeRunning(draft);
   startEphemeral(draft, sandbox);
   const initialized = planInit(draft, sandbox);
   if (initialized === "failed") return "finished";
@@ -77,6 +87,18 @@ function nothingLeft({ input: { pod, runtime } }: Draft): boolean {
 
 function surplusReady(runtime: RuntimePod, active: SandboxRecord): readonly SandboxRecord[] {
   return runtime.sandboxes.filter((sandbox) => sandbox.ready && sandbox.id !== active.id);
+}
+
+// Resources
+
+/** What runs gets the resources that were granted since it started. */
+function resizeRunning(draft: Draft): void {
+  const { pod, runtime, sizes, busy } = draft.input;
+  const { resize, restarts, done } = planResize(pod, runtime, sizes);
+  draft.resizing = !done;
+  draft.holdStarts = busy.has(RESIZE) || resize?.grown !== undefined;
+  for (const record of restarts) kill(draft, record, "resize", `Container ${record.name} resize requires restart`);
+  if (resize && !busy.has(RESIZE) && !delayed(draft, RESIZE)) draft.actions.push({ kind: "resize", resize });
 }
 
 // Init containers and sidecars
@@ -141,7 +163,7 @@ function planRegular(draft: Draft): "finished" | undefined {
     if (record?.state === "running") {
       alive++;
       checkRunning(draft, container, record);
-    } else if (record?.state !== "exited" || restartsAfter(pod, container, record.exitCode)) {
+    } else if (record?.state !== "exited" || mayRunAgain(draft, container, record)) {
       alive++;
       if (record?.state === "unknown") {
         kill(draft, record, "unknown", `Container is in "unknown" state, try killing it before restart`);
@@ -151,6 +173,10 @@ function planRegular(draft: Draft): "finished" | undefined {
     }
   }
   return alive === 0 ? "finished" : undefined;
+}
+
+function mayRunAgain({ input: { pod, replaced } }: Draft, container: Container, record: ContainerRecord): boolean {
+  return replaced.has(record.id) || restartsAfter(pod, container, record.exitCode);
 }
 
 /** A running container is killed when its probe fails or its definition changed; the next plan starts it again. */
@@ -180,7 +206,7 @@ function startEphemeral(draft: Draft, sandbox: SandboxRecord): void {
 
 function start(draft: Draft, container: Container, role: ContainerRole, record: ContainerRecord | undefined): void {
   const { pod, runtime, busy, backoffs, now } = draft.input;
-  if (busy.has(container.name)) return;
+  if (draft.holdStarts || busy.has(container.name)) return;
   const previous = record ?? latest(runtime, container.name);
   if (previous?.state === "exited") {
     const backoff = backoffs.get(container.name);

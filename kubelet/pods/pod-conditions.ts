@@ -7,9 +7,10 @@
 import type { ContainerStatus, Pod, PodCondition, PodStatus } from "../../machinery/objects/kinds.ts";
 import { type Phase, statusFinder } from "./pod-phase.ts";
 import { initContainers, isSidecar, regularContainers } from "./pod-spec.ts";
+import { RESIZE_CONDITIONS, type ResizeState, resizeConditions } from "./resize-status.ts";
 
 type Lists = Pick<PodStatus, "containerStatuses" | "initContainerStatuses">;
-type Verdict = Pick<PodCondition, "status" | "reason" | "message">;
+type Verdict = Pick<PodCondition, "status" | "reason" | "message" | "observedGeneration">;
 
 const TRUE: Verdict = { status: "True" };
 
@@ -19,6 +20,7 @@ const OWNED: readonly string[] = [
   "Ready",
   "ContainersReady",
   "PodScheduled",
+  ...RESIZE_CONDITIONS,
 ];
 
 export interface ConditionsInput {
@@ -27,13 +29,14 @@ export interface ConditionsInput {
   readonly phase: Phase;
   /** A sandbox with its network is there. */
   readonly hasSandbox: boolean;
+  readonly resize: ResizeState;
   readonly old: readonly PodCondition[];
   /** In the wire's form. */
   readonly now: string;
 }
 
 export function podConditions(input: ConditionsInput): PodCondition[] {
-  const { pod, lists, phase, hasSandbox, old, now } = input;
+  const { pod, lists, phase, hasSandbox, resize, old, now } = input;
   const foreign = (pod.status?.conditions ?? []).filter(({ type }) => !OWNED.includes(type));
   const containers = containersReady(pod, lists, phase);
   const verdicts: Readonly<Record<string, Verdict>> = {
@@ -42,6 +45,7 @@ export function podConditions(input: ConditionsInput): PodCondition[] {
     Ready: containers.status === "True" ? readinessGates(pod, foreign) : containers,
     ContainersReady: containers,
     PodScheduled: TRUE,
+    ...resizeConditions(pod, resize),
   };
   const own = Object.entries(verdicts).map(([type, verdict]) => settle(pod, type, verdict, old, now));
   return [...foreign, ...own];

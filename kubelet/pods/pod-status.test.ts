@@ -282,11 +282,11 @@ describe("addresses and quality of service", () => {
   });
 });
 
-it("tells of the resources that a run was started with, whatever is asked for since", () => {
+it("tells of the resources that a run has, and of those granted to it", () => {
   const sized = (cpu: string) => aPod({ containers: [container("main", { resources: { requests: { cpu } } })] });
-  const first = status({ pod: sized("1"), runtime: runtimeOf([record("main")]) });
-  const resized = status({ pod: sized("2"), runtime: runtimeOf([record("main")]), old: first });
-  expect(main(resized)?.resources).toEqual({ requests: { cpu: "1" } });
-  const again = status({ pod: sized("2"), runtime: runtimeOf([record("main", { id: "another" })]), old: resized });
-  expect(main(again)?.resources).toEqual({ requests: { cpu: "2" } });
+  const given = { pod: sized("3"), granted: sized("2"), sizeOf: () => ({ requests: { cpu: "1" } }) };
+  const running = main(status({ ...given, runtime: runtimeOf([record("main")]) }));
+  expect([running?.resources, running?.allocatedResources]).toEqual([{ requests: { cpu: "1" } }, { cpu: "2" }]);
+  const waiting = main(status({ ...given, runtime: runtimeOf([]) }));
+  expect([waiting?.resources, waiting?.allocatedResources]).toEqual([{ requests: { cpu: "2" } }, { cpu: "2" }]);
 });

@@ -6,6 +6,7 @@
  */
 import type { ContainerStatus, Pod, PodCondition, PodStatus } from "../../machinery/objects/kinds.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
+import type { Requirements } from "./allocation.ts";
 import { containerStatuses } from "./container-status.ts";
 import type { Ending, Waiting } from "./plan-draft.ts";
 import { podConditions } from "./pod-conditions.ts";
@@ -13,10 +14,15 @@ import { type Phase, podPhase } from "./pod-phase.ts";
 import { usesHostNetwork } from "./pod-spec.ts";
 import type { ProbeResults } from "./probe-results.ts";
 import { qosClass } from "./qos.ts";
-import { activeSandbox, type RuntimePod } from "./runtime-state.ts";
+import { noResize, type ResizeState } from "./resize-status.ts";
+import { activeSandbox, type ContainerRecord, type RuntimePod } from "./runtime-state.ts";
 
 export interface StatusInput {
   readonly pod: Pod;
+  /** The Pod with what it was granted, and what its runs have; undefined: what it asks for. */
+  readonly granted?: Pod;
+  readonly sizeOf?: (record: ContainerRecord) => Requirements;
+  readonly resize?: ResizeState;
   readonly runtime: RuntimePod;
   /** What this process wrote last; undefined: the API's own. */
   readonly old: PodStatus | undefined;
@@ -42,6 +48,7 @@ export function podStatus(input: StatusInput): PodStatus {
     lists,
     phase,
     hasSandbox: activeSandbox(runtime, usesHostNetwork(pod)) !== undefined,
+    resize: stopped ? noResize : (input.resize ?? noResize),
     old: old.conditions ?? [],
     now: wireTime(now),
   });
@@ -54,6 +61,7 @@ export function podStatus(input: StatusInput): PodStatus {
     ...addresses(input, old),
     startTime: old.startTime ?? wireTime(now),
     qosClass: qosClass(pod),
+    ...podResources(input),
     ...lists,
   };
 }
@@ -62,6 +70,17 @@ export function podStatus(input: StatusInput): PodStatus {
 function withCondition(conditions: PodCondition[], added: PodCondition, now: string): PodCondition[] {
   if (conditions.some(({ type, status }) => type === added.type && status === added.status)) return conditions;
   return [...conditions.filter(({ type }) => type !== added.type), { ...added, lastTransitionTime: now }];
+}
+
+/** What the Pod has as a whole, where it asks for something as a whole. */
+function podResources({ pod, granted = pod }: StatusInput): Pick<PodStatus, "resources" | "allocatedResources"> {
+  const { resources } = granted.spec ?? {};
+  if (!resources) return {};
+  const { limits, requests } = resources;
+  return {
+    resources: { ...(limits ? { limits } : {}), ...(requests ? { requests } : {}) },
+    ...(requests ? { allocatedResources: requests } : {}),
+  };
 }
 
 /** A Pod that has ended stays as it ended; one that stopped before it ended has failed. */

@@ -16,7 +16,9 @@ import type { PodServices } from "./services.ts";
 const ORPHAN_GRACE_SECONDS = 1;
 
 /** Nothing runs any more: volumes and cgroup. */
-export async function releasePod(uid: string, { volumes, cgroups, images }: PodServices): Promise<void> {
+export async function releasePod(uid: string, services: PodServices): Promise<void> {
+  const { volumes, cgroups, images, allocations } = services;
+  allocations.release(uid);
   await volumes.release(uid);
   await cgroups.remove(uid);
   images.forget(uid);

@@ -1,22 +1,25 @@
 /**
  * Resources: requests and limits as the kernel takes them, for containers and for whole Pods. Pure.
  *
- * Who creates the Pod's cgroup: cgroups.ts.
+ * Who creates the Pod's cgroup: cgroups.ts. Which Pods are killed first when memory runs out: oom-score.ts.
  */
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
 import { milliValue, unitValue } from "../../machinery/objects/quantity.ts";
 import type { LinuxContainerResources } from "../cri/messages.ts";
+import type { CgroupFeatures } from "./cgroup-files.ts";
+import { oomScore } from "./oom-score.ts";
 import { initContainers, isSidecar, regularContainers } from "./pod-spec.ts";
-import { qosClass } from "./qos.ts";
 
 const PERIOD_US = 100_000;
 const MIN_QUOTA_US = 1_000;
-const MIN_SHARES = 2;
+export const MIN_SHARES = 2;
 const MAX_SHARES = 262_144;
-const GUARANTEED_OOM_SCORE = -997;
-const BEST_EFFORT_OOM_SCORE = 1_000;
-/** Pods from this priority on are the node's own. */
-const NODE_CRITICAL_PRIORITY = 2_000_000_000;
+
+/** What the machine adds to a container's limits. */
+export interface Machine {
+  readonly memoryBytes: number;
+  readonly cgroups: CgroupFeatures;
+}
 
 export function cpuShares(milli: number): number {
   return Math.min(MAX_SHARES, Math.max(MIN_SHARES, Math.floor((milli * 1024) / 1000)));
@@ -26,36 +29,37 @@ export function cpuQuota(milli: number): number {
   return Math.max(MIN_QUOTA_US, Math.floor((milli * PERIOD_US) / 1000));
 }
 
-export function containerResources(pod: Pod, container: Container, nodeMemory: number): LinuxContainerResources {
+/** A container without a limit of its own has the Pod's. */
+export function containerResources(pod: Pod, container: Container, machine: Machine): LinuxContainerResources {
   const { requests = {}, limits = {} } = container.resources ?? {};
-  const cpuLimit = milliValue(limits["cpu"]);
-  const memoryLimit = unitValue(limits["memory"]);
+  const whole = pod.spec?.resources?.limits ?? {};
+  const cpuLimit = milliValue(limits["cpu"]) || milliValue(whole["cpu"]);
+  const memoryLimit = unitValue(limits["memory"]) || unitValue(whole["memory"]);
   const cpuRequest = requests["cpu"] === undefined ? cpuLimit : milliValue(requests["cpu"]);
   return {
     cpuPeriod: PERIOD_US,
     cpuShares: cpuShares(cpuRequest),
     ...(cpuLimit > 0 ? { cpuQuota: cpuQuota(cpuLimit) } : {}),
     ...(memoryLimit > 0 ? { memoryLimitInBytes: memoryLimit } : {}),
-    oomScoreAdj: oomScore(pod, container, nodeMemory),
+    ...withoutSwap(memoryLimit, machine.cgroups),
+    oomScoreAdj: oomScore(pod, container, machine.memoryBytes),
   };
 }
 
-function oomScore(pod: Pod, container: Container, nodeMemory: number): number {
-  if ((pod.spec?.priority ?? 0) >= NODE_CRITICAL_PRIORITY) return GUARANTEED_OOM_SCORE;
-  const qos = qosClass(pod);
-  if (qos === "Guaranteed") return GUARANTEED_OOM_SCORE;
-  if (qos === "BestEffort") return BEST_EFFORT_OOM_SCORE;
-  const requested = unitValue(container.resources?.requests?.["memory"]);
-  const score = 1000 - Math.floor((1000 * requested) / Math.max(nodeMemory, 1));
-  return Math.min(Math.max(score, 1000 + GUARANTEED_OOM_SCORE), BEST_EFFORT_OOM_SCORE - 1);
+/** Swap is the node's, never a container's; and on v2 a container that runs out of memory ends as a whole. */
+function withoutSwap(memoryLimit: number, { unified, swap }: CgroupFeatures): Partial<LinuxContainerResources> {
+  if (unified) return { unified: { "memory.oom.group": "1", ...(swap ? { "memory.swap.max": "0" } : {}) } };
+  return swap && memoryLimit > 0 ? { memorySwapLimitInBytes: memoryLimit } : {};
 }
 
-/** What the Pod's own cgroup gets; a limit only where every container has one. */
+/** What the Pod's own cgroup gets; unlimited is Infinity, and a limit only stands where every container has one. */
 export interface PodLimits {
+  readonly cpuRequest: number;
   readonly cpuShares: number;
-  readonly cpuQuota?: number;
+  readonly cpuQuota: number;
   readonly cpuPeriod: number;
-  readonly memory?: number;
+  readonly memory: number;
+  readonly pids?: number;
 }
 
 export function podLimits(pod: Pod): PodLimits {
@@ -63,17 +67,19 @@ export function podLimits(pod: Pod): PodLimits {
   const memory = total(pod, "limits", "memory", unitValue);
   const cpuRequest = total(pod, "requests", "cpu", milliValue).sum;
   return {
+    cpuRequest,
     cpuPeriod: PERIOD_US,
     cpuShares: cpuShares(cpuRequest),
-    ...(cpuLimit.complete ? { cpuQuota: cpuQuota(cpuLimit.sum) } : {}),
-    ...(memory.complete ? { memory: memory.sum } : {}),
+    cpuQuota: cpuLimit.complete ? cpuQuota(cpuLimit.sum) : Number.POSITIVE_INFINITY,
+    memory: memory.complete ? memory.sum : Number.POSITIVE_INFINITY,
   };
 }
 
 /** Sidecars run beside everything that starts after them; a plain init container runs alone with the sidecars before it. */
 function total(pod: Pod, list: "limits" | "requests", name: string, parse: (text: string | undefined) => number) {
+  const overhead = parse(pod.spec?.overhead?.[name]);
   const own = pod.spec?.resources?.[list]?.[name];
-  if (own !== undefined) return { sum: parse(own), complete: true };
+  if (own !== undefined) return { sum: parse(own) + overhead, complete: true };
   const value = (container: Container) => parse(container.resources?.[list]?.[name]);
   let complete = regularContainers(pod).every((container) => value(container) > 0);
   let sidecars = 0;
@@ -84,6 +90,5 @@ function total(pod: Pod, list: "limits" | "requests", name: string, parse: (text
     else peak = Math.max(peak, sidecars + value(container));
   }
   const running = regularContainers(pod).reduce((sum, container) => sum + value(container), sidecars);
-  const overhead = parse(pod.spec?.overhead?.[name]);
   return { sum: Math.max(running, peak) + overhead, complete };
 }

@@ -6,6 +6,7 @@
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import type { PodSandboxConfig, PortMapping, Protocol } from "../cri/messages.ts";
 import { identityLabels } from "./labels.ts";
+import { dottedSysctl } from "./machine-admission.ts";
 import { type DnsSettings, podDns, podFqdn, podHostname } from "./pod-dns.ts";
 import { initContainers, isSidecar, regularContainers, usesHostNetwork } from "./pod-spec.ts";
 import { podLimits } from "./resources.ts";
@@ -21,6 +22,7 @@ export interface SandboxFacts {
 export function sandboxConfig(pod: Pod, attempt: number, facts: SandboxFacts): PodSandboxConfig {
   const { name, namespace = "", uid, labels, annotations } = pod.metadata;
   const ports = portMappings(pod);
+  const sysctls = pod.spec?.securityContext?.sysctls ?? [];
   return {
     metadata: { name, uid, namespace, attempt },
     ...(usesHostNetwork(pod) ? {} : { hostname: hostnameOf(pod, facts) }),
@@ -32,7 +34,7 @@ export function sandboxConfig(pod: Pod, attempt: number, facts: SandboxFacts): P
     linux: {
       ...(facts.cgroupParent ? { cgroupParent: facts.cgroupParent } : {}),
       securityContext: sandboxSecurity(pod),
-      sysctls: Object.fromEntries((pod.spec?.securityContext?.sysctls ?? []).map((one) => [one.name, one.value])),
+      sysctls: Object.fromEntries(sysctls.map(({ name, value }) => [dottedSysctl(name), value])),
       resources: { cpuShares: podLimits(pod).cpuShares },
     },
   };

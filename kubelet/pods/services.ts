@@ -5,15 +5,16 @@
  */
 import type { Client } from "../../machinery/client/client.ts";
 import type { EventRecorder } from "../../machinery/loop/controller.ts";
-import type { Service } from "../../machinery/objects/kinds.ts";
+import type { Pod, Service } from "../../machinery/objects/kinds.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { Runtime } from "../cri/contract.ts";
-import type { Refuses } from "../refusals.ts";
 import type { Prober } from "../probes/attempt.ts";
 import type { Probes } from "../probes/probes.ts";
+import type { Refuses } from "../refusals.ts";
 import type { Tokens } from "../volumes/tokens.ts";
 import type { PodVolumes } from "../volumes/volumes.ts";
+import type { Allocations } from "./allocations.ts";
 import type { PodCgroups } from "./cgroups.ts";
 import type { NodeFacts } from "./fields.ts";
 import type { ImagePulls } from "./image-pulls.ts";
@@ -44,6 +45,8 @@ export interface PodServices {
   readonly probes: Probes;
   readonly prober: Prober;
   readonly cgroups: PodCgroups;
+  /** What this node has granted to which Pod. */
+  readonly allocations: Allocations;
   readonly paths: PodPaths;
   readonly dns: () => DnsSettings;
   readonly node: () => PodNode;
@@ -51,8 +54,8 @@ export interface PodServices {
   readonly refuses: Refuses;
   /** Why Pods cannot have a network yet; undefined when they can. */
   readonly networkProblem: () => string | undefined;
-  /** Resolves once the node's Services are known. */
-  readonly services: () => Promise<readonly Service[]>;
+  /** Resolves once the node's Services are known; for a Pod that needs no API, with what is known. */
+  readonly services: (pod: Pod) => Promise<readonly Service[]>;
   /** The host's own /etc/hosts. */
   readonly hostHosts: () => Promise<string>;
 }

@@ -67,11 +67,11 @@ async function create(input: StartInput, services: PodServices): Promise<string>
     config = await step("CreateContainerConfigError", async () => {
       const env = await envOf(pod, action, podIPs, services);
       const mounts = await mountsOf(input, env, podIPs, volumes, services);
-      const nodeMemory = services.node().memoryBytes;
+      const machine = { memoryBytes: services.node().memoryBytes, cgroups: services.cgroups.features };
       const target = targetOf(input);
       const devices = containerDevices(pod, container, volumes);
       const imageRef = image.id;
-      return containerConfig(pod, container, { attempt, image, imageRef, env, mounts, devices, nodeMemory, target });
+      return containerConfig(pod, container, { attempt, image, imageRef, env, mounts, devices, machine, target });
     });
   } catch (error) {
     services.events.warning(pod, "Failed", `Error: ${(error as Error).message}`, path);
@@ -111,7 +111,7 @@ async function envOf(
   podIPs: readonly string[],
   services: PodServices,
 ): Promise<readonly EnvVar[]> {
-  const known = await services.services();
+  const known = await services.services(pod);
   return environment(pod, container, {
     podIPs,
     node: services.node(),

@@ -2,9 +2,10 @@
  * Status patch: the strategic merge patch from one status to another. Pure.
  *
  * Undefined when they say the same. Lists merged by key (conditions, addresses) get their removals
- * spelled out; conditions of others are never touched.
+ * spelled out; of conditions only those of a resize ever go, and those of others are never touched.
  */
 import type { PodStatus } from "../../machinery/objects/kinds.ts";
+import { RESIZE_CONDITIONS } from "./resize-status.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -41,6 +42,8 @@ const OWNED: ReadonlySet<string> = new Set([
   "containerStatuses",
   "ephemeralContainerStatuses",
   "qosClass",
+  "resources",
+  "allocatedResources",
 ]);
 
 function listPatch(list: string, key: string, before: readonly Json[], after: readonly Json[]): readonly Json[] {
@@ -52,8 +55,9 @@ function listPatch(list: string, key: string, before: readonly Json[], after: re
         item,
       ),
     );
-  if (list === "conditions") return changed;
-  const gone = before.filter((old) => !after.some((item) => item[key] === old[key]));
+  const gone = before
+    .filter((old) => list !== "conditions" || RESIZE_CONDITIONS.includes(old[key] as string))
+    .filter((old) => !after.some((item) => item[key] === old[key]));
   return [...changed, ...gone.map((old) => ({ $patch: "delete", [key]: old[key] }))];
 }
 

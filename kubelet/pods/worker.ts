@@ -10,10 +10,11 @@ import type { Timer } from "../../machinery/process/clock.ts";
 import { deadlineOf, endingOf, ownGrace } from "./ending.ts";
 import { createOperations } from "./operations.ts";
 import { plan } from "./plan.ts";
-import type { Ending, Plan, Waiting } from "./plan-draft.ts";
+import { type Ending, type Plan, RESIZE, type Waiting } from "./plan-draft.ts";
 import { fieldPath, findContainer, isTerminal, podName, usesHostNetwork } from "./pod-spec.ts";
 import { podStatus } from "./pod-status.ts";
 import { deletePod, pruneRuntime, purgePod, releasePod } from "./removal.ts";
+import { noResize, type ResizeState, resizeMessage } from "./resize-status.ts";
 import { latest, nothingRuns, type RuntimePod } from "./runtime-state.ts";
 import type { PodServices } from "./services.ts";
 import { identity } from "./start-container.ts";
@@ -43,7 +44,7 @@ const REFRESH_RETRY_MS = 60_000;
 
 /** `unseen`: the runtime cannot hold anything of it yet. */
 export function createPodWorker(first: Pod, unseen: boolean, services: PodServices, onEnd: () => void): PodWorker {
-  const { clock, log, signal, observer, statuses, probes, events, references, tokens, volumes } = services;
+  const { clock, log, signal, observer, statuses, probes, events, references, tokens, volumes, allocations } = services;
   const { uid } = first.metadata;
   const object = `pods/${first.metadata.namespace}/${first.metadata.name}`;
   let pod = first;
@@ -61,6 +62,9 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
   let deleting = false;
   /** What ran before this kubelet, or was begun by it, is never refused. */
   let admitted = !unseen;
+  /** Resources that were granted are not in place yet; and why, where that failed. */
+  let resizing = first.status?.conditions?.some(({ type }) => type === "PodResizeInProgress") ?? false;
+  let resizeError: string | undefined;
   /** The run whose back-off was told last. */
   const toldBackoff = new Map<string, string>();
 
@@ -101,14 +105,18 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
     neverLooked = false;
     const busy = new Set([...busyBefore, ...operations.busy]);
     const seen = runtime;
+    await admit();
     decideEnding();
+    if (!ending && allocations.look(pod)) operations.retryNow();
+    const granted = allocations.granted(pod);
     const podIP = (usesHostNetwork(pod) ? services.node().hostIPs : (seen.sandboxes[0]?.ips ?? []))[0] ?? "";
     probes.sync(pod, seen, podIP, ending !== undefined);
 
-    const planned = planNow(seen, busy);
-    for (const action of planned.actions) operations.launch(pod, action, seen);
+    const planned = planNow(granted, seen, busy);
+    for (const action of planned.actions) operations.launch(granted, action, seen);
     tellBackoff(planned.waiting, seen);
-    tellStatus(planned, seen);
+    tellResize(planned, granted);
+    tellStatus(planned, seen, granted);
     keepVolumes(seen);
     if (planned.stopped) return finish(seen);
     if (!ending) void pruneRuntime(pod, seen, operations.busy, services);
@@ -120,7 +128,6 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
   }
 
   function decideEnding(): void {
-    admit();
     const next = endingOf({ pod, removed, before: ending, startTime: startTime(), now: clock.now() });
     if (!next) return;
     if (!ending && next.reason === "DeadlineExceeded") events.normal(pod, "DeadlineExceeded", next.message ?? "");
@@ -129,25 +136,27 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
     if (sooner) operations.end(next);
   }
 
-  function admit(): void {
+  async function admit(): Promise<void> {
     if (admitted || removed || pod.metadata.deletionTimestamp || isTerminal(pod)) return;
+    const refusal = services.refuses(pod) ?? (await allocations.admit(pod));
     admitted = true;
-    const refusal = services.refuses(pod);
     if (!refusal || ending) return;
     const { reason, message } = refusal;
     events.warning(pod, reason, message);
     ending = { kind: "failed", reason, message: `Pod was rejected: ${message}`, since: clock.now(), graceSeconds: 0 };
   }
 
-  function planNow(seen: RuntimePod, busy: ReadonlySet<string>): Plan {
+  function planNow(granted: Pod, seen: RuntimePod, busy: ReadonlySet<string>): Plan {
     const input = {
-      pod,
+      pod: granted,
       runtime: seen,
       now: clock.now(),
       probes: (id: string) => probes.results(pod, id),
       backoffs: operations.backoffs,
       busy,
       retryAt: operations.retryAt,
+      sizes: operations.sizes(granted),
+      replaced: operations.replaced,
     };
     const planned = plan({ ...input, ending });
     if (!planned.finished) return planned;
@@ -167,11 +176,28 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
     }
   }
 
-  function tellStatus(planned: Plan, seen: RuntimePod): void {
+  function tellResize({ resizing: now }: Plan, granted: Pod): void {
+    const error = operations.failures.get(RESIZE)?.message;
+    if (error && error !== resizeError) events.warning(pod, "ResizeError", resizeMessage("error", granted, error));
+    resizeError = error;
+    if (resizing && now === false) events.normal(pod, "ResizeCompleted", resizeMessage("completed", granted));
+    resizing = now ?? resizing;
+  }
+
+  function resizeState(): ResizeState {
+    if (ending) return noResize;
+    const generation = allocations.resizedAt(uid) ?? pod.metadata.generation ?? 0;
+    return { pending: allocations.pending(uid), inProgress: resizing ? generation : undefined, error: resizeError };
+  }
+
+  function tellStatus(planned: Plan, seen: RuntimePod, granted: Pod): void {
     const old = statuses.current(uid);
     if (removed || (!old && isTerminal(pod))) return;
     const status = podStatus({
       pod,
+      granted,
+      sizeOf: operations.sizes(granted).of,
+      resize: resizeState(),
       runtime: seen,
       old,
       waiting: new Map([...operations.failures, ...planned.waiting]),
@@ -233,6 +259,7 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
   }
 
   if (!isTerminal(pod)) references.retain(pod);
+  if (!unseen && !isTerminal(pod)) allocations.adopt(pod);
   if (pod.status?.containerStatuses?.some(({ state }) => state?.running)) stale = true; // adopted: look after its volumes
   return {
     update(next) {

@@ -43,6 +43,7 @@ export function containerCalls(
         imageRef: image.id,
         logPath: config.logPath && directory ? join(directory, config.logPath) : "",
         createdAt: clock.now(),
+        resources: config.linux?.resources,
         state: "CONTAINER_CREATED",
         startedAt: 0,
         finishedAt: 0,
@@ -96,8 +97,9 @@ export function containerCalls(
       status: containerStatusAnswer(world.containerOf(containerId)),
       info: {},
     }),
-    async updateContainerResources({ containerId }) {
-      world.containerOf(containerId);
+    async updateContainerResources({ containerId, linux }) {
+      const container = world.containerOf(containerId);
+      container.resources = { ...container.resources, ...linux };
       return {};
     },
     async reopenContainerLog({ containerId }) {

@@ -9,6 +9,7 @@ import {
   type ContainerConfig,
   type ContainerState,
   type ContainerStatus,
+  type LinuxContainerResources,
   msToNanos,
   type PodSandbox,
   type PodSandboxConfig,
@@ -33,6 +34,7 @@ export interface SimulatedContainer {
   readonly imageRef: string;
   readonly logPath: string;
   readonly createdAt: number;
+  resources: LinuxContainerResources | undefined;
   state: ContainerState;
   startedAt: number;
   finishedAt: number;
@@ -81,7 +83,7 @@ export function containerAnswer(container: SimulatedContainer): Container {
 
 export function containerStatusAnswer(container: SimulatedContainer): ContainerStatus {
   const { id, config, imageRef, state, createdAt, startedAt, finishedAt, exitCode, reason, logPath } = container;
-  const linux = config.linux?.resources;
+  const { resources: linux } = container;
   return {
     id,
     metadata: config.metadata,
