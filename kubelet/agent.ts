@@ -5,12 +5,10 @@
  * CRI server over its socket, as it would to another process. If one of them fails for good, all end
  * and the supervisor starts the agent again; containers live on.
  */
-import { connect } from "../machinery/client/connect.ts";
-import { createInformers } from "../machinery/client/shared-informers.ts";
-import { type ComponentContext, defineComponent } from "../machinery/process/component.ts";
-import { homePaths } from "../machinery/process/home.ts";
+import { defineComponent } from "../machinery/process/component.ts";
 import { criFlags, startCri } from "./cri/cri-component.ts";
 import { kubeletFlags, nodeName, startKubelet } from "./kubelet.ts";
+import type { ProxyContext, ProxySettings } from "./proxy/start-proxy.ts";
 
 const { "cri-socket": _socket, ...ownKubeletFlags } = kubeletFlags;
 
@@ -40,7 +38,10 @@ export const agentComponent = defineComponent({
       ),
       simulated || flags.proxy === "none"
         ? undefined
-        : startProxy(flags["cluster-cidr"], nodeName(flags), { ...context, signal }),
+        : startProxy(
+            { nodeName: nodeName(flags), clusterCIDR: flags["cluster-cidr"], network },
+            { ...context, signal, log: context.log.child({ part: "proxy" }) },
+          ),
     ];
     try {
       await Promise.all(parts);
@@ -52,11 +53,8 @@ export const agentComponent = defineComponent({
   },
 });
 
-async function startProxy(clusterCIDR: string, node: string, context: ComponentContext): Promise<void> {
-  const { clock, signal, home } = context;
-  const log = context.log.child({ part: "proxy" });
-  const { runServiceProxy } = await import("./proxy/service-proxy.ts");
-  const client = await connect({ kubeconfig: homePaths(home).kubeconfig("proxy"), clock, log, signal });
-  const informers = createInformers({ client, clock, log, signal });
-  await runServiceProxy({ informers, clock, log, signal, nodeName: node, clusterCIDR });
+/** Loaded only where there is a network to look after. */
+async function startProxy(settings: ProxySettings, context: ProxyContext): Promise<void> {
+  const proxy = await import("./proxy/start-proxy.ts");
+  await proxy.startProxy(settings, { ...context, ready: () => undefined });
 }

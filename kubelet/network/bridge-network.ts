@@ -1,103 +1,121 @@
 /**
  * Bridge network: one bridge a node, on which every Pod has its interface.
  *
- * Gives the bridge the first address of the podCIDR, routes the Service range to it, masquerades
- * what leaves the cluster and writes the CNI configuration that the runtime reads. All of it may be
- * done again at any time. Services are the proxy's concern; removal is sweep.ts.
+ * Gives the bridge the first address of each of the node's ranges, routes the Service ranges to it,
+ * masquerades what leaves the cluster and has the CNI configuration written. All of it may be done again
+ * at any time, under Pods that run. Other nodes' Pods: node-routes.ts; Services: the proxy; removal: sweep.ts.
  */
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { promisify } from "node:util";
+import { writeFile } from "node:fs/promises";
 import type { HomePaths } from "../../machinery/process/home.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { NodeNetwork } from "../network-contract.ts";
-import { addressAt, type Cidr, parseCidr } from "./cidr.ts";
+import { type Cidr, parseCidr } from "./cidr.ts";
+import { BRIDGE, writeCniConfiguration } from "./cni.ts";
 import { letDockerForward } from "./docker.ts";
-import { hasLink } from "./links.ts";
-import { environment, nft } from "./nft.ts";
+import { asked, ip } from "./ip-tool.ts";
+import { hasLink, loadModule } from "./links.ts";
+import { nft } from "./nft.ts";
+import { gatewayOf } from "./peers.ts";
+import { podMtu } from "./uplink.ts";
 
-const run = promisify(execFile);
-
-export const BRIDGE = "k8ts0";
 export const TABLE = "k8ts";
 
 export interface BridgeNetworkOptions {
   readonly paths: HomePaths;
+  /** One range, or one of each family with a comma between; so is the next. */
   readonly clusterCIDR: string;
   readonly serviceCIDR: string;
+  readonly nodeAddress: string;
 }
 
-export function bridgeNetwork({ paths, clusterCIDR, serviceCIDR }: BridgeNetworkOptions): NodeNetwork {
+/** How nft and ip call a family, and where its switches are. */
+const FAMILIES = {
+  IPv4: { nft: "ip", flag: "-4", forwarding: "/proc/sys/net/ipv4/ip_forward", bridged: "bridge-nf-call-iptables" },
+  IPv6: {
+    nft: "ip6",
+    flag: "-6",
+    forwarding: "/proc/sys/net/ipv6/conf/all/forwarding",
+    bridged: "bridge-nf-call-ip6tables",
+  },
+} as const;
+
+const MULTICAST = { IPv4: "224.0.0.0/4", IPv6: "ff00::/8" } as const;
+
+export function bridgeNetwork(options: BridgeNetworkOptions): NodeNetwork {
+  const { paths, nodeAddress } = options;
   return {
-    async prepareNode({ podCIDR, log }) {
-      const range = parseCidr(podCIDR);
-      await allowForwarding(log);
-      await ensureBridge(range, serviceCIDR);
-      await nft(masqueradeScript(podCIDR, clusterCIDR));
+    async prepareNode({ podCIDR, podCIDRs, log }) {
+      const own = podCIDRs.length > 0 ? podCIDRs : [podCIDR];
+      const mtu = await podMtu(nodeAddress);
+      for (const range of own.map(parseCidr)) await allowForwarding(range, log);
+      await ensureBridge(own, mtu, options.serviceCIDR);
+      await nft(masqueradeScript(own, options.clusterCIDR));
       await letDockerForward(BRIDGE, log);
-      await writeConfiguration(paths, cniConfiguration(podCIDR, paths.cniData));
-      log.info("node network ready", { bridge: BRIDGE, podCIDR });
+      await writeCniConfiguration(paths, { podCIDRs: own, mtu });
+      log.info("node network ready", { bridge: BRIDGE, podCIDRs: own, mtu });
     },
   };
 }
 
 /** Answers that come back over the bridge must pass the translation too, or a Service is unreachable from its own node. */
-async function allowForwarding(log: Logger): Promise<void> {
-  await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
-  const bridged = "/proc/sys/net/bridge/bridge-nf-call-iptables";
-  if (!existsSync(bridged)) await run("modprobe", ["br_netfilter"], { env: environment() }).catch(() => undefined); // kmod may be absent: the next line looks
+async function allowForwarding({ family }: Cidr, log: Logger): Promise<void> {
+  const { forwarding, bridged: name } = FAMILIES[family];
+  if (!existsSync(forwarding)) throw new Error(`this machine has no ${family}: ${forwarding} is missing`);
+  await writeFile(forwarding, "1");
+  const bridged = `/proc/sys/net/bridge/${name}`;
+  if (!existsSync(bridged)) await loadModule("br_netfilter");
   if (existsSync(bridged)) await writeFile(bridged, "1");
   else log.warn("br_netfilter is missing: Pods of one node reach each other's Services only with masquerading");
 }
 
-async function ensureBridge(range: Cidr, serviceCIDR: string): Promise<void> {
-  const gateway = addressAt(range, 1);
+async function ensureBridge(podCIDRs: readonly string[], mtu: number, serviceCIDR: string): Promise<void> {
   if (!hasLink(BRIDGE)) await ip("link", "add", BRIDGE, "type", "bridge");
-  const { stdout } = await run("ip", ["-4", "-o", "addr", "show", "dev", BRIDGE], { env: environment() });
-  for (const [, old] of stdout.matchAll(/inet (\S+)/g)) {
-    if (old !== `${gateway}/${range.bits}`) await ip("addr", "del", old as string, "dev", BRIDGE);
-  }
-  await ip("addr", "replace", `${gateway}/${range.bits}`, "dev", BRIDGE);
+  await ip("link", "set", BRIDGE, "mtu", String(mtu));
+  const gateways = podCIDRs.map((range) => `${gatewayOf(range)}/${parseCidr(range).bits}`);
+  for (const old of await addressesOf(BRIDGE)) if (!gateways.includes(old)) await ip("addr", "del", old, "dev", BRIDGE);
+  // Without duplicate address detection an IPv6 address serves at once.
+  for (const address of gateways)
+    await ip("addr", "replace", address, "dev", BRIDGE, ...(address.includes(":") ? ["nodad"] : []));
   await ip("link", "set", BRIDGE, "up");
   // Own processes leave for a ClusterIP from the bridge's address, also on a machine without a default route.
-  await ip("route", "replace", serviceCIDR, "dev", BRIDGE, "src", gateway);
+  for (const range of serviceCIDR.split(",").map((part) => part.trim())) {
+    const { family } = parseCidr(range);
+    const own = podCIDRs.find((one) => parseCidr(one).family === family);
+    if (own) await ip(FAMILIES[family].flag, "route", "replace", range, "dev", BRIDGE, "src", gatewayOf(own));
+  }
 }
 
-async function ip(...args: string[]): Promise<void> {
-  await run("ip", args, { env: environment() });
+async function addressesOf(device: string): Promise<readonly string[]> {
+  type Address = { readonly local: string; readonly prefixlen: number; readonly scope: string };
+  const [link] = await asked<{ readonly addr_info?: readonly Address[] }>("ip", "addr", "show", "dev", device);
+  return (link?.addr_info ?? [])
+    .filter(({ scope }) => scope === "global")
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
 }
 
-/** Without br_netfilter, what one Pod sends to another through a Service must return by the bridge's own address. */
-function masqueradeScript(podCIDR: string, clusterCIDR: string): string {
-  const local = existsSync("/proc/sys/net/bridge")
-    ? ""
-    : `ct status dnat ip saddr ${podCIDR} ip daddr ${podCIDR} masquerade ;`;
-  return `add table ip ${TABLE}
-delete table ip ${TABLE}
-table ip ${TABLE} {
+/** Both families in one transaction. A table is made anew, which connections do not notice. */
+function masqueradeScript(podCIDRs: readonly string[], clusterCIDR: string): string {
+  const clusters = clusterCIDR.split(",").map((part) => part.trim());
+  return podCIDRs
+    .map((range) => {
+      const { family } = parseCidr(range);
+      const cluster = clusters.find((one) => parseCidr(one).family === family) ?? range;
+      const { nft: name } = FAMILIES[family];
+      // Without br_netfilter, what one Pod sends to another through a Service must return by the bridge's own address.
+      const local = existsSync("/proc/sys/net/bridge")
+        ? ""
+        : `ct status dnat ${name} saddr ${range} ${name} daddr ${range} masquerade ;`;
+      return `add table ${name} ${TABLE}
+delete table ${name} ${TABLE}
+table ${name} ${TABLE} {
   chain postrouting {
     type nat hook postrouting priority srcnat ;
     ${local}
-    ip saddr ${podCIDR} ip daddr != ${clusterCIDR} ip daddr != 224.0.0.0/4 oifname != "${BRIDGE}" masquerade fully-random ;
+    ${name} saddr ${range} ${name} daddr != ${cluster} ${name} daddr != ${MULTICAST[family]} oifname != "${BRIDGE}" masquerade fully-random ;
   }
 }
 `;
-}
-
-/** The kernel's own masquerading is ours (ipMasq false); hairpin mode lets a Pod reach itself through its Service. */
-export function cniConfiguration(podCIDR: string, dataDir: string): string {
-  const ipam = { type: "host-local", dataDir, ranges: [[{ subnet: podCIDR }]], routes: [{ dst: "0.0.0.0/0" }] };
-  const bridge = { type: "bridge", bridge: BRIDGE, isGateway: true, ipMasq: false, hairpinMode: true, ipam };
-  return `${JSON.stringify({ cniVersion: "0.4.0", name: "k8ts", plugins: [bridge] }, null, 2)}\n`;
-}
-
-/** containerd watches the directory: the file appears whole, and only when it differs. */
-async function writeConfiguration(paths: HomePaths, text: string): Promise<void> {
-  const file = join(paths.cniConfig, "10-k8ts.conflist");
-  if ((await readFile(file, "utf8").catch(() => undefined)) === text) return; // not there yet: written below
-  await mkdir(paths.cniConfig, { recursive: true });
-  await writeFile(`${file}.new`, text);
-  await rename(`${file}.new`, file);
+    })
+    .join("");
 }

@@ -19,3 +19,8 @@ export async function portsOf(bridge: string): Promise<readonly string[]> {
   const { stdout } = await promisify(execFile)("ip", ["-o", "link", "show", "master", bridge], { env: environment() });
   return [...stdout.matchAll(/^\d+: ([^:@]+)/gm)].map((match) => match[1] as string);
 }
+
+/** Kernels have most things built in or load them by themselves; kmod may be absent. Whoever needs it looks afterwards. */
+export async function loadModule(name: string): Promise<void> {
+  await promisify(execFile)("modprobe", [name], { env: environment() }).catch(() => undefined);
+}

@@ -1,10 +1,7 @@
-/** Proxy: the service proxy as a process of its own. The loop is in service-proxy.ts. */
+/** Proxy: the service proxy as a process of its own. What it does: start-proxy.ts. */
 import { hostname } from "node:os";
-import { connect } from "../../machinery/client/connect.ts";
-import { createInformers } from "../../machinery/client/shared-informers.ts";
 import { defineComponent } from "../../machinery/process/component.ts";
-import { homePaths } from "../../machinery/process/home.ts";
-import { runServiceProxy } from "./service-proxy.ts";
+import { startProxy } from "./start-proxy.ts";
 
 export const proxyComponent = defineComponent({
   name: "proxy",
@@ -16,13 +13,17 @@ export const proxyComponent = defineComponent({
       help: "identity and address of the API server (default: proxy.kubeconfig under $K8TS_HOME)",
     },
     "node-name": { type: "string", value: "NAME", help: "name of this node (default: the host's name)" },
+    network: {
+      type: "string",
+      default: "bridge",
+      value: "NAME",
+      help: "the Pod network to look after: bridge or none",
+    },
     "cluster-cidr": { type: "string", default: "10.42.0.0/16", value: "CIDR", help: "range of all Pod addresses" },
   },
-  async run(flags, { clock, log, signal, home, ready }) {
-    const kubeconfig = flags.kubeconfig ?? homePaths(home).kubeconfig("proxy");
-    const client = await connect({ kubeconfig, clock, log, signal });
-    const informers = createInformers({ client, clock, log, signal });
+  async run(flags, context) {
+    const { kubeconfig, network } = flags;
     const nodeName = flags["node-name"] ?? hostname().toLowerCase();
-    await runServiceProxy({ informers, clock, log, signal, ready, nodeName, clusterCIDR: flags["cluster-cidr"] });
+    await startProxy({ kubeconfig, nodeName, clusterCIDR: flags["cluster-cidr"], network }, context);
   },
 });
