@@ -189,6 +189,13 @@ describe("a client that", () => {
     await listening.close();
   });
 
+  test("has a method that is none, and much to say, hears so", async () => {
+    const { socketPath, listening } = await start(USER);
+    const much = `content-length: 5000000\r\n\r\n${"x".repeat(5_000_000)}`;
+    expect(await raw(socketPath, `BREW /api HTTP/1.1\r\nhost: x\r\n${much}`)).toMatch(/^HTTP\/1.1 400 /);
+    await listening.close();
+  });
+
   test("keeps many connections idle does not keep others out", async () => {
     const { socketPath, listening, send } = await start(USER, { http: { ...http, requestMs: 60_000 } });
     const idle = await Promise.all(

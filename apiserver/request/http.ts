@@ -29,6 +29,7 @@ import { failure } from "./failure.ts";
 import { announcedBytes, bodyOf, NO_BODY } from "./http-body.ts";
 import { writeResponse, writeUpgradeRefusal } from "./http-response.ts";
 import type { Arriving, InFlight, Leave } from "./in-flight.ts";
+import { answerRefused } from "./refused-connection.ts";
 import { turnTaking } from "./turns.ts";
 import { createWatchLines, type WatchLines } from "./watch-lines.ts";
 import { serveWatchSocket, watchOverSocket } from "./watch-socket.ts";
@@ -129,7 +130,8 @@ function serverOptions({ bounds = BOUNDS }: ListenOptions) {
 }
 
 /** Bounds what a server holds beyond single requests. */
-function limited(server: Server, { bounds = BOUNDS, log }: ListenOptions): void {
+function limited(server: Server, { bounds = BOUNDS, clock, log }: ListenOptions): void {
+  answerRefused(server, clock);
   // Node drops what comes after this number unsaid, perhaps an identity: one more than is taken, so that it shows.
   server.maxHeadersCount = limits.requestHeaders + 1;
   server.maxConnections = bounds.connections;

@@ -4,8 +4,9 @@
  * Absent values pass: whether a field must be there is said by `required`, apart from what it must be.
  * Wording: k8s.io/apimachinery/pkg/api/validation.
  */
-import { isDeepStrictEqual } from "node:util";
+
 import { type IntOrString, percentOf } from "../../machinery/objects/int-or-string.ts";
+import { equalJson } from "../../machinery/objects/json-value.ts";
 import { percent, portName, portNumber, type Rule, rangeError } from "../../machinery/objects/names.ts";
 import { compareQuantities, parseQuantity, zeroQuantity } from "../../machinery/objects/quantity.ts";
 import type { FieldErrors } from "./field-errors.ts";
@@ -62,7 +63,7 @@ export function required(value: unknown, path: At, errors: FieldErrors, detail =
 }
 
 export function unchanged(value: unknown, old: unknown, path: At, errors: FieldErrors): void {
-  if (!isDeepStrictEqual(value, old)) errors.invalid(path, value, IMMUTABLE);
+  if (!equalJson(value, old)) errors.invalid(path, value, IMMUTABLE);
 }
 
 export function numberOrPercent(value: IntOrString | undefined, path: At, errors: FieldErrors): void {

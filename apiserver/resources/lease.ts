@@ -3,7 +3,7 @@
  *
  * Renewals are many and worth little once the next has come, so they may reach the disk late.
  */
-import { isDeepStrictEqual } from "node:util";
+import { equalJson } from "../../machinery/objects/json-value.ts";
 import type { Lease } from "../../machinery/objects/kinds.ts";
 import { notNegative } from "./checks.ts";
 import type { Strategy } from "./contract.ts";
@@ -19,7 +19,7 @@ export const leaseStrategy: Strategy<Lease> = {
       errors.forbidden("spec.preferredHolder", "may only be specified if `strategy` is defined");
   },
 
-  deferrable: (lease, old) => isDeepStrictEqual(withoutRenewal(lease), withoutRenewal(old)),
+  deferrable: (lease, old) => equalJson(withoutRenewal(lease), withoutRenewal(old)),
   allowCreateOnUpdate: true,
   allowUnconditionalUpdate: false,
 };

@@ -2,7 +2,7 @@
  * RBAC: roles and bindings. Who may give which rights is decided in apiserver/auth.
  */
 
-import { isDeepStrictEqual } from "node:util";
+import { equalJson } from "../../machinery/objects/json-value.ts";
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding } from "../../machinery/objects/kinds.ts";
 import { dns1123Subdomain, pathSegment } from "../../machinery/objects/names.ts";
 import { requireNamed } from "./checks.ts";
@@ -95,7 +95,7 @@ function bindingStrategy(roles: readonly string[], namespaced: boolean): Strateg
     },
 
     validateUpdate({ roleRef }, old, errors) {
-      if (!isDeepStrictEqual(roleRef, old.roleRef)) errors.invalid("roleRef", roleRef, "cannot change roleRef");
+      if (!equalJson(roleRef, old.roleRef)) errors.invalid("roleRef", roleRef, "cannot change roleRef");
     },
 
     allowCreateOnUpdate: true,

@@ -2,8 +2,8 @@
  * StatefulSet: Pods with lasting names and volumes of their own.
  */
 
-import { isDeepStrictEqual } from "node:util";
 import { percentOf } from "../../machinery/objects/int-or-string.ts";
+import { equalJson } from "../../machinery/objects/json-value.ts";
 import type { PodTemplateSpec, StatefulSet, Volume } from "../../machinery/objects/kinds.ts";
 import { dns1123Label } from "../../machinery/objects/names.ts";
 import { atMostWhole, named, notFewerCollisions, notNegative, numberOrPercent, oneOf } from "./checks.ts";
@@ -68,7 +68,7 @@ export const statefulSetStrategy: Strategy<StatefulSet> = {
   },
 
   validateUpdate({ spec }, old, errors) {
-    if (!spec || !old.spec || isDeepStrictEqual(fixed(spec), fixed(old.spec))) return;
+    if (!spec || !old.spec || equalJson(fixed(spec), fixed(old.spec))) return;
     errors.forbidden(
       "spec",
       "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",

@@ -2,7 +2,7 @@
  * JSON values: copies that may be changed, and equality by content.
  *
  * Written out because they stand in the path of every write. Integers beyond 2^53 (json.ts) are values and are
- * kept as they are. Null and absent are different here.
+ * kept as they are; one that a number holds too may have been read as either. Null and absent are different here.
  */
 import { isBigInteger } from "./json.ts";
 
@@ -32,6 +32,8 @@ export function cloneJson<T>(value: T): T {
 
 export function equalJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
+  if (typeof a === "number") return isBigInteger(b) && b.rawJSON === String(a);
+  if (typeof b === "number") return isBigInteger(a) && a.rawJSON === String(b);
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false;

@@ -38,6 +38,8 @@ export const limits = {
   connections: 20_000,
   /** How long an idle connection is kept for its next request. */
   keepAliveMs: 120_000,
+  /** How long what is no request is read on after its answer, as Go's servers do, so that the answer arrives. */
+  lingerMs: 500,
   /** How long a server that stops waits for open requests. */
   drainMs: 10_000,
   /** Answers from this size on are compressed for clients that take it, as in Kubernetes. */
@@ -181,6 +183,8 @@ export const limits = {
   dnsForwards: 1_000,
   dnsConnections: 200,
   dnsConnectionQuestions: 32,
+  /** Pods that policies bind already, of which the cluster does not tell yet. */
+  policyArrivals: 1_000,
   /** DNS: answers of other servers that are kept. */
   dnsCachedAnswers: 10_000,
   dnsCachedBytes: 8 * MB,
