@@ -97,6 +97,11 @@ const commands: Readonly<Record<string, Command>> = {
         import("./machinery/process/run.ts"),
         import("./kubelet/agent.ts"),
       ]);
+      if (argv[0] === "leave")
+        return runComponent(
+          (await import("./machinery/cluster/leave.ts")).leaveCommand as unknown as Component,
+          argv.slice(1),
+        );
       const agent = agentComponent as unknown as Component;
       if (!isMachine(argv)) return runComponent(agent, argv);
       const { agentMachine } = await import("./machinery/cluster/machine.ts");

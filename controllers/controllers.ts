@@ -49,6 +49,7 @@ import { jobController } from "./job.ts";
 import { localPathProvisioner } from "./local-path-provisioner.ts";
 import { localPathRemoval } from "./local-path-removal.ts";
 import { namespaceController } from "./namespace.ts";
+import { leavingNodesController } from "./leaving-nodes.ts";
 import { nodeIpamController } from "./node-ipam.ts";
 import { nodeLifecycleController } from "./node-lifecycle.ts";
 import { nodeTtlController } from "./node-ttl.ts";
@@ -196,6 +197,7 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     ephemeralVolumeController,
     localPathProvisioner(),
     localPathRemoval,
+    leavingNodesController,
     certificateApprovingController,
     ...(signing ? [certificateSigningController(signing)] : []),
     certificateCleaningController,

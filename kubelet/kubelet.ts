@@ -7,11 +7,15 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { connect } from "../machinery/client/connect.ts";
+import { connectAs } from "../machinery/client/connect.ts";
+import { readNodeRecord } from "../machinery/join/node-record.ts";
+import { renewCertificates } from "../machinery/join/renew.ts";
+import { publicKeyHash } from "../machinery/pki/certificates.ts";
 import { type ComponentContext, defineComponent, type FlagValues } from "../machinery/process/component.ts";
 import { UsageError } from "../machinery/process/flags.ts";
 import { homePaths } from "../machinery/process/home.ts";
 import { connectRuntime } from "./cri/client.ts";
+import { untilMoved } from "./moved-address.ts";
 import type { NodeNetwork } from "./network-contract.ts";
 import { noNetwork } from "./network-contract.ts";
 import { defaultAddress, machineFacts } from "./node-facts.ts";
@@ -62,10 +66,12 @@ export async function startKubelet(flags: KubeletFlags, context: KubeletContext)
   const { clock, log, signal, home } = context;
   const paths = homePaths(home);
   const kubeconfig = flags.kubeconfig ?? paths.kubeconfig("kubelet");
-  const client = await connect({ kubeconfig, clock, log, signal });
+  const { client, access } = await connectAs({ kubeconfig, clock, log, signal });
   const cri = connectRuntime({ socket: flags["cri-socket"] ?? paths.criSocket, clock });
   const network = await networkOf(flags, home);
-  await runKubelet({
+  const address = flags["node-ip"] ?? defaultAddress();
+  const joined = flags.kubeconfig === undefined ? await readNodeRecord(paths) : undefined;
+  const running = runKubelet({
     client,
     cri,
     clock,
@@ -73,7 +79,8 @@ export async function startKubelet(flags: KubeletFlags, context: KubeletContext)
     signal,
     ready: context.ready,
     nodeName: nodeName(flags),
-    addresses: [flags["node-ip"] ?? defaultAddress()],
+    addresses: [address],
+    key: access.cert && publicKeyHash(access.cert),
     maxPods: flags["max-pods"],
     labels: labelsOf(flags["node-labels"]),
     facts: await machineFacts("/"),
@@ -88,6 +95,11 @@ export async function startKubelet(flags: KubeletFlags, context: KubeletContext)
     // the kubelet is reached only through these: it opens no port
     tunnel: (server) => runTunnels({ ...context, kubeconfig, client, server, log: log.child({ part: "tunnel" }) }),
   });
+  await Promise.all([
+    running,
+    joined && renewCertificates({ paths, record: joined, client, clock, log, signal }),
+    flags["node-ip"] === undefined ? untilMoved({ address, clock, signal }) : undefined,
+  ]);
   await cri.close();
 }
 

@@ -46,16 +46,20 @@ export function goArchitecture(): string {
 
 /** The address of the interface that the default route uses; else the first that is not the host's own. */
 export function defaultAddress(): string {
-  const interfaces = networkInterfaces();
+  return routedAddress() ?? Object.keys(networkInterfaces()).map(addressOf).find(Boolean) ?? "127.0.0.1";
+}
+
+/** Undefined where there is no default route. */
+export function routedAddress(): string | undefined {
   const line = read("/proc/net/route")
     .split("\n")
     .map((row) => row.split("\t"))
     .find(([, destination]) => destination === "00000000");
-  const usable = (name: string) =>
-    interfaces[name]?.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
-  const routed = line?.[0] ? usable(line[0]) : undefined;
-  return routed ?? Object.keys(interfaces).map(usable).find(Boolean) ?? "127.0.0.1";
+  return line?.[0] ? addressOf(line[0]) : undefined;
 }
+
+const addressOf = (name: string): string | undefined =>
+  networkInterfaces()[name]?.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
 
 function memoryFrom(meminfo: string, field: string): number | undefined {
   const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(meminfo);

@@ -4,6 +4,7 @@
  * The kubelet owns capacity, addresses, nodeInfo, its conditions and its own labels; labels, taints
  * and annotations of others are never touched after registration. Who writes it: node.ts.
  */
+import { NODE_KEY } from "../machinery/join/cluster-facts.ts";
 import type { Node, NodeCondition } from "../machinery/objects/kinds.ts";
 import { DIRECTORY } from "../machinery/objects/local-volumes.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
@@ -19,12 +20,16 @@ export interface NodeSettings {
   readonly name: string;
   readonly hostname: string;
   readonly addresses: readonly string[];
+  /** Hash of the key that this node is. */
+  readonly key?: string | undefined;
   readonly maxPods: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
   readonly facts: MachineFacts;
   /** "containerd://1.6.20". */
   readonly runtimeVersion: string;
+  /** What the runtime can do beyond the usual. */
+  readonly runtime?: Pick<NonNullable<Node["status"]>, "runtimeHandlers" | "features">;
   /** Where local volumes lie. */
   readonly volumes: string;
   /** What of the capacity Pods do not get. */
@@ -42,8 +47,26 @@ export function nodeLabels({ hostname, facts, labels }: NodeSettings): Record<st
   };
 }
 
-/** What this node tells those who make volumes on it. */
-export const nodeAnnotations = ({ volumes }: NodeSettings): Record<string, string> => ({ [DIRECTORY]: volumes });
+/** What this node tells those who make volumes on it, and by which key it is known. */
+export const nodeAnnotations = ({ volumes, key }: NodeSettings): Record<string, string> => ({
+  [DIRECTORY]: volumes,
+  ...(key ? { [NODE_KEY]: key } : {}),
+});
+
+/** Another machine has this node's name: nothing that this one may wait for. */
+export class NameTakenError extends Error {
+  override readonly name = "NameTakenError";
+}
+
+/** Throws where the node that is there is another machine: a node is who its key says. */
+export function checkKey(found: Node, { key }: Pick<NodeSettings, "key">): void {
+  const other = found.metadata.annotations?.[NODE_KEY];
+  if (other === undefined || key === undefined || other === key) return;
+  const name = found.metadata.name;
+  throw new NameTakenError(
+    `node ${JSON.stringify(name)} is another machine: it has the key ${other.slice(0, 12)}…, this one ${key.slice(0, 12)}…. If this machine takes its place: kubectl delete node ${name}. Otherwise join under another name (--node-name).`,
+  );
+}
 
 export function newNode(settings: NodeSettings): Draft<Node> {
   return {
@@ -57,10 +80,18 @@ export function newNode(settings: NodeSettings): Draft<Node> {
 
 type Fields = Pick<
   NonNullable<Node["status"]>,
-  "addresses" | "capacity" | "allocatable" | "nodeInfo" | "daemonEndpoints"
+  "addresses" | "capacity" | "allocatable" | "nodeInfo" | "daemonEndpoints" | "runtimeHandlers" | "features"
 >;
 
-export function nodeFields({ addresses, hostname, maxPods, facts, runtimeVersion, reserved }: NodeSettings): Fields {
+export function nodeFields({
+  addresses,
+  hostname,
+  maxPods,
+  facts,
+  runtimeVersion,
+  runtime,
+  reserved,
+}: NodeSettings): Fields {
   const milliCpu = Math.max(0, facts.cpus * 1000 - reserved.milliCpu);
   const resources = {
     cpu: String(facts.cpus),
@@ -94,6 +125,7 @@ export function nodeFields({ addresses, hostname, maxPods, facts, runtimeVersion
       operatingSystem: "linux",
       architecture: facts.architecture,
     },
+    ...runtime,
     daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
   };
 }

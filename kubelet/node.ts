@@ -11,7 +11,9 @@ import { isAlreadyExists, isConflict, isNotFound } from "../machinery/objects/st
 import { type Clock, wireMicroTime } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import {
+  checkKey,
   type Health,
+  NameTakenError,
   type NodeSettings,
   newNode,
   nodeAnnotations,
@@ -39,6 +41,8 @@ export interface NodeKeeper {
   /** Status and lease, until the signal aborts. */
   run(): Promise<void>;
   readonly node: () => Node | undefined;
+  /** What the API has of it now: who thought it lost is told at once that it is not. */
+  seen(node: Node): void;
 }
 
 const STATUS_LOOK_MS = 10_000;
@@ -68,6 +72,7 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
       if (!isAlreadyExists(error)) throw error;
     }
     const found = await client.get("nodes", { name });
+    checkKey(found, settings);
     const labels = missing(found.metadata.labels, nodeLabels(settings));
     const annotations = missing(found.metadata.annotations, nodeAnnotations(settings));
     if (!labels && !annotations) return found;
@@ -95,6 +100,7 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
     const addresses = [...(fields.addresses ?? []), { $patch: "replace" }];
     const patch = { status: { ...fields, addresses, conditions } };
     node = await client.patch("nodes", { name }, patch, { type: "strategic", subresource: "status" });
+    checkKey(node, settings); // it may have been deleted, and its name given to another machine
     reportedAt = clock.monotonic();
     tellTransitions(node, own, conditions);
   }
@@ -141,6 +147,7 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
         [delay, retry] = [STATUS_LOOK_MS, RETRY_MS];
       } catch (error) {
         if (signal.aborted) return;
+        if (error instanceof NameTakenError) throw error;
         log.warn("the node's status could not be written", { object: `nodes/${name}`, error });
         if (isNotFound(error)) node = await register();
         [delay, retry] = [retry, Math.min(retry * 2, RETRY_MAX_MS)];
@@ -183,7 +190,7 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
         node = await registerOnce();
         return node;
       } catch (error) {
-        if (signal.aborted) throw error;
+        if (signal.aborted || error instanceof NameTakenError) throw error;
         log.warn("the node could not be registered yet", { object: `nodes/${name}`, error });
         await clock.sleep(delay, signal);
       }
@@ -197,6 +204,12 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
       await Promise.all([keepStatus(), keepLease()]);
     },
     node: () => node,
+    seen(found) {
+      if (!node || BigInt(found.metadata.resourceVersion) <= BigInt(node.metadata.resourceVersion)) return;
+      node = found;
+      const doubted = found.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "Unknown");
+      if (doubted) update().catch(() => undefined); // tried again with the next look
+    },
   };
 }
 

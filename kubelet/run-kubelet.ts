@@ -55,6 +55,8 @@ export interface KubeletOptions {
   readonly ready?: () => void;
   readonly nodeName: string;
   readonly addresses: readonly string[];
+  /** Hash of the key that this node is; undefined where it has none, as over a direct transport. */
+  readonly key?: string | undefined;
   readonly maxPods: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly taints?: NodeSettings["taints"];
@@ -89,6 +91,7 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
     name: nodeName,
     hostname: nodeName,
     addresses: options.addresses,
+    key: options.key,
     maxPods: options.maxPods,
     labels: options.labels ?? {},
     taints: options.taints ?? [],

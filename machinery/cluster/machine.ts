@@ -10,7 +10,7 @@ import { hostname } from "node:os";
 import { joinCluster } from "../join/join.ts";
 import { JoinError } from "../join/join-error.ts";
 import { type Component, type ComponentContext, defineComponent, type Flags } from "../process/component.ts";
-import { UsageError } from "../process/flags.ts";
+import { asArguments, UsageError } from "../process/flags.ts";
 import { type HomePaths, homePaths } from "../process/home.ts";
 import { livingRecord } from "./process-record.ts";
 import { type ClusterOptions, NODE_FLAGS } from "./process-table.ts";
@@ -51,6 +51,7 @@ export function agentMachine(agent: Component): Component {
   const passed = without(agent.flags, (name) => OWN_OF_AGENT.has(name) && name !== "node-name");
   return defineComponent({
     name: "agent",
+    command: true,
     summary: "Joins this machine to a cluster and runs its node; 'k8ts agent leave' takes it out again.",
     flags: { ...joinFlags, ...machineFlags, ...passed } as Flags,
     async run(flags, context) {
@@ -77,7 +78,7 @@ export function agentMachine(agent: Component): Component {
         separate: false,
         etcdServers: [],
         joined: record.facts,
-        agentFlags: given(
+        agentFlags: asArguments(
           without(agent.flags, (name) => OWN_OF_AGENT.has(name)),
           values,
         ),
@@ -92,6 +93,7 @@ export function serverMachine(server: Component, agent: Component): Component {
   const ofNode = Object.fromEntries(Object.entries(agent.flags).filter(([name]) => OF_SERVERS_NODE.includes(name)));
   return defineComponent({
     name: "server",
+    command: true,
     summary: "Runs a server of a cluster, and on the same machine a node.",
     flags: {
       ...server.flags,
@@ -109,7 +111,7 @@ export function serverMachine(server: Component, agent: Component): Component {
       const real = containersOr(values);
       if (real) await ensurePackages(false, createProgress(context.clock, process.stderr));
       const nodeName = (values["node-name"] as string | undefined) ?? readOptions(paths)?.nodeName ?? hostname();
-      const shared = given(
+      const shared = asArguments(
         without(server.flags, (name) => !SHARED.has(name)),
         values,
       );
@@ -121,12 +123,16 @@ export function serverMachine(server: Component, agent: Component): Component {
         etcdServers: values["etcd-servers"] as readonly string[],
         serverFlags: [
           ...(values["store"] === "memory" ? ["--store", "memory"] : []),
-          ...given(
+          ...asArguments(
             without(server.flags, (name) => OWN_OF_SERVER.has(name)),
             values,
           ),
         ],
-        agentFlags: [...given(ofNode, values), ...shared, ...dnsAddress(values["service-cidr"] as string, shared)],
+        agentFlags: [
+          ...asArguments(ofNode, values),
+          ...shared,
+          ...dnsAddress(values["service-cidr"] as string, shared),
+        ],
       };
       becomeSupervisor(options, values, context);
     },
@@ -181,16 +187,6 @@ function tokenOf(values: Values): string | undefined {
 
 function without(flags: Flags, left: (name: string) => boolean): Flags {
   return Object.fromEntries(Object.entries(flags).filter(([name]) => !left(name)));
-}
-
-/** The command line that says what these values say; defaults are left out. */
-function given(flags: Flags, values: Values): string[] {
-  return Object.entries(flags).flatMap(([name, flag]) => {
-    const value = values[name];
-    if (value === undefined || value === flag.default || value === false) return [];
-    if (value === true) return [`--${name}`];
-    return (Array.isArray(value) ? value : [value]).flatMap((one) => [`--${name}`, String(one)]);
-  });
 }
 
 /** The cluster's name server is the tenth address of the Services' range: see apiserver/create-apiserver.ts. */

@@ -16,6 +16,9 @@ export const JOINERS = "system:bootstrappers:k8ts:nodes";
 /** On a Node: the hash of the key that it is. Another machine does not get the name while this one has it. */
 export const NODE_KEY = "k8ts.io/node-key";
 
+/** On a Node: its machine has left, so it goes. */
+export const LEAVES = "k8ts.io/leaves";
+
 export interface ClusterFacts {
   readonly clusterCidr: string;
   readonly serviceCidr: string;

@@ -6,8 +6,8 @@ import { UsageError } from "../process/flags.ts";
 
 /** Exit code 2, as for other things that only the person in front can change. */
 export class JoinError extends UsageError {
-  constructor(problem: string, remedy: string) {
-    super(`${problem}\n  What to do: ${remedy}`);
+  constructor(problem: string, remedy?: string) {
+    super(remedy === undefined ? problem : `${problem}\n  What to do: ${remedy}`);
   }
 }
 

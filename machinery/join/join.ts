@@ -71,7 +71,7 @@ export async function joinCluster(options: JoinOptions): Promise<NodeRecord> {
     await writeIdentity(options.paths, "kubelet", place, { key, certificate });
   });
   const facts = await asNode(place, options);
-  const record = { ...place, facts };
+  const record: NodeRecord = { ...place, facts, seconds: options.seconds };
   await writeNodeRecord(options.paths, record);
   return record;
 }

@@ -21,6 +21,8 @@ export interface NodeRecord {
   /** PEM. */
   readonly authority: string;
   readonly facts: ClusterFacts;
+  /** How long its certificates are asked to be good; absent: as long as the cluster gives. */
+  readonly seconds?: number | undefined;
 }
 
 const recordPath = (paths: HomePaths): string => join(paths.root, "node.json");
@@ -67,7 +69,7 @@ export async function writeIdentity(
   await keepPrivate(paths.kubeconfig(component), kubeconfig({ server, authority, user, client }));
 }
 
-/** The name of the node that these keys are, from its certificate. */
+/** From when until when a certificate is good, in ms. */
 export interface Lifetime {
   readonly from: number;
   readonly until: number;

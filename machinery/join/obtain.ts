@@ -71,7 +71,7 @@ function answerTo({ metadata, status }: CertificateSigningRequest): string | und
   if (status?.certificate) return Buffer.from(status.certificate, "base64").toString("latin1");
   const no = status?.conditions?.find(({ type }) => type === "Denied" || type === "Failed");
   if (!no) return undefined;
-  if (no.reason === "NodeNameTaken") throw new JoinError("the cluster refuses this node", no.message ?? "");
+  if (no.reason === "NodeNameTaken") throw new JoinError(`the cluster refuses this machine: ${no.message}`);
   throw new JoinError(
     `the cluster refuses the certificate (${no.type}, ${no.reason}): ${no.message}`,
     `ask who looks after the cluster: kubectl describe csr ${metadata.name}`,

@@ -4,8 +4,8 @@
  * "K10<hash>::<id>.<secret>": the hash of the authority's public key, by which the server proves itself before it is
  * told anything, and a bootstrap token (../objects/bootstrap-token.ts). It is a secret: never log it.
  */
-import { createHash, X509Certificate } from "node:crypto";
 import { type BootstrapToken, parseBootstrapToken } from "../objects/bootstrap-token.ts";
+import { publicKeyHash } from "../pki/certificates.ts";
 import { UsageError } from "../process/flags.ts";
 
 export interface JoinToken extends BootstrapToken {
@@ -35,7 +35,4 @@ export function parseJoinToken(text: string): JoinToken {
 }
 
 /** Of the key, not of the certificate, so that an authority's certificate may be renewed. */
-export function authorityHash(certificate: string): string {
-  const key = new X509Certificate(certificate).publicKey.export({ format: "der", type: "spki" });
-  return createHash("sha256").update(key).digest("hex");
-}
+export const authorityHash = publicKeyHash;

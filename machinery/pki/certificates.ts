@@ -4,7 +4,7 @@
  * The library that encodes them is large, so it is loaded only when one must be made; looking at
  * existing ones needs Node alone. Where they lie on disk: pki.ts.
  */
-import { type webcrypto, X509Certificate } from "node:crypto";
+import { createHash, createPublicKey, type webcrypto, X509Certificate } from "node:crypto";
 import type { Clock } from "../process/clock.ts";
 
 /** A certificate and its private key, both PEM. */
@@ -56,9 +56,15 @@ export async function createAuthority(clock: Clock, commonName: string): Promise
   return { certificate: pem(certificate.toString("pem")), key: await exportKey(keys.privateKey) };
 }
 
-export async function issue(clock: Clock, authority: KeyPair, request: CertificateRequest): Promise<KeyPair> {
+/** `key`: PEM of a private key that goes on being used, where there is one. */
+export async function issue(
+  clock: Clock,
+  authority: KeyPair,
+  request: CertificateRequest,
+  key?: string,
+): Promise<KeyPair> {
   const x509 = await library();
-  const keys = await newKeys();
+  const keys = key === undefined ? await newKeys() : await pairOf(key);
   const issuer = new x509.X509Certificate(authority.certificate);
   const { serverAuth, clientAuth } = x509.ExtendedKeyUsage;
   const alternatives = [
@@ -142,6 +148,22 @@ async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   const der = Buffer.from(await crypto.subtle.exportKey("pkcs8", key));
   const lines = der.toString("base64").match(/.{1,64}/g) ?? [];
   return `-----BEGIN PRIVATE KEY-----\n${lines.join("\n")}\n-----END PRIVATE KEY-----\n`;
+}
+
+async function pairOf(text: string): Promise<webcrypto.CryptoKeyPair> {
+  const spki = createPublicKey(text).export({ format: "der", type: "spki" });
+  const der = Buffer.from(text.replace(/-----[^-]+-----|\s/g, ""), "base64");
+  const [publicKey, privateKey] = await Promise.all([
+    crypto.subtle.importKey("spki", spki, ALGORITHM, true, ["verify"]),
+    crypto.subtle.importKey("pkcs8", der, ALGORITHM, true, ["sign"]),
+  ]);
+  return { publicKey, privateKey };
+}
+
+/** SHA-256 of a certificate's public key (SPKI), in hex: stays the same when it is renewed for the same key. */
+export function publicKeyHash(certificate: string): string {
+  const key = new X509Certificate(certificate).publicKey.export({ format: "der", type: "spki" });
+  return createHash("sha256").update(key).digest("hex");
 }
 
 export function importKey(text: string): Promise<webcrypto.CryptoKey> {

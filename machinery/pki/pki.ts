@@ -4,6 +4,7 @@
  * What is good is never touched, so fingerprints stay: a lost CA means new identities for everyone,
  * and is only made when there is none. Only the API server writes here; others read kubeconfigs.
  */
+import { createPrivateKey } from "node:crypto";
 import { join } from "node:path";
 import type { Clock } from "../process/clock.ts";
 import type { HomePaths } from "../process/home.ts";
@@ -103,6 +104,15 @@ async function keepTokenKey({ paths }: PkiOptions): Promise<string> {
   return key;
 }
 
+/** A node is who its key says, so a renewed certificate keeps the key. */
+function usableKey(pair: KeyPair | undefined): string | undefined {
+  try {
+    return pair && createPrivateKey(pair.key).asymmetricKeyType === "ec" ? pair.key : undefined;
+  } catch {
+    return undefined; // damaged: a new one is made
+  }
+}
+
 async function keepKubeconfig(
   { clock, log, server }: PkiOptions,
   authority: KeyPair,
@@ -112,7 +122,7 @@ async function keepKubeconfig(
   const request: CertificateRequest = { ...subject, use: "client" };
   const existing = clientOf((await readIfThere(path)) ?? "");
   const good = existing && stillGood(clock, authority, existing, request);
-  const client = good ? existing : await issue(clock, authority, request);
+  const client = good ? existing : await issue(clock, authority, request, usableKey(existing));
   const text = kubeconfig({ server, authority: authority.certificate, user: subject.commonName, client });
   if (await keepPrivate(path, text)) log.info("kubeconfig written", { path });
 }
