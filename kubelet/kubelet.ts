@@ -115,6 +115,7 @@ async function networkOf(flags: KubeletFlags, home: string): Promise<NodeNetwork
     paths: homePaths(home),
     clusterCIDR: flags["cluster-cidr"],
     serviceCIDR: flags["service-cidr"],
+    nodeAddress: flags["node-ip"]?.split(",")[0] ?? defaultAddress(),
   });
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { helpText, parseFlags, UsageError } from "./flags.ts";
+import { asArguments, helpText, parseFlags, UsageError } from "./flags.ts";
 
 const flags = {
   port: { type: "number", default: 6443, help: "port to listen on" },
@@ -44,4 +44,15 @@ describe("flags", () => {
     for (const name of Object.keys(flags)) expect(text).toContain(`--${name}`);
     expect(text).toContain("(default 6443)");
   });
+});
+
+test("values become the arguments that say them again, without what is usual", () => {
+  const flags = {
+    name: { type: "string", help: "" },
+    count: { type: "number", default: 3, help: "" },
+    also: { type: "string", multiple: true, help: "" },
+    loud: { type: "boolean", help: "" },
+  } as const;
+  const given = ["--name", "a b", "--also", "x", "--also", "y", "--loud"];
+  expect(asArguments(flags, parseFlags(flags, [...given, "--count", "3"]))).toEqual(given);
 });

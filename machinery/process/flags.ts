@@ -40,6 +40,16 @@ export function parseFlags<const F extends Flags>(
   return Object.fromEntries(values) as FlagValues<F>;
 }
 
+/** The command line that says what these values say; defaults are left out. */
+export function asArguments(flags: Flags, values: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(flags).flatMap(([name, flag]) => {
+    const value = values[name];
+    if (value === undefined || value === flag.default || value === false) return [];
+    if (value === true) return [`--${name}`];
+    return (Array.isArray(value) ? value : [value]).flatMap((one) => [`--${name}`, String(one)]);
+  });
+}
+
 export function helpText(name: string, summary: string, flags: Flags): string {
   const all: Flags = { ...flags, ...commonFlags };
   const rows = Object.entries(all).map(([flag, spec]) => {
