@@ -26,7 +26,14 @@ const component = (summary: string, load: () => Promise<unknown>): Command => ({
 });
 
 const commands: Readonly<Record<string, Command>> = {
-  up: component("start a cluster on this machine", async () => (await import("./machinery/cluster/up.ts")).upCommand),
+  up: component("start a cluster on this machine", async () => {
+    const [{ upCommand }, { controllerFlags }] = await Promise.all([
+      import("./machinery/cluster/up.ts"),
+      import("./controllers/controller-flags.ts"),
+    ]);
+    const { "cluster-cidr": _ofTheWholeCluster, ...given } = controllerFlags;
+    return upCommand(given);
+  }),
   down: component(
     "stop it and clean up; --purge removes the data too",
     async () => (await import("./machinery/cluster/down.ts")).downCommand,
@@ -156,22 +163,35 @@ const isMachine = (argv: readonly string[]): boolean =>
 
 /** The server: controllers and scheduler speak to the API server's pipeline directly, each with its own identity. */
 async function loadServer() {
-  const [api, controllers, scheduler, { createClient }, { directTransport }, counts, { defineComponent }, ticks] =
-    await Promise.all([
-      import("./apiserver/apiserver.ts"),
-      import("./controllers/controllers.ts"),
-      import("./scheduler/scheduler.ts"),
-      import("./machinery/client/create-client.ts"),
-      import("./machinery/client/transport/direct.ts"),
-      import("./machinery/client/transport/counted.ts"),
-      import("./machinery/process/component.ts"),
-      import("./machinery/process/minute-ticks.ts"),
-    ]);
+  const [
+    api,
+    controllers,
+    given,
+    scheduler,
+    { createClient },
+    { directTransport },
+    counts,
+    { defineComponent },
+    ticks,
+    { homePaths },
+  ] = await Promise.all([
+    import("./apiserver/apiserver.ts"),
+    import("./controllers/controllers.ts"),
+    import("./controllers/controller-flags.ts"),
+    import("./scheduler/scheduler.ts"),
+    import("./machinery/client/create-client.ts"),
+    import("./machinery/client/transport/direct.ts"),
+    import("./machinery/client/transport/counted.ts"),
+    import("./machinery/process/component.ts"),
+    import("./machinery/process/minute-ticks.ts"),
+    import("./machinery/process/home.ts"),
+  ]);
   return defineComponent({
     name: "server",
     summary: "Runs API server, controllers and scheduler in one process.",
     flags: {
       ...api.apiserverFlags,
+      ...given.controllerFlags,
       "no-agent": { type: "boolean", help: "run no node on this machine, and stay this one process" },
     },
     stopsLater: (flags) => flags["shutdown-delay-duration"] * 1000,
@@ -193,9 +213,8 @@ async function loadServer() {
           log: log.child({ part: "controllers" }),
           transport: as(controllers.CONTROLLERS_USER),
           rootCa: server.pki.authority.certificate,
-          signing: server.pki.authority,
-          tokenKey: server.pki.tokenKey,
-          clusterCidr: flags["cluster-cidr"],
+          ...given.settingsOf(flags),
+          ...(await given.keysOf(flags, homePaths(context.home))),
           ticks: ticks.minuteTicks,
         }),
         scheduler.runScheduler({

@@ -5,7 +5,6 @@
  * lease without renewing it; as a process of their own, over https with ordinary leader election.
  * A lost leadership abandons everything they knew and starts over as a candidate.
  */
-import { join } from "node:path";
 import type { Client } from "../machinery/client/client.ts";
 import { connectAs } from "../machinery/client/connect.ts";
 import { createClient } from "../machinery/client/create-client.ts";
@@ -19,7 +18,6 @@ import { keepLeading, type LeadershipMode } from "../machinery/loop/leadership.t
 import { createLoopMetrics, type LoopMetrics } from "../machinery/loop/loop-metrics.ts";
 import { type ControllerStats, type Loop, runLoop } from "../machinery/loop/run.ts";
 import type { KeyPair } from "../machinery/pki/certificates.ts";
-import { readIfThere } from "../machinery/pki/files.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import { defineComponent } from "../machinery/process/component.ts";
 import { homePaths } from "../machinery/process/home.ts";
@@ -31,6 +29,7 @@ import { certificateApprovingController } from "./certificate-approving.ts";
 import { certificateCleaningController } from "./certificate-cleaning.ts";
 import { certificateSigningController } from "./certificate-signing.ts";
 import { clusterRoleAggregationController } from "./clusterrole-aggregation.ts";
+import { controllerDefaults, controllerFlags, keysOf, settingsOf } from "./controller-flags.ts";
 import { cronJobController } from "./cronjob.ts";
 import { daemonSetController } from "./daemonset.ts";
 import { deploymentController } from "./deployment.ts";
@@ -40,16 +39,13 @@ import { endpointSliceController } from "./endpointslice.ts";
 import { endpointSliceMirroringController } from "./endpointslice-mirroring.ts";
 import { ephemeralVolumeController } from "./ephemeral-volume.ts";
 import { type GarbageCollector, runGarbageCollector } from "./garbage-collector.ts";
-import {
-  type AutoscalerSettings,
-  autoscalerDefaults,
-  horizontalPodAutoscalerController,
-} from "./horizontal-pod-autoscaler.ts";
+import { type AutoscalerSettings, horizontalPodAutoscalerController } from "./horizontal-pod-autoscaler.ts";
 import { jobController } from "./job.ts";
+import { type BatchMetrics, createBatchMetrics } from "./job-metrics.ts";
+import { leavingNodesController } from "./leaving-nodes.ts";
 import { localPathProvisioner } from "./local-path-provisioner.ts";
 import { localPathRemoval } from "./local-path-removal.ts";
 import { namespaceController } from "./namespace.ts";
-import { leavingNodesController } from "./leaving-nodes.ts";
 import { nodeIpamController } from "./node-ipam.ts";
 import { nodeLifecycleController } from "./node-lifecycle.ts";
 import { nodeTtlController } from "./node-ttl.ts";
@@ -72,14 +68,6 @@ import { volumeExpandController } from "./volume-expand.ts";
 import { claimProtectionController, volumeProtectionController } from "./volume-protection.ts";
 
 export const CONTROLLERS_USER = "system:kube-controller-manager";
-
-export const controllerDefaults = {
-  clusterCidr: "10.42.0.0/16",
-  nodeIpv4Bits: 24,
-  nodeIpv6Bits: 64,
-  nodeMonitorGraceMs: 50_000,
-  endedPodThreshold: 12_500,
-} as const;
 
 export interface ControllersOptions {
   readonly transport: Transport;
@@ -121,20 +109,22 @@ export async function runControllers(options: ControllersOptions): Promise<void>
   const { transport, clock, log, signal, leadership, identity } = options;
   const client = createClient(transport);
   const counts = options.metrics && createLoopMetrics(options.metrics);
+  const batch = createBatchMetrics(options.metrics);
   const election = { client, clock, log, signal, leadership, identity, lease: "kube-controller-manager" };
-  await keepLeading(election, (leading) => lead(options, leading, counts));
+  await keepLeading(election, (leading) => lead(options, leading, batch, counts));
 }
 
 /** Everything that runs under one leadership; a new one begins with fresh caches and no memory. */
 async function lead(
   options: ControllersOptions,
   { client, signal }: Leadership,
+  batch: BatchMetrics,
   metrics: LoopMetrics | undefined,
 ): Promise<void> {
   const { clock, log } = options;
   const informers = createInformers({ client, clock, log, signal });
   const events = createEvents({ client, clock, log, signal });
-  const controllers = createControllers(options);
+  const controllers = createControllers(options, batch);
   const loop = runLoop({ controllers, client, informers, events, clock, log, signal, metrics });
   await informers.synced(signal).catch(() => undefined); // the signal stops the loop too
   const collector = runGarbageCollector({ client, informers, events, clock, log, signal });
@@ -147,7 +137,7 @@ function running(loop: Loop, collector: GarbageCollector): RunningControllers {
 }
 
 /** One of each, with nothing remembered from before. */
-function createControllers(options: ControllersOptions): readonly Controller[] {
+function createControllers(options: ControllersOptions, batch: BatchMetrics): readonly Controller[] {
   const {
     clock,
     rootCa,
@@ -165,8 +155,8 @@ function createControllers(options: ControllersOptions): readonly Controller[] {
     replicationControllerController(),
     statefulSetController,
     daemonSetController(),
-    jobController(),
-    cronJobController(options),
+    jobController(batch.jobs),
+    cronJobController(options, batch.cronJobs),
     horizontalPodAutoscalerController(clock, options.autoscaling),
     disruptionController(),
     staleDisruptionController,
@@ -217,95 +207,7 @@ export const controllersComponent = defineComponent({
       help: "how to reach the API server; default: the controllers' own in the home",
     },
     "leader-elect": { type: "boolean", default: true, help: "agree with other processes on who works" },
-    "cluster-cidr": {
-      type: "string",
-      value: "CIDR",
-      default: controllerDefaults.clusterCidr,
-      help: "Pod addresses of the whole cluster: one range, or one of each family with a comma",
-    },
-    "node-cidr-mask-size-ipv4": {
-      type: "number",
-      value: "BITS",
-      default: controllerDefaults.nodeIpv4Bits,
-      help: "prefix length of a node's block of Pod addresses",
-    },
-    "node-cidr-mask-size-ipv6": {
-      type: "number",
-      value: "BITS",
-      default: controllerDefaults.nodeIpv6Bits,
-      help: "the same, of IPv6",
-    },
-    "node-monitor-grace-period": {
-      type: "number",
-      value: "SECONDS",
-      default: controllerDefaults.nodeMonitorGraceMs / 1000,
-      help: "how long a node may be silent before it counts as lost",
-    },
-    "node-eviction-rate": {
-      type: "number",
-      value: "NUMBER",
-      default: evictionRates.usual,
-      help: "nodes of a zone a second whose Pods are driven away when they are lost",
-    },
-    "secondary-node-eviction-rate": {
-      type: "number",
-      value: "NUMBER",
-      default: evictionRates.reduced,
-      help: "the same while most nodes of a large zone are lost",
-    },
-    "large-cluster-size-threshold": {
-      type: "number",
-      value: "COUNT",
-      default: evictionRates.largeZone,
-      help: "how many nodes a zone has that is not large yet",
-    },
-    "unhealthy-zone-threshold": {
-      type: "number",
-      value: "SHARE",
-      default: evictionRates.disruptedShare,
-      help: "share of lost nodes from which on a zone counts as disrupted",
-    },
-    "cluster-signing-cert-file": {
-      type: "string",
-      value: "FILE",
-      help: "PEM of the authority that signs certificates; default: the home's own",
-    },
-    "cluster-signing-key-file": { type: "string", value: "FILE", help: "PEM of its key (EC P-256)" },
-    "service-account-private-key-file": {
-      type: "string",
-      value: "FILE",
-      help: "PEM of the key that signs lasting tokens of service accounts; default: the home's own",
-    },
-    "horizontal-pod-autoscaler-sync-period": {
-      type: "number",
-      value: "SECONDS",
-      default: autoscalerDefaults.syncMs / 1000,
-      help: "how often autoscalers are looked at",
-    },
-    "horizontal-pod-autoscaler-downscale-stabilization": {
-      type: "number",
-      value: "SECONDS",
-      default: autoscalerDefaults.downscaleStabilizationMs / 1000,
-      help: "how long a higher recommendation holds",
-    },
-    "horizontal-pod-autoscaler-cpu-initialization-period": {
-      type: "number",
-      value: "SECONDS",
-      default: autoscalerDefaults.cpuInitializationMs / 1000,
-      help: "how long after its start a Pod's CPU may tell of starting",
-    },
-    "horizontal-pod-autoscaler-initial-readiness-delay": {
-      type: "number",
-      value: "SECONDS",
-      default: autoscalerDefaults.initialReadinessMs / 1000,
-      help: "a Pod that is not ready so soon after its start has never been",
-    },
-    "terminated-pod-gc-threshold": {
-      type: "number",
-      value: "COUNT",
-      default: controllerDefaults.endedPodThreshold,
-      help: "how many ended Pods are kept",
-    },
+    ...controllerFlags,
   },
   async run(flags, { clock, log, signal, home, ready }) {
     const kubeconfig = flags.kubeconfig ?? homePaths(home).kubeconfig("controllers");
@@ -322,43 +224,14 @@ export const controllersComponent = defineComponent({
         ticks: minuteTicks,
         leadership: flags["leader-elect"] ? "renew" : "none",
         rootCa: access.ca,
-        tokenKey: await readIfThere(
-          flags["service-account-private-key-file"] ?? join(homePaths(home).pki, "service-accounts.key"),
-        ),
-        signing: await signingPair(
-          flags["cluster-signing-cert-file"] ?? join(homePaths(home).pki, "ca.crt"),
-          flags["cluster-signing-key-file"] ?? join(homePaths(home).pki, "ca.key"),
-        ),
-        clusterCidr: flags["cluster-cidr"],
-        nodeIpv4Bits: flags["node-cidr-mask-size-ipv4"],
-        nodeIpv6Bits: flags["node-cidr-mask-size-ipv6"],
-        nodeMonitorGraceMs: flags["node-monitor-grace-period"] * 1000,
-        evictionRates: {
-          usual: flags["node-eviction-rate"],
-          reduced: flags["secondary-node-eviction-rate"],
-          largeZone: flags["large-cluster-size-threshold"],
-          disruptedShare: flags["unhealthy-zone-threshold"],
-        },
-        endedPodThreshold: flags["terminated-pod-gc-threshold"],
-        autoscaling: {
-          ...autoscalerDefaults,
-          syncMs: flags["horizontal-pod-autoscaler-sync-period"] * 1000,
-          downscaleStabilizationMs: flags["horizontal-pod-autoscaler-downscale-stabilization"] * 1000,
-          cpuInitializationMs: flags["horizontal-pod-autoscaler-cpu-initialization-period"] * 1000,
-          initialReadinessMs: flags["horizontal-pod-autoscaler-initial-readiness-delay"] * 1000,
-        },
+        ...settingsOf(flags),
+        ...(await keysOf(flags, homePaths(home))),
       });
     } finally {
       await transport.close();
     }
   },
 });
-
-/** Undefined where this machine does not have the authority's key. */
-async function signingPair(certificatePath: string, keyPath: string): Promise<KeyPair | undefined> {
-  const [certificate, key] = await Promise.all([readIfThere(certificatePath), readIfThere(keyPath)]);
-  return certificate && key ? { certificate, key } : undefined;
-}
 
 async function untilReachable(
   client: Client,

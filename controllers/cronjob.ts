@@ -24,13 +24,21 @@ import { type Clock, wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
 import { type ActiveJob, draftJob, endOf, jobName, pastHistory, referenceTo, scheduledTime } from "./cronjob-jobs.ts";
 import { type Times, timesOf } from "./cronjob-times.ts";
+import { type CronJobMetrics, createBatchMetrics } from "./job-metrics.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 
-type Context = { readonly cronjobs: Lister<CronJob>; readonly jobs: Lister<Job> } & Services;
+type Context = {
+  readonly cronjobs: Lister<CronJob>;
+  readonly jobs: Lister<Job>;
+  readonly metrics: CronJobMetrics;
+} & Services;
 type CronStatus = NonNullable<CronJob["status"]>;
 
 /** `ticks` looks after them now and then: a clock that was set, or a machine that slept, must not delay what is due. */
-export function cronJobController({ clock, ticks }: { readonly clock: Clock; readonly ticks?: Ticks }): Controller {
+export function cronJobController(
+  { clock, ticks }: { readonly clock: Clock; readonly ticks?: Ticks },
+  metrics: CronJobMetrics = createBatchMetrics().cronJobs,
+): Controller {
   const writes = createOwnWrites();
   /** Since when the schedule is what it is, where it changed while this process looked. */
   const changed = new Map<ObjectKey, number>();
@@ -54,7 +62,8 @@ export function cronJobController({ clock, ticks }: { readonly clock: Clock; rea
       },
     },
 
-    async reconcile(key, context): Promise<Outcome> {
+    async reconcile(key, services): Promise<Outcome> {
+      const context = { ...services, metrics };
       const cronJob = context.cronjobs.get(key);
       awaited.delete(key);
       if (!cronJob) {
@@ -217,7 +226,7 @@ function isTooLate(cronJob: CronJob, { due = 0, tooLate, tooMany }: Times, { eve
 
 /** Makes the Job of a time. What was done counts in the status, also where something failed after it. */
 async function start(cronJob: CronJob, status: CronStatus, due: number, context: Context): Promise<Started> {
-  const { events } = context;
+  const { events, metrics } = context;
   let { active = [] } = status;
   try {
     if (cronJob.spec?.concurrencyPolicy === "Replace")
@@ -226,7 +235,10 @@ async function start(cronJob: CronJob, status: CronStatus, due: number, context:
         active = active.filter((one) => one !== reference);
       }
     const { job, made } = await create(cronJob, due, context);
-    if (made) events.normal(cronJob, "SuccessfulCreate", `Created job ${job.metadata.name}`);
+    if (made) {
+      events.normal(cronJob, "SuccessfulCreate", `Created job ${job.metadata.name}`);
+      metrics.started(cronJob, job, due);
+    }
     if (isControlledBy(job, cronJob)) {
       if (!endOf(job)) active = [...active, referenceTo(job)];
       return { status: statusOf({ ...status, active, lastScheduleTime: wireTime(due) }) };

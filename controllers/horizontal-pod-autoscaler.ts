@@ -28,6 +28,7 @@ import { type MetricProposal, type MetricStatus, propose, type Question } from "
 import { createStatus, type StatusDraft } from "./autoscaler-status.ts";
 import { createTargets, rescale, type ScaleTarget, TargetError, type Targets } from "./autoscaler-target.ts";
 import { sameJson } from "./canonical-json.ts";
+import { autoscalerDefaults } from "./controller-flags.ts";
 
 type Autoscaler = HorizontalPodAutoscaler;
 type Spec = NonNullable<Autoscaler["spec"]>;
@@ -44,14 +45,6 @@ export interface AutoscalerSettings {
   readonly cpuInitializationMs: number;
   readonly initialReadinessMs: number;
 }
-
-export const autoscalerDefaults: AutoscalerSettings = {
-  syncMs: 15_000,
-  downscaleStabilizationMs: 300_000,
-  tolerance: 0.1,
-  cpuInitializationMs: 300_000,
-  initialReadinessMs: 30_000,
-};
 
 /** What is remembered of autoscalers, by key. */
 interface Memory {

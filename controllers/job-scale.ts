@@ -12,6 +12,7 @@ import type { Job, Pod } from "../machinery/objects/kinds.ts";
 import { isConflict, isNotFound } from "../machinery/objects/status.ts";
 import { type Ending, isSuspended, wantedActive } from "./job-ending.ts";
 import { isIndexed, missingIndexes, superfluous } from "./job-indexes.ts";
+import type { JobMetrics } from "./job-metrics.ts";
 import {
   backoffLeft,
   backoffOfIndex,
@@ -38,6 +39,7 @@ export interface Asked {
   readonly expectations: Expectations;
   readonly creations: PodCreations;
   readonly writes: OwnWrites;
+  readonly metrics: JobMetrics;
   /** Pods that lost their finalizer, by uid, until the cache shows it. */
   readonly released: Set<string>;
   /** When Pods failed that leave nothing behind, for they were deleted: by the Job's key, and by uid. */
@@ -98,7 +100,7 @@ async function create(
   counts: Tally,
   count: number,
   context: JobContext,
-  { creations, vanished }: Asked,
+  { creations, vanished, metrics }: Asked,
 ): Promise<Scaled> {
   const { clock, events } = context;
   const { indexes, wait } = due(job, pods, counts, vanished.get(key) ?? new Map(), count, clock.now());
@@ -109,6 +111,7 @@ async function create(
     made: (name: string) => events.normal(job, "SuccessfulCreate", `Created pod: ${name}`),
   }));
   const { succeeded, error } = await creations.create(key, job, drafts, context);
+  metrics.podsMade(job, succeeded, error === undefined ? 0 : 1, counts.terminating.length);
   const scaled = { active: counts.active.length + succeeded, removed: [], wait };
   if (error === undefined || isTerminatingNamespace(error)) return scaled;
   events.warning(job, "FailedCreate", `Error creating: ${(error as Error).message}`);

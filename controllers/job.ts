@@ -17,6 +17,7 @@ import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim } from "./claim.ts";
 import { endingOf, isFinished, timeToDeadline } from "./job-ending.ts";
+import { createBatchMetrics, type JobMetrics, type SyncAction } from "./job-metrics.ts";
 import { endOf, isTracked, TRACKING } from "./job-pods.ts";
 import { type Asked, type JobContext, releaseAll, scale } from "./job-scale.ts";
 import { statusOf } from "./job-status.ts";
@@ -28,21 +29,32 @@ import { isActive, isTerminal } from "./pod-state.ts";
 /** Who looks after a Job that names nobody. */
 const MANAGED_BY = "kubernetes.io/job-controller";
 
-export function jobController(): Controller {
+export function jobController(metrics: JobMetrics = createBatchMetrics().jobs): Controller {
   const expectations = createExpectations();
   const creations = createPodCreations(expectations);
-  const asked: Asked = { expectations, creations, writes: createOwnWrites(), released: new Set(), vanished: new Map() };
+  const asked: Asked = {
+    expectations,
+    creations,
+    metrics,
+    writes: createOwnWrites(),
+    released: new Set(),
+    vanished: new Map(),
+  };
   const seen: Seen = { orphans: new Map(), owners: new Map() };
   return defineController({
     name: "job-controller",
     workers: 5,
     paced: true,
     watches: {
-      jobs: ({ key, type }) => {
+      jobs: ({ key, type, object: { spec } }) => {
         if (type === "deleted") creations.forget(key);
+        if (type === "added" && isForeign(spec)) metrics.foreign(spec?.managedBy ?? "");
         return [key];
       },
-      pods: (change, listers) => keysOf(change, listers["jobs"] as unknown as Lister<Job>, asked, seen),
+      pods: (change, listers) => {
+        metrics.saw(change);
+        return keysOf(change, listers["jobs"] as unknown as Lister<Job>, asked, seen);
+      },
     },
 
     async reconcile(key, context): Promise<Outcome> {
@@ -53,7 +65,7 @@ export function jobController(): Controller {
         asked.vanished.delete(key);
         return done;
       }
-      if (job.spec?.managedBy && job.spec.managedBy !== MANAGED_BY) return done;
+      if (isForeign(job.spec)) return done;
       if (asked.writes.behind(key, job)) return done;
 
       if (!isFinished(job)) await creations.settle(key, job, context);
@@ -65,10 +77,23 @@ export function jobController(): Controller {
         await releaseAll(pods, context, asked);
         return done;
       }
-      return run(key, job, { pods, released, settled }, context, asked);
+      const started = context.clock.monotonic();
+      const step: Step = { action: settled ? "tracking" : "reconciling" };
+      const over = (result: "success" | "error") =>
+        metrics.synced(job, step.action, result, (context.clock.monotonic() - started) / 1000);
+      try {
+        const outcome = await run(key, job, { pods, released, settled }, step, context, asked);
+        over("success");
+        return outcome;
+      } catch (error) {
+        over("error");
+        throw error;
+      }
     },
   });
 }
+
+const isForeign = (spec: Job["spec"]): boolean => !!spec?.managedBy && spec.managedBy !== MANAGED_BY;
 
 /** What is found among all Pods without looking at all of them. */
 interface Seen {
@@ -136,10 +161,16 @@ interface View {
   readonly settled: boolean;
 }
 
+/** What a reconcile did, for who counts. */
+interface Step {
+  action: SyncAction;
+}
+
 async function run(
   key: string,
   job: Job,
   { pods, released, settled }: View,
+  step: Step,
   context: JobContext,
   asked: Asked,
 ): Promise<Outcome> {
@@ -152,6 +183,9 @@ async function run(
     ? await scale(key, job, pods, counts, ending, context, asked)
     : { active: counts.active.length, removed: [] };
 
+  if (scaled.removed.length > 0) step.action = "pods_deleted";
+  else if (scaled.active > counts.active.length) step.action = "pods_created";
+
   const over = ending !== undefined && settled && scaled.active === 0;
   const letGo = ending?.type === "FailureTarget" ? released : new Set([...released, ...scaled.removed]);
   const accounts = account(job, pods, counts, letGo, over ? ending : undefined);
@@ -161,6 +195,7 @@ async function run(
     const written = await client.updateStatus("jobs", { ...job, status });
     writes.wrote(key, written);
     announce(job, written, context);
+    asked.metrics.wrote(job, written, accounts.newlyFailed);
     remember(key, accounts.newlyFailed, asked);
   }
   await releaseAll(accounts.release, context, asked);

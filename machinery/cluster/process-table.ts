@@ -25,6 +25,8 @@ export interface ClusterOptions {
   /** The server's flags besides these, and the agent's, as they were given: see machine.ts. */
   readonly serverFlags?: readonly string[];
   readonly agentFlags?: readonly string[];
+  /** Of the controllers, as `up` was given them. */
+  readonly controllerFlags?: readonly string[];
   /** Nodes that are machines of namespaces on this computer. 0: it is the only node itself. */
   readonly nodes?: number;
 }
@@ -68,10 +70,10 @@ function controlPlane(options: ClusterOptions, component: MakeSpec): ProcessSpec
     ? ["--store", "etcd", ...options.etcdServers.flatMap((url) => ["--etcd-servers", url])]
     : ["--store", "embedded"];
   const reached = options.nodes ? ["--advertise-address", NODES_LINK.gateway] : [];
-  const given = options.serverFlags ?? [];
+  const { serverFlags: given = [], controllerFlags = [] } = options;
   const api = ["--port", String(options.port), "--node-name", options.nodeName, ...store, ...reached, ...given];
-  if (!options.separate) return [component("server", "--no-agent", ...api)];
-  return [component("apiserver", ...api), component("controllers"), component("scheduler")];
+  if (!options.separate) return [component("server", "--no-agent", ...api, ...controllerFlags)];
+  return [component("apiserver", ...api), component("controllers", ...controllerFlags), component("scheduler")];
 }
 
 function node(options: ClusterOptions, paths: HomePaths, program: Program, component: MakeSpec): ProcessSpec[] {

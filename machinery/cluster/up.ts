@@ -13,8 +13,14 @@ import type { Client } from "../client/client.ts";
 import { connect } from "../client/connect.ts";
 import { localNodes } from "../machines/local-nodes.ts";
 import type { Clock } from "../process/clock.ts";
-import { type ComponentContext, defineComponent } from "../process/component.ts";
-import { UsageError } from "../process/flags.ts";
+import {
+  type Component,
+  type ComponentContext,
+  defineComponent,
+  type Flags,
+  type FlagValues,
+} from "../process/component.ts";
+import { asArguments, UsageError } from "../process/flags.ts";
 import { type HomePaths, homePaths } from "../process/home.ts";
 import { install, missing, nodePackages, samplePackages } from "./packages.ts";
 import { livingRecord } from "./process-record.ts";
@@ -29,48 +35,54 @@ import { nodeCount, patiently, resolveOn, writeJoinToken } from "./up-nodes.ts";
 const STEP_MS = 180_000;
 const POLL_MS = 25;
 
-export const upCommand = defineComponent({
-  name: "up",
-  command: true,
-  summary: "Starts a cluster on this machine and waits until it runs containers.",
-  flags: {
-    port: { type: "number", default: 6443, help: "port of the API server" },
-    "node-name": { type: "string", value: "NAME", help: "name of this node (default: the host's name)" },
-    simulated: { type: "boolean", help: "simulate containers, though this machine could run them" },
-    separate: { type: "boolean", help: "run each component as a process of its own" },
-    "etcd-servers": {
-      type: "string",
-      multiple: true,
-      value: "URL",
-      help: "store in this etcd instead of the embedded store",
-    },
-    nodes: {
-      type: "number",
-      value: "N",
-      help: "make N nodes on this machine, each a machine of namespaces with a containerd of its own",
-    },
-    "no-sample": { type: "boolean", help: "do not deploy the sample" },
+const upFlags = {
+  port: { type: "number", default: 6443, help: "port of the API server" },
+  "node-name": { type: "string", value: "NAME", help: "name of this node (default: the host's name)" },
+  simulated: { type: "boolean", help: "simulate containers, though this machine could run them" },
+  separate: { type: "boolean", help: "run each component as a process of its own" },
+  "etcd-servers": {
+    type: "string",
+    multiple: true,
+    value: "URL",
+    help: "store in this etcd instead of the embedded store",
   },
-  async run(flags, context) {
-    const progress = createProgress(context.clock, process.stderr);
-    // a machine that was renamed stays the node that it is
-    const before = readOptions(homePaths(context.home));
-    if (before?.joined)
-      throw new UsageError(
-        `this machine is node ${before.nodeName} of another cluster: 'k8ts agent leave' takes it out`,
-      );
-    const real = flags.simulated ? "asked for with --simulated" : whyNoContainers();
-    const options: ClusterOptions = {
-      port: flags.port,
-      nodeName: (flags["node-name"] ?? before?.nodeName ?? hostname()).toLowerCase(),
-      runtime: real === undefined ? "containerd" : "simulated",
-      separate: flags.separate,
-      etcdServers: flags["etcd-servers"],
-      nodes: nodeCount(flags.nodes, real),
-    };
-    await up(options, { sample: !flags["no-sample"], simulatedBecause: real }, context, progress);
+  nodes: {
+    type: "number",
+    value: "N",
+    help: "make N nodes on this machine, each a machine of namespaces with a containerd of its own",
   },
-});
+  "no-sample": { type: "boolean", help: "do not deploy the sample" },
+} as const satisfies Flags;
+
+/** `passed`: flags of the controllers, which go to them as they were given. */
+export const upCommand = (passed: Flags): Component =>
+  defineComponent({
+    name: "up",
+    command: true,
+    summary: "Starts a cluster on this machine and waits until it runs containers.",
+    flags: { ...upFlags, ...passed } as Flags,
+    async run(values, context) {
+      const flags = values as FlagValues<typeof upFlags>;
+      const progress = createProgress(context.clock, process.stderr);
+      // a machine that was renamed stays the node that it is
+      const before = readOptions(homePaths(context.home));
+      if (before?.joined)
+        throw new UsageError(
+          `this machine is node ${before.nodeName} of another cluster: 'k8ts agent leave' takes it out`,
+        );
+      const real = flags.simulated ? "asked for with --simulated" : whyNoContainers();
+      const options: ClusterOptions = {
+        port: flags.port,
+        nodeName: (flags["node-name"] ?? before?.nodeName ?? hostname()).toLowerCase(),
+        runtime: real === undefined ? "containerd" : "simulated",
+        separate: flags.separate,
+        etcdServers: flags["etcd-servers"],
+        nodes: nodeCount(flags.nodes, real),
+        controllerFlags: asArguments(passed, values),
+      };
+      await up(options, { sample: !flags["no-sample"], simulatedBecause: real }, context, progress);
+    },
+  });
 
 interface UpChoices {
   readonly sample: boolean;

@@ -22,10 +22,14 @@ test("queues and reconciles are counted under the names of client-go and control
     controller.done("success", 0.02);
     controller.done("error", 3);
   }
+  await clock.advance(2_000);
   const text = await metrics.text();
   for (const line of [
     'workqueue_adds_total{name="deployment"} 4',
     'workqueue_depth{name="deployment"} 1',
+    'workqueue_unfinished_work_seconds{name="deployment"} 2',
+    'workqueue_longest_running_processor_seconds{name="deployment"} 2',
+
     'workqueue_queue_duration_seconds_count{name="deployment"} 2',
     'workqueue_work_duration_seconds_sum{name="deployment"} 6.04',
     'controller_runtime_reconcile_total{controller="deployment",result="success"} 2',

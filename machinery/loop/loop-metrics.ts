@@ -19,6 +19,7 @@ export interface ControllerMetrics {
 export interface Watched {
   readonly length: number;
   readonly active: number;
+  working(): readonly number[];
 }
 
 export interface LoopMetrics {
@@ -75,10 +76,23 @@ export function createLoopMetrics(metrics: Metrics): LoopMetrics {
     "Maximum number of concurrent reconciles per controller",
     ["controller"],
   );
+  const unfinished = metrics.gauge(
+    "workqueue_unfinished_work_seconds",
+    "How many seconds of work has been done that is in progress and hasn't been observed by work_duration.",
+    ["name"],
+  );
+  const longest = metrics.gauge(
+    "workqueue_longest_running_processor_seconds",
+    "How many seconds has the longest running processor for workqueue been running.",
+    ["name"],
+  );
   metrics.onRead(() => {
     for (const [name, queue] of queues) {
       depth.of(name).value = queue.length;
       active.of(name).value = queue.active;
+      const working = queue.working();
+      unfinished.of(name).value = working.reduce((sum, ms) => sum + ms, 0) / 1000;
+      longest.of(name).value = Math.max(0, ...working) / 1000;
     }
   });
   return {

@@ -41,6 +41,8 @@ export interface WorkQueue {
   readonly length: number;
   /** Keys that are worked on now. */
   readonly active: number;
+  /** How long each of them has been, in ms. */
+  working(): readonly number[];
   /** Keys that come again at a later time. */
   readonly delayed: number;
   /** Keys whose last attempt failed. */
@@ -54,7 +56,8 @@ export function createWorkQueue(clock: Clock, adds: Counter = { value: 0 }): Wor
   const waiting = new Map<ObjectKey, QueueCause>();
   /** Since when, of those that wait. */
   const since = new Map<ObjectKey, number>();
-  const active = new Set<ObjectKey>();
+  /** Since when, of those that are worked on. */
+  const active = new Map<ObjectKey, number>();
   /** Added while active: to be queued when the work is over. */
   const dirty = new Map<ObjectKey, QueueCause>();
   /** Still in `active`, so that nobody takes them. */
@@ -102,8 +105,9 @@ export function createWorkQueue(clock: Clock, adds: Counter = { value: 0 }): Wor
         if (signal.aborted) return undefined;
         for (const [key, cause] of waiting) {
           waiting.delete(key);
-          active.add(key);
-          const waitedMs = clock.monotonic() - (since.get(key) as number);
+          const now = clock.monotonic();
+          active.set(key, now);
+          const waitedMs = now - (since.get(key) as number);
           since.delete(key);
           return { key, cause, waitedMs };
         }
@@ -143,6 +147,10 @@ export function createWorkQueue(clock: Clock, adds: Counter = { value: 0 }): Wor
     },
     get active() {
       return active.size - resting.size;
+    },
+    working() {
+      const now = clock.monotonic();
+      return [...active].filter(([key]) => !resting.has(key)).map(([, at]) => now - at);
     },
     get delayed() {
       return timers.size;
