@@ -10,6 +10,7 @@ import type { Server } from "node:http";
 import type { Client } from "../machinery/client/client.ts";
 import { createInformers } from "../machinery/client/shared-informers.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
+import type { Node } from "../machinery/objects/kinds.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import { type KubeletSettings, standardSettings } from "./configuration.ts";
@@ -19,7 +20,7 @@ import type { NodeNetwork } from "./network-contract.ts";
 import { createNodeKeeper } from "./node.ts";
 import type { MachineFacts } from "./node-facts.ts";
 import { createNodeHealth } from "./node-health.ts";
-import { type NodeSettings, nodeFields } from "./node-object.ts";
+import { type NodeSettings, newNode, nodeFields } from "./node-object.ts";
 import { createAllocations } from "./pods/allocations.ts";
 import { createCgroups, noCgroups } from "./pods/cgroups.ts";
 import { createImagePulls } from "./pods/image-pulls.ts";
@@ -97,6 +98,7 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
     taints: options.taints ?? [],
     facts: options.facts,
     runtimeVersion: `${version.runtimeName}://${version.runtimeVersion}`,
+    runtime: await runtimeFeatures(cri),
     volumes: options.volumes,
     reserved: reservationsOf(given, options.facts),
   };
@@ -164,6 +166,14 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
     options.tunnel?.(server),
   ]);
   server.close();
+}
+
+async function runtimeFeatures(cri: Runtime): Promise<NonNullable<NodeSettings["runtime"]>> {
+  const { runtimeHandlers, features } = await cri.status({ verbose: true });
+  return {
+    runtimeHandlers: runtimeHandlers.map((handler) => ({ ...handler })),
+    features: { supplementalGroupsPolicy: features?.supplementalGroupsPolicy === true },
+  };
 }
 
 /** The runtime may still be starting. */
@@ -234,7 +244,8 @@ function podServices(
     prober,
     cgroups,
     allocations: createAllocations({
-      node: () => self.get(settings.name),
+      // a Pod of the node's own is judged while the API is away
+      node: () => self.get(settings.name) ?? (newNode(settings) as Node),
       askNode: () => client.get("nodes", { name: settings.name }),
       machine: { allowedUnsafeSysctls: given.allowedUnsafeSysctls, appArmor: settings.facts.appArmor },
       events,
@@ -243,6 +254,7 @@ function podServices(
       onChange: cgroups.balance,
     }),
     paths,
+    security: { seccompProfiles: paths.seccompProfiles, seccompDefault: given.seccompDefault },
     dns: dnsReader(options),
     node,
     ...state,

@@ -7,6 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { KubeletSettings } from "../../kubelet/configuration.ts";
 import type { Runtime } from "../../kubelet/cri/contract.ts";
 import { noNetwork } from "../../kubelet/network-contract.ts";
 import { machineFacts } from "../../kubelet/node-facts.ts";
@@ -41,6 +42,7 @@ export interface TestNodeOptions {
   readonly runtime?: Runtime;
   /** For real runtimes: "/k8ts-…". */
   readonly cgroupRoot?: string;
+  readonly settings?: KubeletSettings;
 }
 
 /** Resolves once the node is Ready. */
@@ -77,6 +79,7 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
       clusterDomain: "cluster.local",
       resolvConf: "/etc/resolv.conf",
       cgroupRoot: options.cgroupRoot,
+      ...(options.settings ? { settings: options.settings } : {}),
       network: noNetwork,
       async tunnel(started) {
         server = started;

@@ -31,6 +31,7 @@ import type {
   PodSandboxStats,
   PodSandboxStatus,
   RuntimeCondition,
+  RuntimeHandler,
 } from "./messages.ts";
 
 type Empty = Readonly<Record<string, never>>;
@@ -54,7 +55,9 @@ export interface RuntimeCalls {
     {
       readonly status: { readonly conditions: readonly RuntimeCondition[] };
       readonly info: Info;
-      readonly runtimeHandlers: readonly { readonly name: string }[];
+      /** Some runtimes tell them only when asked with `verbose`. */
+      readonly runtimeHandlers: readonly RuntimeHandler[];
+      readonly features?: { readonly supplementalGroupsPolicy?: boolean };
     },
   ];
   UpdateRuntimeConfig: [{ readonly runtimeConfig: { readonly networkConfig: { readonly podCidr: string } } }, Empty];

@@ -329,6 +329,12 @@ export interface Image {
   readonly pinned: boolean;
 }
 
+/** What a RuntimeClass can name; "" is the one that runs when none is named. */
+export interface RuntimeHandler {
+  readonly name: string;
+  readonly features?: { readonly recursiveReadOnlyMounts?: boolean; readonly userNamespaces?: boolean };
+}
+
 export interface RuntimeCondition {
   /** "RuntimeReady" or "NetworkReady". */
   readonly type: string;

@@ -13,6 +13,7 @@ const GIB = 1024 ** 3;
 const host = { servers: ["192.0.2.53"], searches: ["example.com"], options: ["timeout:1"] };
 const dns = { clusterDns: ["10.43.0.10"], clusterDomain: "cluster.local", host };
 const facts = { dns, logDirectory: "/logs/web", cgroupParent: "/k8ts/kubepods/poduid-1" };
+const security = { seccompProfiles: "/profiles", seccompDefault: false };
 type Spec = Partial<NonNullable<Pod["spec"]>>;
 
 describe("container configuration", () => {
@@ -27,6 +28,7 @@ describe("container configuration", () => {
       env,
       mounts: [],
       machine: { memoryBytes: 8 * GIB, cgroups: noCgroupFeatures },
+      security,
     });
   };
 
@@ -52,14 +54,15 @@ describe("container configuration", () => {
 describe("security", () => {
   it("lets an ephemeral container into the processes of its target, where they are not shared anyway", () => {
     const namespaces = (spec: Spec) =>
-      containerSecurity(aPod(spec), container("debugger"), { username: "" } as never, "id-1").namespaceOptions;
+      containerSecurity(aPod(spec), container("debugger"), { username: "" } as never, security, "id-1")
+        .namespaceOptions;
     expect(namespaces({})).toMatchObject({ pid: "TARGET", targetId: "id-1" });
     expect(namespaces({ shareProcessNamespace: true })).toEqual({ network: "POD", pid: "POD", ipc: "POD" });
   });
 
   const of = (own: object, podWide: object = {}, image: object = { username: "" }) => {
     const one = container("main", { securityContext: own });
-    return containerSecurity(aPod({ containers: [one], securityContext: podWide }), one, image as never);
+    return containerSecurity(aPod({ containers: [one], securityContext: podWide }), one, image as never, security);
   };
 
   it("takes the container's fields before the Pod's", () => {
@@ -72,11 +75,12 @@ describe("security", () => {
   it("takes the image's user where nobody names one", () => {
     expect(of({}, {}, { uid: { value: 33 }, username: "" })).toMatchObject({ runAsUser: { value: 33 } });
     expect(of({}, {}, { username: "www" })).toMatchObject({ runAsUsername: "www" });
+    expect(of({ runAsGroup: 8 })).toMatchObject({ runAsUser: { value: 0 }, runAsGroup: { value: 8 } });
   });
   it("hides parts of /proc, unless privileged", () => {
     expect(of({}).maskedPaths).toContain("/proc/kcore");
-    expect(of({ privileged: true })).toMatchObject({ privileged: true, maskedPaths: [] });
-    expect(of({ procMount: "Unmasked" }).readonlyPaths).toEqual([]);
+    expect(of({ privileged: true })).toMatchObject({ privileged: true, maskedPaths: ["/proc/.nothing"] });
+    expect(of({ procMount: "Unmasked" }).readonlyPaths).toEqual(["/proc/.nothing"]);
   });
   it("passes capabilities, seccomp and the rest", () => {
     const own = {
@@ -92,6 +96,18 @@ describe("security", () => {
       seccomp: { profileType: "RuntimeDefault" },
     });
     expect(of({}).seccomp).toEqual({ profileType: "Unconfined" });
+  });
+  it("finds seccomp profiles among the node's, and may give all the runtime's", () => {
+    const localhost = { seccompProfile: { type: "Localhost", localhostProfile: "audit/log.json" } };
+    expect(of({}, localhost).seccomp).toEqual({
+      profileType: "Localhost",
+      localhostRef: "/profiles/audit/log.json",
+    });
+    expect(() => of({ seccompProfile: { type: "Localhost" } })).toThrow("localhostProfile must be set");
+    const strict = { ...security, seccompDefault: true };
+    const image = { username: "" } as never;
+    const one = container("main");
+    expect(containerSecurity(aPod(), one, image, strict).seccomp).toEqual({ profileType: "RuntimeDefault" });
   });
   const refused: readonly [string, object, object, string][] = [
     [

@@ -8,7 +8,7 @@ import { expand } from "./expansion.ts";
 import { CONTAINER_NAME, containerAnnotations, identityLabels } from "./labels.ts";
 import { containerLogPath } from "./paths.ts";
 import { containerResources, type Machine } from "./resources.ts";
-import { containerSecurity } from "./security.ts";
+import { containerSecurity, type SecuritySettings } from "./security.ts";
 
 export interface ContainerParts {
   readonly attempt: number;
@@ -19,6 +19,7 @@ export interface ContainerParts {
   readonly mounts: readonly Mount[];
   readonly devices?: NonNullable<ContainerConfig["devices"]>;
   readonly machine: Machine;
+  readonly security: SecuritySettings;
   /** The container that an ephemeral one looks into. */
   readonly target?: string | undefined;
 }
@@ -45,7 +46,7 @@ export function containerConfig(pod: Pod, container: Container, parts: Container
     tty: container.tty === true,
     linux: {
       resources: containerResources(pod, container, parts.machine),
-      securityContext: containerSecurity(pod, container, parts.image, parts.target),
+      securityContext: containerSecurity(pod, container, parts.image, parts.security, parts.target),
     },
     ...(stopSignal ? { stopSignal } : {}),
   };

@@ -11,6 +11,7 @@ import { podAmounts } from "../../machinery/objects/pod-resources.ts";
 import { milliValue, type Quantity, unitValue } from "../../machinery/objects/quantity.ts";
 import { tolerates } from "../../machinery/objects/tolerations.ts";
 import type { Refusal } from "../refusals.ts";
+import { isStatic } from "../static-pods/marks.ts";
 import { initContainers, isSidecar, regularContainers } from "./pod-spec.ts";
 
 /** What one Pod takes of a node, in the units in which that is counted. */
@@ -107,6 +108,7 @@ function mismatch(pod: Pod, others: readonly Taken[], node: Node): Refusal | und
   if (others.some((other) => other.ports.some((one) => ports.some((mine) => clash(one, mine))))) {
     return failed("NodePorts", "node(s) didn't have free ports for the requested pod ports");
   }
+  if (isStatic(pod)) return undefined; // the node's own tolerate everything
   const untolerated = (node.spec?.taints ?? []).some(
     (taint) => taint.effect === "NoExecute" && !(pod.spec?.tolerations ?? []).some((one) => tolerates(one, taint)),
   );

@@ -10,6 +10,8 @@ export interface PodPaths {
   readonly pods: string;
   /** Directory of all Pods' logs. */
   readonly logs: string;
+  /** Profiles of the host's that Pods name. */
+  readonly seccompProfiles: string;
   pod(uid: string): string;
   volumes(uid: string): string;
   volume(uid: string, name: string): string;
@@ -31,6 +33,7 @@ export function podPaths(kubelet: string, logs: string): PodPaths {
   return {
     pods,
     logs,
+    seccompProfiles: join(kubelet, "seccomp"),
     pod,
     volumes,
     volume: (uid, name) => join(volumes(uid), name),

@@ -29,17 +29,22 @@ export async function createSandbox(pod: Pod, attempt: number, services: PodServ
   const config = sandboxConfigOf(pod, attempt, services);
   try {
     await step("FailedCreatePodSandBox", async () => {
+      const runtimeHandler = await handlerOf(pod, services);
       await Promise.all([cgroups.ensure(pod), mkdir(config.logDirectory ?? "", { recursive: true })]);
-      await cri.runPodSandbox({
-        config,
-        ...(pod.spec?.runtimeClassName ? { runtimeHandler: pod.spec.runtimeClassName } : {}),
-      });
+      await cri.runPodSandbox({ config, ...(runtimeHandler ? { runtimeHandler } : {}) });
     });
   } catch (error) {
     const message = `Failed to create pod sandbox: ${(error as Error).message}`;
     events.warning(pod, "FailedCreatePodSandBox", message);
     throw error;
   }
+}
+
+/** The handler that the Pod's RuntimeClass names; undefined: the runtime's usual one. */
+async function handlerOf({ spec }: Pod, { client }: PodServices): Promise<string | undefined> {
+  if (!spec?.runtimeClassName) return undefined;
+  const { handler } = await client.get("runtimeclasses", { name: spec.runtimeClassName });
+  return handler;
 }
 
 export async function stopSandbox(pod: Pod, id: string, { cri, events }: PodServices): Promise<void> {

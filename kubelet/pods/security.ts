@@ -4,6 +4,7 @@
  * The container's own fields stand before the Pod's. `runAsNonRoot` is checked against the image
  * here, since only here both are known.
  */
+import { join } from "node:path";
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
 import type {
   Image,
@@ -28,7 +29,17 @@ const MASKED = [
   "/sys/firmware",
   "/sys/devices/virtual/powercap",
 ];
+/** An empty list would mean the runtime's own; what is not there cannot be hidden. */
+const NOTHING = ["/proc/.nothing"];
 const READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/** What the node's administrator says. */
+export interface SecuritySettings {
+  /** Where profiles lie that Pods name as localhostProfile. */
+  readonly seccompProfiles: string;
+  /** Whether containers that ask for no profile get the runtime's. */
+  readonly seccompDefault: boolean;
+}
 
 export function namespaceOptions(pod: Pod): NamespaceOption {
   const { hostNetwork, hostPID, hostIPC, shareProcessNamespace } = pod.spec ?? {};
@@ -59,6 +70,7 @@ export function containerSecurity(
   pod: Pod,
   container: Container,
   image: User,
+  settings: SecuritySettings,
   target?: string,
 ): LinuxContainerSecurityContext {
   const own = container.securityContext ?? {};
@@ -75,13 +87,13 @@ export function containerSecurity(
     privileged: own.privileged === true,
     readonlyRootfs: own.readOnlyRootFilesystem === true,
     noNewPrivs: own.allowPrivilegeEscalation === false,
-    maskedPaths: open ? [] : MASKED,
-    readonlyPaths: open ? [] : READ_ONLY,
-    seccomp: profile(own.seccompProfile ?? podWide.seccompProfile) ?? { profileType: "Unconfined" },
+    maskedPaths: open ? NOTHING : MASKED,
+    readonlyPaths: open ? NOTHING : READ_ONLY,
+    seccomp: seccomp(own.seccompProfile ?? podWide.seccompProfile, settings),
     ...user(own.runAsUser ?? podWide.runAsUser, image),
     ...(runAsGroup === undefined ? {} : { runAsGroup: { value: runAsGroup } }),
     ...(selinux ? { selinuxOptions: selinux } : {}),
-    ...(apparmor ? { apparmor: profile(apparmor) as SecurityProfile } : {}),
+    ...(apparmor ? { apparmor: appArmor(apparmor) } : {}),
     ...(own.capabilities
       ? {
           capabilities: {
@@ -97,7 +109,7 @@ export function containerSecurity(
 function user(runAsUser: number | undefined, image: User): Partial<LinuxContainerSecurityContext> {
   if (runAsUser !== undefined) return { runAsUser: { value: runAsUser } };
   if (image.uid) return { runAsUser: image.uid };
-  return image.username ? { runAsUsername: image.username } : {};
+  return image.username ? { runAsUsername: image.username } : { runAsUser: { value: 0 } };
 }
 
 /** fsGroup and supplementalGroups: every process of the Pod is in them. */
@@ -109,11 +121,25 @@ function groups(pod: Pod): Pick<LinuxContainerSecurityContext, "supplementalGrou
   };
 }
 
-function profile(asked: { type: string; localhostProfile?: string } | undefined): SecurityProfile | undefined {
-  if (!asked) return undefined;
+interface Profile {
+  readonly type: string;
+  readonly localhostProfile?: string;
+}
+
+/** A profile of the host's is a file. */
+function seccomp(asked: Profile | undefined, settings: SecuritySettings): SecurityProfile {
+  if (!asked) return { profileType: settings.seccompDefault ? "RuntimeDefault" : "Unconfined" };
+  const profileType = asked.type as SecurityProfile["profileType"];
+  if (profileType !== "Localhost") return { profileType };
+  if (!asked.localhostProfile) throw new Error("localhostProfile must be set if seccompProfile type is Localhost.");
+  return { profileType, localhostRef: join(settings.seccompProfiles, asked.localhostProfile) };
+}
+
+/** A profile of the host's is a name. */
+function appArmor({ type, localhostProfile }: Profile): SecurityProfile {
   return {
-    profileType: asked.type as SecurityProfile["profileType"],
-    ...(asked.localhostProfile ? { localhostRef: asked.localhostProfile } : {}),
+    profileType: type as SecurityProfile["profileType"],
+    ...(localhostProfile ? { localhostRef: localhostProfile } : {}),
   };
 }
 

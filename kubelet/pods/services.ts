@@ -9,6 +9,7 @@ import type { Pod, Service } from "../../machinery/objects/kinds.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { Runtime } from "../cri/contract.ts";
+import type { NodeNetwork } from "../network-contract.ts";
 import type { Prober } from "../probes/attempt.ts";
 import type { Probes } from "../probes/probes.ts";
 import type { Refuses } from "../refusals.ts";
@@ -22,6 +23,7 @@ import type { RuntimeObserver } from "./observe.ts";
 import type { PodPaths } from "./paths.ts";
 import type { DnsSettings } from "./pod-dns.ts";
 import type { References } from "./references.ts";
+import type { SecuritySettings } from "./security.ts";
 import type { StatusWriter } from "./status-writer.ts";
 
 /** What the node is, as Pods see it. */
@@ -48,12 +50,14 @@ export interface PodServices {
   /** What this node has granted to which Pod. */
   readonly allocations: Allocations;
   readonly paths: PodPaths;
+  readonly security: SecuritySettings;
   readonly dns: () => DnsSettings;
   readonly node: () => PodNode;
   /** Why this node does not take a Pod that it has never run; undefined when it does. */
   readonly refuses: Refuses;
   /** Why Pods cannot have a network yet; undefined when they can. */
   readonly networkProblem: () => string | undefined;
+  readonly bindPod: NodeNetwork["bindPod"];
   /** Resolves once the node's Services are known; for a Pod that needs no API, with what is known. */
   readonly services: (pod: Pod) => Promise<readonly Service[]>;
   /** The host's own /etc/hosts. */

@@ -71,7 +71,9 @@ async function create(input: StartInput, services: PodServices): Promise<string>
       const target = targetOf(input);
       const devices = containerDevices(pod, container, volumes);
       const imageRef = image.id;
-      return containerConfig(pod, container, { attempt, image, imageRef, env, mounts, devices, machine, target });
+      const { security } = services;
+      const parts = { attempt, image, imageRef, env, mounts, devices, machine, security, target };
+      return containerConfig(pod, container, parts);
     });
   } catch (error) {
     services.events.warning(pod, "Failed", `Error: ${(error as Error).message}`, path);

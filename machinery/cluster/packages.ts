@@ -35,6 +35,7 @@ export const testPackages: readonly Needed[] = [
   { provides: "strace", package: "strace" },
   { provides: "kubectl", package: "kubernetes-client" },
   { provides: "curl", package: "curl" },
+  { provides: "crun", package: "crun" },
 ];
 
 /** CNI plugins lie elsewhere where they did not come from Debian. */

@@ -54,6 +54,7 @@ export type HorizontalPodAutoscaler = Stored<models.V2HorizontalPodAutoscaler>;
 export type PodDisruptionBudget = Stored<models.V1PodDisruptionBudget>;
 export type Lease = Stored<models.V1Lease>;
 export type PriorityClass = Stored<models.V1PriorityClass>;
+export type RuntimeClass = Stored<models.V1RuntimeClass>;
 export type Role = Stored<models.V1Role>;
 export type RoleBinding = Stored<models.V1RoleBinding>;
 export type ClusterRole = Stored<models.V1ClusterRole>;
@@ -93,6 +94,7 @@ export interface Kinds {
   leases: Lease;
   endpointslices: EndpointSlice;
   priorityclasses: PriorityClass;
+  runtimeclasses: RuntimeClass;
   roles: Role;
   rolebindings: RoleBinding;
   clusterroles: ClusterRole;
@@ -144,6 +146,7 @@ export const kinds: Readonly<Record<ResourceName, KindInfo>> = {
   leases: row("coordination.k8s.io", "Lease"),
   endpointslices: row("discovery.k8s.io", "EndpointSlice"),
   priorityclasses: row("scheduling.k8s.io", "PriorityClass", false),
+  runtimeclasses: row("node.k8s.io", "RuntimeClass", false),
   roles: row("rbac.authorization.k8s.io", "Role"),
   rolebindings: row("rbac.authorization.k8s.io", "RoleBinding"),
   clusterroles: row("rbac.authorization.k8s.io", "ClusterRole", false),

@@ -5,6 +5,7 @@
  * places is listed in layout.ts. The cgroup driver is always cgroupfs: our containers lie under
  * one top-level cgroup of our own, so that neither systemd nor D-Bus is needed, on v1 and v2.
  */
+import { join } from "node:path";
 import { type ContainerdLayout, PAUSE_IMAGE } from "./layout.ts";
 
 export interface ConfigOptions {
@@ -13,7 +14,12 @@ export interface ConfigOptions {
   /** Whether this process may lower oom_score_adj; without it the kubelet's values are clipped. */
   readonly mayLowerOomScore: boolean;
   readonly appArmor: boolean;
+  /** OCI runtimes that are there beside runc, by the names under which a RuntimeClass finds them. */
+  readonly handlers?: readonly string[];
 }
+
+/** Programs that can stand in for runc. */
+export const OTHER_RUNTIMES = ["crun", "youki"] as const;
 
 type Toml = string | number | boolean | readonly string[] | { readonly [key: string]: Toml };
 
@@ -46,7 +52,11 @@ const UNUSED = [
   "io.containerd.internal.v1.restart",
 ];
 
-function cri(layout: ContainerdLayout, { cniBin, mayLowerOomScore, appArmor }: ConfigOptions): Toml {
+function cri(layout: ContainerdLayout, { cniBin, mayLowerOomScore, appArmor, handlers = [] }: ConfigOptions): Toml {
+  const runtime = (name: string) => ({
+    runtime_type: "io.containerd.runc.v2",
+    options: { BinaryName: name, Root: join(layout.ociRuntimes, name), SystemdCgroup: false },
+  });
   return {
     sandbox_image: PAUSE_IMAGE,
     stream_server_address: "127.0.0.1",
@@ -63,12 +73,7 @@ function cri(layout: ContainerdLayout, { cniBin, mayLowerOomScore, appArmor }: C
     containerd: {
       snapshotter: "overlayfs",
       default_runtime_name: "runc",
-      runtimes: {
-        runc: {
-          runtime_type: "io.containerd.runc.v2",
-          options: { BinaryName: "runc", Root: layout.runc, SystemdCgroup: false },
-        },
-      },
+      runtimes: Object.fromEntries(["runc", ...handlers].map((name) => [name, runtime(name)])),
     },
   };
 }

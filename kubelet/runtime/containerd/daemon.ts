@@ -6,10 +6,11 @@
  * containers outlive containerd itself, so nothing here may touch a shim unless the machine rebooted.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { type HomePaths, homePaths } from "../../../machinery/process/home.ts";
 import type { Logger } from "../../../machinery/process/logging.ts";
 import { isServed } from "../../cri/server.ts";
-import { type ConfigOptions, containerdConfig } from "./config.ts";
+import { type ConfigOptions, containerdConfig, OTHER_RUNTIMES } from "./config.ts";
 import { type ContainerdLayout, containerdLayout } from "./layout.ts";
 import { unmountUnder } from "./mounts.ts";
 
@@ -48,7 +49,8 @@ export async function prepareContainerd({ paths, log, cniBin }: PrepareContainer
   rmSync(layout.socket, { force: true });
   rmSync(`${layout.socket}.ttrpc`, { force: true });
   for (const directory of [layout.state, layout.cni, layout.registries]) mkdirSync(directory, { recursive: true });
-  const options = { cniBin: cniBin ?? findCni(), ...capabilities() };
+  const handlers = OTHER_RUNTIMES.filter(isProgram);
+  const options = { cniBin: cniBin ?? findCni(), handlers, ...capabilities() };
   writeFileSync(layout.config, containerdConfig(layout, options), { mode: 0o600 });
   return command;
 }
@@ -82,6 +84,12 @@ function findCni(): string {
   const found = CNI_BIN.find((directory) => existsSync(`${directory}/bridge`));
   if (!found) throw new Error(`no CNI plugins in ${CNI_BIN.join(" or ")}: install containernetworking-plugins`);
   return found;
+}
+
+/** As containerd will find it. */
+function isProgram(name: string): boolean {
+  const places = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/bin"];
+  return places.some((place) => place !== "" && existsSync(join(place, name)));
 }
 
 const CAP_SYS_RESOURCE = 1n << 24n;

@@ -16,8 +16,8 @@ export interface ContainerdLayout {
   readonly state: string;
   readonly socket: string;
   readonly config: string;
-  /** runc's own state, one directory a container. */
-  readonly runc: string;
+  /** The state of runc, and of those beside it: one directory a runtime. */
+  readonly ociRuntimes: string;
   /** FIFOs of the commands that run by exec. */
   readonly exec: string;
   /** One directory a container whose log is written by a process of ours. */
@@ -44,7 +44,7 @@ export function containerdLayout(paths: HomePaths): ContainerdLayout {
     state: join(base, "state"),
     socket: paths.containerdSocket,
     config: join(base, "config.toml"),
-    runc: join(base, "state", "runc"),
+    ociRuntimes: join(base, "state"),
     exec: join(base, "state", "exec"),
     logs: join(base, "state", "logs"),
     cni: paths.cniConfig,

@@ -12,6 +12,7 @@ import type { Logger } from "../../../machinery/process/logging.ts";
 import { callNames, calls, methodOf } from "../../cri/calls.ts";
 import type { Answer, CallName, CallOptions, Request, Runtime } from "../../cri/contract.ts";
 import { CriError, isCriError } from "../../cri/errors.ts";
+import type { RuntimeHandler } from "../../cri/messages.ts";
 import { imageTar } from "../../images/build.ts";
 import { architectureOf, pauseImage } from "../../images/pause.ts";
 import { ownParent, removeCgroup, underRoot } from "./cgroups.ts";
@@ -102,6 +103,12 @@ function overrides({ send, layout, logs, version, ensurePause }: Parts): Overrid
     /** Newer than containerd 1.6; we always configure this driver. */
     RuntimeConfig: async () => ({ linux: { cgroupDriver: "CGROUPFS" } }),
 
+    /** containerd 1.6 tells its handlers only with its configuration. */
+    async Status(request, options) {
+      const answer = await send("Status", request, options);
+      return answer.runtimeHandlers.length > 0 ? answer : { ...answer, runtimeHandlers: handlersIn(answer.info) };
+    },
+
     async RunPodSandbox(request, options) {
       refuseNewer(version, { sandbox: request.config });
       const ours = { ...request, config: underRoot(request.config, layout.cgroup) };
@@ -175,6 +182,12 @@ function overrides({ send, layout, logs, version, ensurePause }: Parts): Overrid
     const { image } = await send("ImageStatus", { image: { image: PAUSE_IMAGE } });
     return image !== undefined;
   }
+}
+
+function handlersIn(info: Readonly<Record<string, string>>): readonly RuntimeHandler[] {
+  const { containerd } = JSON.parse(info["config"] ?? "{}") as { containerd?: { runtimes?: object } };
+  const features = { recursiveReadOnlyMounts: false, userNamespaces: false };
+  return ["", ...Object.keys(containerd?.runtimes ?? {})].map((name) => ({ name, features }));
 }
 
 /** Stopping and removing what is gone succeeds; containerd's releases differ in that. */
