@@ -144,6 +144,10 @@ const commands: Readonly<Record<string, Command>> = {
     "remove what containers left on this machine",
     async () => (await import("./kubelet/sweep-node.ts")).sweepNodeCommand,
   ),
+  check: component(
+    "test whether this machine can be a node, and say what to do",
+    async () => (await import("./machinery/check/check-command.ts")).checkCommand,
+  ),
   machine: {
     summary: "run a command on a machine of its own, made of namespaces",
     run: async (argv) => (await import("./machinery/machines/machine-command.ts")).machineCommand(argv),

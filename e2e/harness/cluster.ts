@@ -58,6 +58,19 @@ export function startClusterOn(machine: Machine, ...flags: string[]): Promise<Cl
 }
 
 async function up(place: Place, port: number, flags: readonly string[]): Promise<Cluster> {
+  const cluster = clusterOf(place, port);
+  try {
+    await cluster.k8ts("up", "--port", String(port), "--no-sample", ...flags);
+  } catch (error) {
+    await cluster.k8ts("down", "--purge").catch(() => undefined); // nothing may be there yet
+    rmSync(place.paths.root, { recursive: true, force: true });
+    throw error;
+  }
+  return cluster;
+}
+
+/** The cluster whose server runs on a machine, however it was started. */
+export function clusterOf(place: Place, port = 6443): Cluster {
   const { paths, env } = place;
   const attempt = (command: readonly string[], input?: string): Promise<Ran> => {
     const [file = "", ...args] = [...place.enter, ...command];
@@ -80,13 +93,6 @@ async function up(place: Place, port: number, flags: readonly string[]): Promise
   const tryKubectl: Cluster["tryKubectl"] = (which, args, input) => attempt([...which.command, ...args], input);
   const pidOf = (name: string) =>
     (JSON.parse(readFileSync(join(paths.run, `${name}.pid`), "utf8")) as { pid: number }).pid;
-  try {
-    await k8ts("up", "--port", String(port), "--no-sample", ...flags);
-  } catch (error) {
-    await k8ts("down", "--purge").catch(() => undefined); // nothing may be there yet
-    rmSync(paths.root, { recursive: true, force: true });
-    throw error;
-  }
   return {
     paths,
     port,

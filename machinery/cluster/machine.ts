@@ -68,6 +68,8 @@ export function agentMachine(agent: Component): Component {
         nodeName: values["node-name"] as string | undefined,
         hostName: hostname(),
         seconds: values["certificate-duration"] as number | undefined,
+      }).catch(async (error: unknown) => {
+        throw await withWhatIsBad(error, context, String(values["server"]));
       });
       if (real) await ensurePackages(false, progress);
       progress.say(`k8ts: this machine is node ${record.nodeName} of ${record.server}`);
@@ -168,6 +170,17 @@ function checkFree(paths: HomePaths, isOurs: (options: ClusterOptions) => boolea
         ? `this machine is node ${options.nodeName} of another cluster: 'k8ts agent leave' takes it out`
         : `${paths.root} is the home of a server: set K8TS_HOME to another directory, or remove it with 'k8ts down --purge'`,
     );
+}
+
+/** A join that failed says what of this machine stood in its way. */
+async function withWhatIsBad(error: unknown, { home, clock }: ComponentContext, server: string): Promise<unknown> {
+  if (!(error instanceof JoinError)) return error;
+  const { whatIsBad } = await import("../check/check-command.ts");
+  const { findingsText } = await import("../check/finding.ts");
+  const found = await whatIsBad(home, server, clock);
+  return found.length > 0
+    ? new JoinError(`${error.message}\nk8ts check says of this machine:\n${findingsText(found)}`)
+    : error;
 }
 
 /** True for real containers. */
