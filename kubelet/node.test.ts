@@ -163,6 +163,18 @@ describe("a node that is kept", () => {
     expect(Date.parse(second.spec?.renewTime ?? "") - Date.parse(first.spec?.renewTime ?? "")).toBe(10_000);
   });
 
+  it("says at once that it is there when it was thought lost", async () => {
+    const found = await node();
+    const conditions = found.status?.conditions?.map((one) =>
+      one.type === "Ready" ? { ...one, status: "Unknown", reason: "NodeStatusUnknown" } : one,
+    );
+    const lost = await admin.patch("nodes", { name: "node-1" }, { status: { conditions } }, { subresource: "status" });
+    expect((await condition("Ready"))?.status).toBe("Unknown");
+    keeper.seen(lost);
+    await clock.advance(1_000);
+    expect(await condition("Ready")).toMatchObject({ status: "True", reason: "KubeletReady" });
+  });
+
   it("registers again when it was deleted", async () => {
     await admin.delete("nodes", { name: "node-1" });
     health = { ...easy, notReady: ["x"] };
