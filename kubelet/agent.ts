@@ -1,13 +1,14 @@
 /**
  * Agent component: everything that a node runs besides containerd, in one process.
  *
- * CRI server, kubelet and service proxy share the process, not their state: the kubelet speaks to the
- * CRI server over its socket, as it would to another process. If one of them fails for good, all end
+ * CRI server, kubelet and service proxy share the process, not their state (but for the gate at which new Pods
+ * wait for network policies): the kubelet speaks to the CRI server over its socket, as it would to another process. If one of them fails for good, all end
  * and the supervisor starts the agent again; containers live on.
  */
 import { defineComponent } from "../machinery/process/component.ts";
 import { criFlags, startCri } from "./cri/cri-component.ts";
 import { kubeletFlags, nodeName, startKubelet } from "./kubelet.ts";
+import { createPolicyGate } from "./policy/gate.ts";
 import type { ProxyContext, ProxySettings } from "./proxy/start-proxy.ts";
 
 const { "cri-socket": _socket, ...ownKubeletFlags } = kubeletFlags;
@@ -31,15 +32,17 @@ export const agentComponent = defineComponent({
     const simulated = flags.runtime === "simulated";
     const cri = await startCri(flags, { ...context, signal });
     const network = simulated ? "none" : flags.network;
+    const proxied = !simulated && flags.proxy !== "none";
+    const gate = proxied && network === "bridge" ? createPolicyGate(context.clock) : undefined;
     const parts = [
       startKubelet(
         { ...flags, network, "cri-socket": cri.socket },
-        { ...context, signal, log: context.log.child({ part: "kubelet" }) },
+        { ...context, signal, log: context.log.child({ part: "kubelet" }), bindPod: gate?.pass },
       ),
-      simulated || flags.proxy === "none"
+      !proxied
         ? undefined
         : startProxy(
-            { nodeName: nodeName(flags), clusterCIDR: flags["cluster-cidr"], network },
+            { nodeName: nodeName(flags), clusterCIDR: flags["cluster-cidr"], network, gate },
             { ...context, signal, log: context.log.child({ part: "proxy" }) },
           ),
     ];

@@ -59,7 +59,10 @@ export const kubeletComponent = defineComponent({
   run: startKubelet,
 });
 
-type KubeletContext = Pick<ComponentContext, "clock" | "log" | "signal" | "home" | "ready">;
+type KubeletContext = Pick<ComponentContext, "clock" | "log" | "signal" | "home" | "ready"> & {
+  /** Where somebody in the same process applies network policies. */
+  readonly bindPod?: NodeNetwork["bindPod"] | undefined;
+};
 
 /** Resolves when the signal has aborted and everything has ended. */
 export async function startKubelet(flags: KubeletFlags, context: KubeletContext): Promise<void> {
@@ -91,7 +94,7 @@ export async function startKubelet(flags: KubeletFlags, context: KubeletContext)
     clusterDomain: flags["cluster-domain"],
     resolvConf: flags["resolv-conf"] ?? hostResolvConf(),
     cgroupRoot: paths.cgroup,
-    network,
+    network: { ...network, bindPod: context.bindPod },
     // the kubelet is reached only through these: it opens no port
     tunnel: (server) => runTunnels({ ...context, kubeconfig, client, server, log: log.child({ part: "tunnel" }) }),
   });

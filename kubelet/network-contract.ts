@@ -5,6 +5,7 @@
  * behind this interface (kubelet/network), sandboxes get their addresses from the runtime's CNI.
  * A node is not Ready before `prepareNode` has resolved once for its podCIDR.
  */
+import type { Pod } from "../machinery/objects/kinds.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 
 export interface NodeNetworkRequest {
@@ -23,6 +24,11 @@ export interface NodeNetwork {
    * the kubelet shows it in the Ready condition and tries again.
    */
   prepareNode(request: NodeNetworkRequest): Promise<void>;
+  /**
+   * Called when a Pod's sandbox has its addresses, before each start of a container: resolves when network
+   * policies bind the Pod. Without it the Pod is bound once its status tells the addresses.
+   */
+  readonly bindPod?: ((pod: Pod, addresses: readonly string[]) => Promise<void>) | undefined;
 }
 
 /** For nodes whose runtime brings its own addresses (simulated), and for hosts prepared by someone else. */

@@ -255,6 +255,7 @@ function podServices(
     }),
     paths,
     security: { seccompProfiles: paths.seccompProfiles, seccompDefault: given.seccompDefault },
+    bindPod: options.network.bindPod,
     dns: dnsReader(options),
     node,
     ...state,

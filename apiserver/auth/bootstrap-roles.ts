@@ -215,6 +215,7 @@ export const bootstrapRoles: readonly BootstrapRole[] = [
       rule("create", "batch", "jobs"),
       rule("create", "discovery.k8s.io", "endpointslices"),
       rule("create", "networking.k8s.io", "ipaddresses"),
+      rule("create", "resource.k8s.io", "resourceclaims"),
       rule(
         "approve",
         "certificates.k8s.io",
@@ -237,6 +238,9 @@ export const bootstrapRoles: readonly BootstrapRole[] = [
       rule("list watch", "core", "endpoints services"),
       // The proxy also serves host ports, which Kubernetes leaves to a CNI plugin.
       rule("list watch", "core", "pods"),
+      // Network policies are applied beside the proxy.
+      rule("list watch", "core", "namespaces"),
+      rule("list watch", "networking.k8s.io", "networkpolicies"),
       rule(READ, "core", "nodes"),
       rule("list watch", "discovery.k8s.io", "endpointslices"),
       events,

@@ -1,5 +1,5 @@
 /**
- * NetworkPolicy: who may talk to whom. Stored and checked; nothing enforces it yet.
+ * NetworkPolicy: who may talk to whom. Checked here; each node enforces it for its Pods.
  */
 import type * as models from "@kubernetes/client-node";
 import { cidr, cidrContains, parseCidr } from "../../machinery/objects/ip.ts";

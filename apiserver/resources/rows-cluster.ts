@@ -84,7 +84,6 @@ export const clusterRows: readonly ResourceRow[] = [
     generation: true,
     short: ["netpol"],
     columns: network.networkPolicyColumns,
-    storedOnly: true,
   }),
   networking("ServiceCIDR", "servicecidrs", {
     strategy: serviceCidrStrategy,
@@ -217,10 +216,9 @@ export const clusterRows: readonly ResourceRow[] = [
   }),
 
   devices("DeviceClass", "deviceclasses", stored),
-  devices("ResourceClaim", "resourceclaims", { strategy: resourceClaimStrategy, status: true, storedOnly: true }),
+  devices("ResourceClaim", "resourceclaims", { strategy: resourceClaimStrategy, status: true }),
   devices("ResourceClaimTemplate", "resourceclaimtemplates", {
     strategy: resourceClaimTemplateStrategy,
-    storedOnly: true,
   }),
   devices("ResourceSlice", "resourceslices", { strategy: resourceSliceStrategy, ...stored }),
 

@@ -20,10 +20,12 @@ interface Call {
 
 type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly problem: string };
 
-export function startChild(file: string): Child {
+/** `within`: a command that runs the process somewhere, such as unshare --net, and becomes it. */
+export function startChild(file: string, within: readonly string[] = []): Child {
   // as `k8ts` and the supervisor start it
-  const execArgv = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=16"];
-  const child = fork(file, { execArgv, serialization: "advanced" });
+  const node = [process.execPath, "--disable-warning=ExperimentalWarning", "--max-semi-space-size=16"];
+  const [execPath, ...execArgv] = [...within, ...node];
+  const child = fork(file, { ...(execPath && { execPath }), execArgv, serialization: "advanced" });
   const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   let calls = 0;
   child.on("message", (answer: Answer) => {

@@ -9,6 +9,7 @@ import type { Pod, Service } from "../../machinery/objects/kinds.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { Runtime } from "../cri/contract.ts";
+import type { NodeNetwork } from "../network-contract.ts";
 import type { Prober } from "../probes/attempt.ts";
 import type { Probes } from "../probes/probes.ts";
 import type { Refuses } from "../refusals.ts";
@@ -56,6 +57,7 @@ export interface PodServices {
   readonly refuses: Refuses;
   /** Why Pods cannot have a network yet; undefined when they can. */
   readonly networkProblem: () => string | undefined;
+  readonly bindPod: NodeNetwork["bindPod"];
   /** Resolves once the node's Services are known; for a Pod that needs no API, with what is known. */
   readonly services: (pod: Pod) => Promise<readonly Service[]>;
   /** The host's own /etc/hosts. */

@@ -44,6 +44,7 @@ export async function startContainer(input: StartInput, services: PodServices): 
   const path = fieldPath(action);
   const id = action.created ?? (await create(input, services));
   if (action.created === undefined) events.normal(pod, "Created", `Created container: ${container.name}`, path);
+  await bound(input, services);
 
   try {
     await step("RunContainerError", () => cri.startContainer({ containerId: id }));
@@ -53,6 +54,17 @@ export async function startContainer(input: StartInput, services: PodServices): 
   }
   events.normal(pod, "Started", `Started container ${container.name}`, path);
   await postStart(input, id, services);
+}
+
+/** Whatever runs in a Pod must not speak before network policies bind it. */
+async function bound({ pod, sandbox }: StartInput, { bindPod, events }: PodServices): Promise<void> {
+  if (!bindPod || usesHostNetwork(pod)) return;
+  try {
+    await step("NetworkNotReady", () => bindPod(pod, sandbox.ips));
+  } catch (error) {
+    events.warning(pod, "NetworkNotReady", `network is not ready: ${(error as Error).message}`);
+    throw error;
+  }
 }
 
 async function create(input: StartInput, services: PodServices): Promise<string> {

@@ -52,6 +52,10 @@ export type JobCondition = Wire<models.V1JobCondition>;
 export type CronJob = Stored<models.V1CronJob>;
 export type HorizontalPodAutoscaler = Stored<models.V2HorizontalPodAutoscaler>;
 export type PodDisruptionBudget = Stored<models.V1PodDisruptionBudget>;
+export type NetworkPolicy = Stored<models.V1NetworkPolicy>;
+export type NetworkPolicyPeer = Wire<models.V1NetworkPolicyPeer>;
+export type NetworkPolicyPort = Wire<models.V1NetworkPolicyPort>;
+export type IPBlock = Wire<models.V1IPBlock>;
 export type Lease = Stored<models.V1Lease>;
 export type PriorityClass = Stored<models.V1PriorityClass>;
 export type RuntimeClass = Stored<models.V1RuntimeClass>;
@@ -65,6 +69,9 @@ export type CSINode = Stored<models.V1CSINode>;
 export type CSIDriver = Stored<models.V1CSIDriver>;
 export type CSIStorageCapacity = Stored<models.V1CSIStorageCapacity>;
 export type VolumeAttachment = Stored<models.V1VolumeAttachment>;
+export type ResourceClaim = Stored<models.ResourceV1ResourceClaim>;
+export type ResourceClaimTemplate = Stored<models.V1ResourceClaimTemplate>;
+export type PodResourceClaim = Wire<models.V1PodResourceClaim>;
 export type CertificateSigningRequest = Stored<models.V1CertificateSigningRequest>;
 
 /** Plural name of a resource ► its type. Where two groups share a plural, the core one has the short name. */
@@ -91,6 +98,7 @@ export interface Kinds {
   cronjobs: CronJob;
   horizontalpodautoscalers: HorizontalPodAutoscaler;
   poddisruptionbudgets: PodDisruptionBudget;
+  networkpolicies: NetworkPolicy;
   leases: Lease;
   endpointslices: EndpointSlice;
   priorityclasses: PriorityClass;
@@ -107,6 +115,8 @@ export interface Kinds {
   servicecidrs: ServiceCIDR;
   ipaddresses: IPAddress;
   certificatesigningrequests: CertificateSigningRequest;
+  resourceclaims: ResourceClaim;
+  resourceclaimtemplates: ResourceClaimTemplate;
 }
 
 export type ResourceName = keyof Kinds;
@@ -158,7 +168,10 @@ export const kinds: Readonly<Record<ResourceName, KindInfo>> = {
   volumeattachments: row("storage.k8s.io", "VolumeAttachment", false),
   servicecidrs: row("networking.k8s.io", "ServiceCIDR", false),
   ipaddresses: row("networking.k8s.io", "IPAddress", false),
+  networkpolicies: row("networking.k8s.io", "NetworkPolicy"),
   certificatesigningrequests: row("certificates.k8s.io", "CertificateSigningRequest", false),
+  resourceclaims: row("resource.k8s.io", "ResourceClaim"),
+  resourceclaimtemplates: row("resource.k8s.io", "ResourceClaimTemplate"),
 };
 
 /** "v1" or "apps/v1". */

@@ -1,0 +1,49 @@
+/** Fixture: Pods and policies for tests. */
+import { execFileSync } from "node:child_process";
+import type { NetworkPolicy } from "../../machinery/objects/kinds.ts";
+import type { PolicyPod } from "./policy-pod.ts";
+import type { PolicyState } from "./rules.ts";
+
+export const pod = (name: string, address: string, rest: Partial<PolicyPod> = {}): PolicyPod => ({
+  uid: name,
+  namespace: "default",
+  nodeName: "one",
+  labels: {},
+  addresses: [address],
+  ports: [],
+  ...rest,
+});
+
+export const policy = (name: string, spec: object, namespace = "default"): NetworkPolicy => ({
+  apiVersion: "networking.k8s.io/v1",
+  kind: "NetworkPolicy",
+  metadata: { name, namespace, uid: name, resourceVersion: "1", creationTimestamp: "" },
+  spec: spec as NonNullable<NetworkPolicy["spec"]>,
+});
+
+export const state = (pods: readonly PolicyPod[], policies: readonly NetworkPolicy[]): PolicyState => ({
+  policies,
+  pods,
+  nodeName: "one",
+  namespaces: new Map([
+    ["default", { "kubernetes.io/metadata.name": "default" }],
+    ["lab", { "kubernetes.io/metadata.name": "lab", team: "lab" }],
+    ...Array.from({ length: 50 }, (_, index) => [`ns${index}`, {}] as const),
+  ]),
+});
+
+/** A network namespace of a test's own keeps the machine's rules out of it. */
+export const network = {
+  usable: kernelTakes("list ruleset"),
+  /** Connections of bridged packets are followed. */
+  bridged: kernelTakes("table bridge t { chain c { type filter hook forward priority 0 ; ct state new accept ; } }"),
+};
+
+function kernelTakes(script: string): boolean {
+  try {
+    execFileSync("unshare", ["--net", "nft", "-f", "-"], { input: script, stdio: ["pipe", "ignore", "ignore"] });
+    return true;
+  } catch {
+    return false;
+  }
+}
