@@ -2,8 +2,8 @@
  * Agent component: everything that a node runs besides containerd, in one process.
  *
  * CRI server, kubelet and service proxy share the process, not their state (but for the gate at which new Pods
- * wait for network policies): the kubelet speaks to the CRI server over its socket, as it would to another process. If one of them fails for good, all end
- * and the supervisor starts the agent again; containers live on.
+ * wait for network policies): the kubelet speaks to the CRI server over its socket, as it would to another
+ * process. If one of them fails for good, all end and the supervisor starts the agent again; containers live on.
  */
 import { defineComponent } from "../machinery/process/component.ts";
 import { criFlags, startCri } from "./cri/cri-component.ts";
