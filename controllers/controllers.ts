@@ -54,6 +54,8 @@ import { persistentVolumeBinder } from "./persistent-volume-binder.ts";
 import { podGcController } from "./pod-gc.ts";
 import { replicaSetController } from "./replicaset.ts";
 import { replicationControllerController } from "./replicationcontroller.ts";
+import { resourceClaimController } from "./resource-claim.ts";
+import { resourceClaimUsersController } from "./resource-claim-users.ts";
 import { resourceQuotaController } from "./resource-quota.ts";
 import { rootCaPublisher } from "./root-ca-publisher.ts";
 import { ipAddressController, serviceCidrController } from "./service-cidrs.ts";
@@ -185,6 +187,8 @@ function createControllers(options: ControllersOptions, batch: BatchMetrics): re
     claimProtectionController(),
     volumeProtectionController,
     ephemeralVolumeController,
+    resourceClaimController,
+    resourceClaimUsersController,
     localPathProvisioner(),
     localPathRemoval,
     leavingNodesController,
