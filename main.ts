@@ -6,7 +6,7 @@
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { enableCompileCache } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Component } from "./machinery/process/component.ts";
 
 interface Command {
@@ -238,6 +238,14 @@ async function loadServer() {
   });
 }
 
+/** `server --install` and `agent --install`: a service of systemd that runs the rest of the line. */
+function installing(name: string, argv: readonly string[]): Command | undefined {
+  if ((name !== "server" && name !== "agent") || !argv.includes("--install")) return undefined;
+  const install = async () =>
+    (await import("./machinery/cluster/service.ts")).installService(name, argv, resolve(home));
+  return { summary: "", run: () => said(name, install) };
+}
+
 /** A command's failure in one line, for the person in front. */
 async function said(name: string, run: () => Promise<number>): Promise<number> {
   try {
@@ -263,6 +271,6 @@ if (existsSync(home)) {
   enableCompileCache(cache);
 }
 const [name = "help", ...argv] = process.argv.slice(2);
-const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+const command = installing(name, argv) ?? (Object.hasOwn(commands, name) ? commands[name] : undefined);
 if (command) process.exit(await command.run(argv));
 process.exit(usage(["help", "--help", "-h"].includes(name) ? undefined : `unknown command "${name}"`));

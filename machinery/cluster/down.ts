@@ -17,6 +17,7 @@ import { type HomePaths, homePaths } from "../process/home.ts";
 import { livingRecord, removeRecord } from "./process-record.ts";
 import { type ProcessSpec, type Program, processTable } from "./process-table.ts";
 import { createProgress } from "./progress.ts";
+import { removeService } from "./service.ts";
 import { recordPath, stopRecord } from "./supervised-process.ts";
 import { optionsPath, programOf, readOptions } from "./supervisor.ts";
 
@@ -40,6 +41,7 @@ export const downCommand = defineComponent({
     }
     const options = readOptions(paths);
     const program = programOf(process.argv[1] as string);
+    await removeService(home); // or it would start everything again
     const specs = options ? processTable(options, paths, program) : [];
     await progress.step("stopping processes", () => stopProcesses(paths, clock, specs));
     if (options?.runtime === "containerd") {

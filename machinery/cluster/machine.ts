@@ -21,6 +21,7 @@ import { ensurePackages, whyNoContainers } from "./up.ts";
 
 const machineFlags = {
   simulated: { type: "boolean", help: "simulate containers, though this machine could run them" },
+  install: { type: "boolean", help: "make a service of systemd of it, with these flags, that starts with the machine" },
 } as const satisfies Flags;
 
 const joinFlags = {
