@@ -14,7 +14,9 @@ import { publicKeyHash } from "../machinery/pki/certificates.ts";
 import { type ComponentContext, defineComponent, type FlagValues } from "../machinery/process/component.ts";
 import { UsageError } from "../machinery/process/flags.ts";
 import { homePaths } from "../machinery/process/home.ts";
+import { type KubeletSettings, readSettings, standardSettings } from "./configuration.ts";
 import { connectRuntime } from "./cri/client.ts";
+import { thresholdsOf } from "./eviction/thresholds.ts";
 import { untilMoved } from "./moved-address.ts";
 import type { NodeNetwork } from "./network-contract.ts";
 import { noNetwork } from "./network-contract.ts";
@@ -47,6 +49,11 @@ export const kubeletFlags = {
   },
   "cluster-domain": { type: "string", default: "cluster.local", value: "DOMAIN", help: "domain of the cluster" },
   "resolv-conf": { type: "string", value: "FILE", help: "resolv.conf that Pods inherit from (default: the host's)" },
+  config: {
+    type: "string",
+    value: "FILE",
+    help: "a KubeletConfiguration: eviction, static Pods, images, logs (default: kubelet.yaml under $K8TS_HOME, if there)",
+  },
   "max-pods": { type: "number", default: 110, value: "N", help: "Pods that this node takes" },
 } as const;
 
@@ -75,6 +82,8 @@ export async function startKubelet(flags: KubeletFlags, context: KubeletContext)
   const address = flags["node-ip"] ?? defaultAddress();
   const joined = flags.kubeconfig === undefined ? await readNodeRecord(paths) : undefined;
   const running = runKubelet({
+    settings: settingsOf(flags, home),
+    staticPods: paths.staticPods,
     client,
     cri,
     clock,
@@ -104,6 +113,19 @@ export async function startKubelet(flags: KubeletFlags, context: KubeletContext)
     flags["node-ip"] === undefined ? untilMoved({ address, clock, signal }) : undefined,
   ]);
   await cri.close();
+}
+
+/** Read once: a change needs a restart of the kubelet, which no container notices. */
+export function settingsOf({ config }: Pick<KubeletFlags, "config">, home: string): KubeletSettings {
+  const file = config ?? homePaths(home).kubeletConfig;
+  if (config === undefined && !existsSync(file)) return standardSettings;
+  try {
+    const settings = readSettings(readFileSync(file, "utf8"));
+    thresholdsOf(settings);
+    return settings;
+  } catch (error) {
+    throw new UsageError(`${file}: ${(error as Error).message}`);
+  }
 }
 
 export function nodeName(flags: Pick<KubeletFlags, "node-name">): string {

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KubeletSettings } from "../../kubelet/configuration.ts";
 import type { Runtime } from "../../kubelet/cri/contract.ts";
+import type { Observations } from "../../kubelet/eviction/thresholds.ts";
 import { noNetwork } from "../../kubelet/network-contract.ts";
 import { machineFacts } from "../../kubelet/node-facts.ts";
 import { runKubelet } from "../../kubelet/run-kubelet.ts";
@@ -43,6 +44,8 @@ export interface TestNodeOptions {
   /** For real runtimes: "/k8ts-…". */
   readonly cgroupRoot?: string;
   readonly settings?: KubeletSettings;
+  /** What the node has left of its memory and disks, where it is not read. */
+  readonly observe?: () => Promise<Observations>;
 }
 
 /** Resolves once the node is Ready. */
@@ -79,7 +82,9 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
       clusterDomain: "cluster.local",
       resolvConf: "/etc/resolv.conf",
       cgroupRoot: options.cgroupRoot,
+      staticPods: join(directory, "static-pods"),
       ...(options.settings ? { settings: options.settings } : {}),
+      ...(options.observe ? { observe: options.observe } : {}),
       network: noNetwork,
       async tunnel(started) {
         server = started;

@@ -4,9 +4,9 @@
  * First those that use more than they asked for, then by priority, then by how far they exceed it: so BestEffort
  * goes before Burstable, and a Pod within its requests last. Critical Pods are never chosen: isCritical.
  */
-import type { Container, Pod } from "../../machinery/objects/kinds.ts";
-import { unitValue } from "../../machinery/objects/quantity.ts";
-import { initContainers, isSidecar, regularContainers } from "../pods/pod-spec.ts";
+import type { Pod } from "../../machinery/objects/kinds.ts";
+import { podAmounts } from "../../machinery/objects/pod-resources.ts";
+import { formatQuantity, unitValue } from "../../machinery/objects/quantity.ts";
 import { isMirror, isStatic } from "../static-pods/marks.ts";
 import type { Starved } from "./thresholds.ts";
 
@@ -52,12 +52,7 @@ export function rank(candidates: readonly Candidate[], starved: Starved): readon
 }
 
 /** What the whole Pod asked for. */
-export function podRequest(pod: Pod, resource: string): number {
-  const own = pod.spec?.resources?.requests?.[resource];
-  if (own !== undefined) return unitValue(own);
-  const of = (container: Container) => unitValue(container.resources?.requests?.[resource]);
-  const sum = (list: readonly Container[]) => list.reduce((all, one) => all + of(one), 0);
-  const sidecars = initContainers(pod).filter(isSidecar);
-  const peak = Math.max(0, ...initContainers(pod).map(of));
-  return Math.max(sum(regularContainers(pod)) + sum(sidecars), peak) + unitValue(pod.spec?.overhead?.[resource]);
+function podRequest(pod: Pod, resource: string): number {
+  const asked = podAmounts(pod.spec ?? { containers: [] }, "requests")[resource];
+  return asked ? unitValue(formatQuantity(asked)) : 0;
 }

@@ -6,11 +6,12 @@
  */
 import type { EventRecorder } from "../../machinery/loop/controller.ts";
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
-import { canonicalQuantity, unitValue } from "../../machinery/objects/quantity.ts";
+import { podAmounts } from "../../machinery/objects/pod-resources.ts";
+import { canonicalQuantity, formatQuantity, unitValue } from "../../machinery/objects/quantity.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { PodPaths } from "../pods/paths.ts";
-import { initContainers, isSidecar, isTerminal, regularContainers } from "../pods/pod-spec.ts";
+import { initContainers, isTerminal, regularContainers } from "../pods/pod-spec.ts";
 import type { PodWorker } from "../pods/worker.ts";
 import { directoryUsage } from "../stats/directory-usage.ts";
 import { EVICTED } from "./eviction.ts";
@@ -87,12 +88,12 @@ export async function emptyDirExcess(pod: Pod, paths: PodPaths): Promise<Excess 
   return undefined;
 }
 
-/** The whole Pod is limited only where each of its containers is. */
+/** The whole Pod is limited to the sum of its containers' limits, as soon as one has any. */
 export function usageExcess(pod: Pod, usage: PodUsage | undefined): Excess | undefined {
   if (!usage) return undefined;
-  const limit = podLimit(pod);
-  if (limit !== undefined && usage.disk > limit)
-    return { limit: "ephemeralpodfs.limit", message: localStorage.pod(canonicalQuantity(limit)) };
+  const limit = podAmounts(pod.spec ?? { containers: [] }, "limits", { overhead: false })[STORAGE];
+  if (limit && usage.disk > unitValue(formatQuantity(limit)))
+    return { limit: "ephemeralpodfs.limit", message: localStorage.pod(formatQuantity(limit)) };
   for (const container of regularContainers(pod)) {
     const most = storageLimit(container);
     if (most === 0 || (usage.containers.get(container.name)?.disk ?? 0) <= most) continue;
@@ -100,12 +101,4 @@ export function usageExcess(pod: Pod, usage: PodUsage | undefined): Excess | und
     return { limit: "ephemeralcontainerfs.limit", message: localStorage.container(container.name, text) };
   }
   return undefined;
-}
-
-function podLimit(pod: Pod): number | undefined {
-  const regular = regularContainers(pod);
-  if (!regular.some(storageLimit)) return undefined;
-  const sum = (list: readonly Container[]) => list.reduce((all, one) => all + storageLimit(one), 0);
-  const sidecars = sum(initContainers(pod).filter(isSidecar));
-  return Math.max(sum(regular) + sidecars, ...initContainers(pod).map(storageLimit));
 }

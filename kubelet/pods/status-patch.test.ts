@@ -39,6 +39,12 @@ describe("status patch", () => {
       { containerStatuses: [{ name: "a", ready: true } as never] },
       { containerStatuses: [{ name: "a", ready: true }] },
     ],
+    [
+      "nothing for conditions in another order, or of others",
+      { conditions: [ready("True"), { type: "Other", status: "True" }, { type: "Third", status: "True" }] },
+      { conditions: [{ type: "Other", status: "True" }, ready("True")] },
+      undefined,
+    ],
     ["nothing of what others own", { nominatedNodeName: "x" }, {}, undefined],
   ];
   it.each(cases)("says %s", (_name, from, to, wanted) => {

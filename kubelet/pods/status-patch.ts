@@ -19,9 +19,11 @@ export function statusPatch(from: PodStatus, to: PodStatus): Json | undefined {
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
     if (!OWNED.has(name) || same(before[name], after[name])) continue;
     const key = MERGED[name];
-    patch[name] = key
-      ? listPatch(name, key, (before[name] ?? []) as Json[], (after[name] ?? []) as Json[])
-      : (after[name] ?? null);
+    if (!key) patch[name] = after[name] ?? null;
+    else {
+      const items = listPatch(name, key, (before[name] ?? []) as Json[], (after[name] ?? []) as Json[]);
+      if (items.length > 0) patch[name] = items; // else they only stand in another order
+    }
   }
   return Object.keys(patch).length > 0 ? patch : undefined;
 }

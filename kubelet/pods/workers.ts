@@ -7,6 +7,7 @@
  */
 import type { Change, Informer } from "../../machinery/client/informer.ts";
 import type { Pod } from "../../machinery/objects/kinds.ts";
+import { isMirror } from "../static-pods/marks.ts";
 import type { PodIdentity } from "./paths.ts";
 import { removeOrphan, sweepDirectories } from "./removal.ts";
 import type { PodServices } from "./services.ts";
@@ -18,6 +19,10 @@ const REAP_MS = 10_000;
 export interface PodWorkers {
   /** Follows the informer until the signal aborts. Resolves once what runs is adopted. */
   start(pods: Informer<Pod>): Promise<void>;
+  /** Begins a Pod that is not in the API; `remove` its worker to end it. Call `look` before the first. */
+  run(pod: Pod): PodWorker;
+  /** Sees what the runtime holds; `start` does it too. */
+  look(): Promise<void>;
   wake(uid: string): void;
   wakeAll(): void;
   referencesChanged(uid: string): void;
@@ -27,7 +32,8 @@ export interface PodWorkers {
   list(): readonly PodWorker[];
 }
 
-export function createPodWorkers(services: PodServices): PodWorkers {
+/** `onEnd`: nothing is left of a Pod. */
+export function createPodWorkers(services: PodServices, onEnd: (pod: Pod) => void = () => undefined): PodWorkers {
   const { observer, statuses, log } = services;
   const workers = new Map<string, PodWorker>();
   const reaping = new Map<string, Promise<void>>();
@@ -35,6 +41,7 @@ export function createPodWorkers(services: PodServices): PodWorkers {
   let found: ReadonlySet<string> | undefined;
 
   function onChange({ type, object, old }: Change<Pod>): void {
+    if (isMirror(object)) return; // it only shows a Pod that runs under a uid of its own
     const { uid } = object.metadata;
     // another Pod under the same name: the first one was deleted while nobody looked
     if (old && old.metadata.uid !== uid) workers.get(old.metadata.uid)?.remove(old);
@@ -45,16 +52,19 @@ export function createPodWorkers(services: PodServices): PodWorkers {
     statuses.seen(object);
     const worker = workers.get(uid);
     if (worker) worker.update(object);
-    else void begin(object);
+    else begin(object);
   }
 
-  async function begin(pod: Pod): Promise<void> {
+  function begin(pod: Pod): PodWorker {
     const { uid } = pod.metadata;
     const unseen = !found?.has(uid) && pod.status?.startTime === undefined;
-    const worker = createPodWorker(pod, unseen, services, () => workers.delete(uid));
+    const worker = createPodWorker(pod, unseen, services, () => {
+      workers.delete(uid);
+      onEnd(pod);
+    });
     workers.set(uid, worker);
-    await reaping.get(uid);
-    worker.wake();
+    void Promise.resolve(reaping.get(uid)).then(worker.wake);
+    return worker;
   }
 
   async function reap(pod: PodIdentity): Promise<void> {
@@ -88,10 +98,16 @@ export function createPodWorkers(services: PodServices): PodWorkers {
     }
   }
 
+  async function look(): Promise<void> {
+    found ??= new Set((await knownPods()).map(({ uid }) => uid));
+  }
+
   return {
+    look,
+    run: begin,
     async start(pods) {
       await pods.synced(services.signal);
-      found = new Set((await knownPods()).map(({ uid }) => uid));
+      await look();
       pods.subscribe(onChange);
       await reapOrphans();
       await sweepDirectories(new Set([...workers.keys(), ...reaping.keys()]), services);

@@ -32,6 +32,10 @@ export interface HomePaths {
   readonly cgroup: string;
   /** The kubelet's pods: volumes, termination logs, checkpoints. */
   readonly kubelet: string;
+  /** Settings of the kubelet; may be missing. */
+  readonly kubeletConfig: string;
+  /** Files of Pods that this node runs by itself, without the API. */
+  readonly staticPods: string;
   /** Volumes of claims whose data lies on this node: it survives everything but `down --purge`. */
   readonly volumes: string;
   /** Container logs as files: <namespace>_<pod>_<uid>/<container>/<restart>.log */
@@ -58,6 +62,8 @@ export function homePaths(root: string): HomePaths {
     cniData: at("cni", "data"),
     cgroup: `/k8ts-${createHash("sha256").update(root).digest("hex").slice(0, 8)}`,
     kubelet: at("kubelet"),
+    kubeletConfig: at("kubelet.yaml"),
+    staticPods: at("static-pods"),
     volumes: at("volumes"),
     podLogs: at("pod-logs"),
     cache: at("cache"),
