@@ -102,6 +102,44 @@ it("gives a new node its certificate when its group may ask for it, and renews i
   expect((await read("renewal")).status?.conditions?.[0]?.message).toMatch("Auto approving self kubelet client");
 });
 
+it("denies a machine that brings a token the name of another one, and gives nodes what is their own", async () => {
+  cluster = await startControlled({ signing });
+  const token = ["system:bootstrap:abcdef", ["system:bootstrappers", "system:bootstrappers:k8ts:nodes"]] as const;
+  const node = ["system:node:n7", ["system:nodes"]] as const;
+  const addresses = [
+    { type: "InternalIP", address: "10.0.0.7" },
+    { type: "InternalIP", address: "fd00::7" },
+  ];
+  await cluster.create("nodes", { metadata: { name: "n7", annotations: { "k8ts.io/node-key": "f".repeat(64) } } });
+  await cluster.client.patch("nodes", { name: "n7" }, { status: { addresses } }, { subresource: "status" });
+  const ip = (value: string): Names => [{ type: "ip", value }];
+  const CLIENT = "kubernetes.io/kube-apiserver-client";
+  const SERVING = "kubernetes.io/kubelet-serving";
+  const serving = ["digital signature", "server auth"];
+  const kubelet = "O=system:nodes,CN=system:node:n7";
+  for (const [name, [user, groups], subject, others, signer, usages] of [
+    ["stolen", token, kubelet, [], KUBELET, CLIENT_USAGES],
+    ["own", node, kubelet, [], KUBELET, CLIENT_USAGES],
+    ["proxy", node, "CN=system:kube-proxy", [], CLIENT, CLIENT_USAGES],
+    ["proxy-by-token", token, "CN=system:kube-proxy", [], CLIENT, CLIENT_USAGES],
+    ["scheduler", node, "CN=system:kube-scheduler", [], CLIENT, CLIENT_USAGES],
+    ["grouped", node, "CN=system:kube-proxy,O=system:nodes", [], CLIENT, CLIENT_USAGES],
+    ["serving", node, kubelet, [...ip("10.0.0.7"), ...ip("fd00::7")], SERVING, serving],
+    ["foreign", node, kubelet, ip("10.0.0.8"), SERVING, serving],
+  ] as const)
+    expect(
+      (await ask(user, [...groups], draft(name, await pemFor(subject, [...others]), signer, [...usages]))).status,
+    ).toBe(201);
+
+  await expect.poll(() => conditionsOf("stolen"), { timeout: 5_000 }).toEqual(["Denied"]);
+  expect((await read("stolen")).status?.conditions?.[0]).toMatchObject({ reason: "NodeNameTaken" });
+  for (const name of ["own", "proxy", "serving"])
+    await expect.poll(() => certificateOf(name), { timeout: 5_000 }).toBeTruthy();
+  await cluster.settled();
+  for (const name of ["proxy-by-token", "scheduler", "grouped", "foreign"])
+    expect([name, await conditionsOf(name)]).toEqual([name, undefined]);
+});
+
 it("leaves to people what it does not approve, and signs what they approve for as long as it is asked for", async () => {
   cluster = await startControlled({ signing });
   const names: Names = [
