@@ -263,6 +263,24 @@ describe.skipIf(whyNoContainerd())("what a Pod asks of the kernel", () => {
     expect(pod.status?.phase).toBe("Running");
   });
 
+  it("takes environment variables from a file that its init container wrote", async () => {
+    const volumeMounts = [{ name: "work", mountPath: "/work" }];
+    const fileKeyRef = { volumeName: "work", path: "env", key: "SHAPE" };
+    const init = says(`echo "SHAPE='round'" > /work/env`, { volumeMounts }, "init");
+    const containers = [says("echo $SHAPE", { env: [{ name: "SHAPE", valueFrom: { fileKeyRef } }] })];
+    const volumes = [{ name: "work", emptyDir: {} }];
+    expect(await output("filed", { initContainers: [init], containers, volumes })).toEqual(["round"]);
+  });
+
+  it("is not run with the host's users where it asks for its own and the runtime has none", async () => {
+    const { status } = await real.client.get("nodes", { name: "node-1" });
+    if (status?.runtimeHandlers?.some(({ features }) => features?.userNamespaces)) return;
+    await create("own-users", { hostUsers: false, containers: [sleeps()] });
+    await expect
+      .poll(async () => (await events("own-users")).map(({ message }) => message), { timeout: 20_000 })
+      .toContainEqual(expect.stringMatching(/^Failed to create pod sandbox: a user namespace needs containerd 2.0/));
+  });
+
   it("starts its sidecars before what needs them, and stops them after it", async () => {
     const volumeMounts = [{ name: "notes", mountPath: "/notes" }];
     const mark = (word: string) => `echo ${word} >> /notes/log`;

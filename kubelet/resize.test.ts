@@ -80,6 +80,23 @@ describe("a Pod that is bound without the scheduler", () => {
   });
 });
 
+describe("a critical Pod without room", () => {
+  it("makes another one go", async () => {
+    const { status } = await client.get("nodes", { name: "node-1" });
+    const most = `${Math.floor(Number(status?.allocatable?.["memory"]?.replace("Ki", "")) * 0.7)}Ki`;
+    await create("usual", { requests: { memory: most } });
+    await podUntil(client, ref("usual"), ready);
+    await create("critical", { requests: { memory: most } }, {}, { priorityClassName: "system-node-critical" });
+    const gone = await podUntil(client, ref("usual"), (pod) => pod?.status?.phase === "Failed");
+    expect(gone?.status).toMatchObject({
+      reason: "Preempting",
+      message: "Preempted in order to admit critical pod",
+    });
+    expect(condition(gone, "DisruptionTarget")).toMatchObject({ status: "True", reason: "TerminationByKubelet" });
+    await podUntil(client, ref("critical"), ready);
+  });
+});
+
 describe("a resize", () => {
   it("changes what runs, without a restart", async () => {
     await create("web", size("64Mi", "128Mi"));

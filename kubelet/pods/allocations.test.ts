@@ -6,6 +6,7 @@ import { aPod, container, sidecar } from "./pod.fixture.ts";
 
 const told: string[] = [];
 const granted: string[] = [];
+const preempted: string[] = [];
 let labels: Record<string, string>;
 let now: number;
 const node = (extra: Record<string, string> = {}) =>
@@ -23,6 +24,7 @@ const make = () =>
       warning: (_about, reason, message) => told.push(`${reason}: ${message}`),
     },
     now: () => now++,
+    preempt: (uid) => preempted.push(uid),
     onGranted: (uid) => granted.push(uid),
     onChange: () => undefined,
   });
@@ -30,6 +32,7 @@ const make = () =>
 beforeEach(() => {
   told.length = 0;
   granted.length = 0;
+  preempted.length = 0;
   labels = {};
   now = 0;
 });
@@ -60,6 +63,29 @@ describe("admission", () => {
     expect(await make().admit(asking("a", "1", { nodeSelector: { disk: "hdd" } }))).toMatchObject({
       reason: "NodeAffinity",
     });
+  });
+});
+
+describe("a critical Pod", () => {
+  const priority = { priority: 2_000_001_000 };
+  it("is admitted once others have made way", async () => {
+    const ledger = make();
+    await ledger.admit(asking("a", "1500m"));
+    const admitted = ledger.admit(asking("critical", "1", priority));
+    await expect.poll(() => preempted).toEqual(["a"]);
+    ledger.release("a");
+    expect(await admitted).toBeUndefined();
+    expect(ledger.has("critical")).toBe(true);
+  });
+  it("is refused where nobody can make way", async () => {
+    const ledger = make();
+    await ledger.admit(asking("a", "1500m", priority));
+    expect(await ledger.admit(asking("critical", "1", priority))).toEqual({
+      reason: "UnexpectedAdmissionError",
+      message:
+        "Unexpected error while attempting to recover from admission failure: preemption: error finding a set of pods to preempt: no set of running pods found to reclaim resources: [(res: cpu, q: 500), ]",
+    });
+    expect(preempted).toEqual([]);
   });
 });
 

@@ -8,10 +8,12 @@
  */
 import type { EventRecorder } from "../../machinery/loop/controller.ts";
 import type { Node, Pod } from "../../machinery/objects/kinds.ts";
+import { isCritical } from "../eviction/ranking.ts";
 import type { Refusal } from "../refusals.ts";
 import { type Allocation, askedFor, remembered, sameAllocation, withAllocation } from "./allocation.ts";
 import { type MachineRules, machineRefusal } from "./machine-admission.ts";
-import { refusal, resizeRefusal, type Taken, takenBy } from "./node-admission.ts";
+import { refusal, resizeRefusal, shortages, type Taken, takenBy } from "./node-admission.ts";
+import { victims } from "./node-preemption.ts";
 import { qosClass } from "./qos.ts";
 import { resizeMessage } from "./resize-status.ts";
 
@@ -44,11 +46,16 @@ export interface AllocationsContext {
   readonly machine: MachineRules;
   readonly events: EventRecorder;
   readonly now: () => number;
+  /** Ends a Pod that makes way for a critical one. */
+  readonly preempt: (uid: string) => void;
   /** Something that waited was granted. */
   readonly onGranted: (uid: string) => void;
   /** What is granted in all changed. */
   readonly onChange: (pods: readonly Pod[]) => void;
 }
+
+/** How the reasons begin that more room would heal. */
+const SHORT = "OutOf";
 
 interface Entry {
   /** As it was last shown. */
@@ -59,16 +66,11 @@ interface Entry {
   resizedAt: number | undefined;
 }
 
-export function createAllocations({
-  node,
-  askNode,
-  machine,
-  events,
-  now,
-  onGranted,
-  onChange,
-}: AllocationsContext): Allocations {
+export function createAllocations(context: AllocationsContext): Allocations {
+  const { node, askNode, machine, events, now, preempt, onGranted, onChange } = context;
   const entries = new Map<string, Entry>();
+  /** Pods that make way, until they are gone. */
+  const released = new Map<string, PromiseWithResolvers<void>>();
 
   function enter(pod: Pod, allocation: Allocation): void {
     const taken = takenBy(withAllocation(pod, allocation));
@@ -80,6 +82,34 @@ export function createAllocations({
 
   const others = (uid: string): readonly Taken[] =>
     [...entries].filter(([other]) => other !== uid).map(([, { taken }]) => taken);
+
+  function judgeNew(pod: Pod, here: Node | undefined): Refusal | undefined | "unknown" {
+    if (!here) return "unknown";
+    const found = refusal(pod, others(pod.metadata.uid), here);
+    if (!found) enter(pod, askedFor(pod));
+    return found;
+  }
+
+  /** Ends as many Pods as it takes for a critical one, and waits until they are gone. */
+  async function makeRoom(pod: Pod): Promise<Refusal | undefined> {
+    const here = node();
+    if (!here) return undefined;
+    const short = shortages(pod, others(pod.metadata.uid), here);
+    const found = victims(pod, [...entries.values()], short);
+    if ("missing" in found) {
+      const why = `preemption: error finding a set of pods to preempt: no set of running pods found to reclaim resources: ${found.missing}`;
+      const message = `Unexpected error while attempting to recover from admission failure: ${why}`;
+      return { reason: "UnexpectedAdmissionError", message };
+    }
+    const gone = found.chosen.map(({ pod: { metadata } }) => {
+      const waiting = released.get(metadata.uid) ?? Promise.withResolvers<void>();
+      released.set(metadata.uid, waiting);
+      preempt(metadata.uid);
+      return waiting.promise;
+    });
+    await Promise.all(gone);
+    return undefined;
+  }
 
   /** True when what it asks for was granted just now. */
   function judge(entry: Entry): boolean {
@@ -125,15 +155,15 @@ export function createAllocations({
     },
     has: (uid) => entries.has(uid),
     async admit(pod) {
-      const { uid } = pod.metadata;
       const impossible = machineRefusal(pod, machine);
       if (impossible) return impossible;
-      const known = node();
-      let found = known && refusal(pod, others(uid), known);
+      let found = judgeNew(pod, node());
       // labels may be newer than what is known here
-      if (!known || found?.reason === "NodeAffinity") found = refusal(pod, others(uid), await askNode());
-      if (!found) enter(pod, askedFor(pod));
-      return found;
+      if (found === "unknown" || found?.reason === "NodeAffinity") found = judgeNew(pod, await askNode());
+      if (found !== "unknown" && found?.reason.startsWith(SHORT) && isCritical(pod)) {
+        found = (await makeRoom(pod)) ?? judgeNew(pod, node());
+      }
+      return found === "unknown" ? undefined : found;
     },
     look(pod) {
       const entry = entries.get(pod.metadata.uid);
@@ -151,6 +181,8 @@ export function createAllocations({
     resizedAt: (uid) => entries.get(uid)?.resizedAt,
     release(uid) {
       if (!entries.delete(uid)) return;
+      released.get(uid)?.resolve();
+      released.delete(uid);
       changed();
       retryWaiting();
     },

@@ -54,10 +54,20 @@ describe("container configuration", () => {
 describe("security", () => {
   it("lets an ephemeral container into the processes of its target, where they are not shared anyway", () => {
     const namespaces = (spec: Spec) =>
-      containerSecurity(aPod(spec), container("debugger"), { username: "" } as never, security, "id-1")
+      containerSecurity(aPod(spec), container("debugger"), { username: "" } as never, security, { target: "id-1" })
         .namespaceOptions;
     expect(namespaces({})).toMatchObject({ pid: "TARGET", targetId: "id-1" });
     expect(namespaces({ shareProcessNamespace: true })).toEqual({ network: "POD", pid: "POD", ipc: "POD" });
+  });
+
+  it("gives a Pod that asks for them users of its own", () => {
+    const users = { hostId: 65_536, containerId: 0, length: 65_536 };
+    const usernsOptions = { mode: "POD", uids: [users], gids: [users] };
+    const found = containerSecurity(aPod(), container("main"), { username: "" } as never, security, { users });
+    expect(found.namespaceOptions).toMatchObject({ usernsOptions });
+    expect(sandboxConfig(aPod(), 0, { ...facts, users }).linux?.securityContext?.namespaceOptions).toMatchObject({
+      usernsOptions,
+    });
   });
 
   const of = (own: object, podWide: object = {}, image: object = { username: "" }) => {

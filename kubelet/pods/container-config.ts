@@ -2,7 +2,7 @@
  * Container configuration: what CreateContainer gets, once image, environment and mounts are known. Pure.
  */
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
-import type { ContainerConfig, Image, Mount } from "../cri/messages.ts";
+import type { ContainerConfig, IDMapping, Image, Mount } from "../cri/messages.ts";
 import type { EnvVar } from "./env.ts";
 import { expand } from "./expansion.ts";
 import { CONTAINER_NAME, containerAnnotations, identityLabels } from "./labels.ts";
@@ -22,6 +22,8 @@ export interface ContainerParts {
   readonly security: SecuritySettings;
   /** The container that an ephemeral one looks into. */
   readonly target?: string | undefined;
+  /** The Pod's own users, as ids of the host. */
+  readonly users?: IDMapping | undefined;
 }
 
 export function containerConfig(pod: Pod, container: Container, parts: ContainerParts): ContainerConfig {
@@ -36,7 +38,7 @@ export function containerConfig(pod: Pod, container: Container, parts: Container
     args: expanded(container.args),
     ...(container.workingDir ? { workingDir: container.workingDir } : {}),
     envs: env,
-    mounts: parts.mounts,
+    mounts: parts.users ? parts.mounts.map((mount) => ({ ...mount, ...mappings(parts.users) })) : parts.mounts,
     ...(parts.devices?.length ? { devices: parts.devices } : {}),
     labels: { ...identityLabels(pod), [CONTAINER_NAME]: container.name },
     annotations: containerAnnotations(pod, container, attempt),
@@ -46,8 +48,13 @@ export function containerConfig(pod: Pod, container: Container, parts: Container
     tty: container.tty === true,
     linux: {
       resources: containerResources(pod, container, parts.machine),
-      securityContext: containerSecurity(pod, container, parts.image, parts.security, parts.target),
+      securityContext: containerSecurity(pod, container, parts.image, parts.security, parts),
     },
     ...(stopSignal ? { stopSignal } : {}),
   };
+}
+
+/** Files that root owns on the host are the Pod's own root's inside. */
+function mappings(users: IDMapping | undefined): Pick<Mount, "uidMappings" | "gidMappings"> {
+  return users ? { uidMappings: [users], gidMappings: [users] } : {};
 }

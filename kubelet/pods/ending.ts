@@ -44,6 +44,20 @@ function deleted(pod: Pod, before: Ending | undefined, now: number): Ending {
   return { ...(before?.kind === "failed" ? before : { kind: "deleted" as const }), since, graceSeconds: grace };
 }
 
+/** It makes way for a critical Pod. */
+export function preempted(pod: Pod): Omit<Ending, "kind" | "since"> {
+  return {
+    reason: "Preempting",
+    message: "Preempted in order to admit critical pod",
+    graceSeconds: ownGrace(pod),
+    condition: {
+      type: "DisruptionTarget",
+      reason: "TerminationByKubelet",
+      message: "Pod was preempted by Kubelet to accommodate a critical pod.",
+    },
+  };
+}
+
 /** When activeDeadlineSeconds is over. */
 export function deadlineOf(pod: Pod, startTime: string | undefined): number | undefined {
   const seconds = pod.spec?.activeDeadlineSeconds;

@@ -22,6 +22,7 @@ const sources: EnvSources = {
   configMap: async (_ns, name) =>
     name === "settings" ? (stored(name, { colour: "blue", size: "$(X)" }) as ConfigMap) : undefined,
   secret: async (_ns, name) => (name === "key" ? (stored(name, { pass: base64("s3cret") }) as Secret) : undefined),
+  file: async (volume, path) => (volume === "work" && path === "env" ? "SHAPE='round'\n" : undefined),
 };
 
 const envOf = async (extra: Partial<Container>) => {
@@ -47,6 +48,16 @@ describe("expansion", () => {
 });
 
 describe("environment", () => {
+  it("takes keys of files that another container wrote", async () => {
+    const from = (path: string, key: string, optional = false) => ({
+      env: [{ name: "S", valueFrom: { fileKeyRef: { volumeName: "work", path, key, optional } } }],
+    });
+    expect(await envOf(from("env", "SHAPE"))).toMatchObject({ S: "round" });
+    expect(await envOf(from("env", "NONE", true))).not.toHaveProperty("S");
+    expect(await envOf(from("none", "SHAPE", true))).not.toHaveProperty("S");
+    await expect(envOf(from("env", "NONE"))).rejects.toThrow('key "NONE" not found in file "env"');
+    await expect(envOf(from("none", "SHAPE"))).rejects.toThrow('file "none" not found in volume "work"');
+  });
   it("takes values, fields, resources and keys", async () => {
     const env = await envOf({
       resources: { requests: { memory: "64Mi" }, limits: { cpu: "250m" } },

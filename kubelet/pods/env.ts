@@ -5,6 +5,7 @@
  * end as CreateContainerConfigError, unless they are optional.
  */
 import type { ConfigMap, Container, Pod, Secret } from "../../machinery/objects/kinds.ts";
+import { parseEnvFile } from "./env-file.ts";
 import { expand } from "./expansion.ts";
 import { type NodeFacts, podField, resourceField } from "./fields.ts";
 
@@ -15,10 +16,13 @@ export interface EnvSources {
   /** Undefined where there is none. */
   configMap(namespace: string, name: string): Promise<ConfigMap | undefined>;
   secret(namespace: string, name: string): Promise<Secret | undefined>;
+  /** The text of a file in a volume of the Pod. */
+  file(volume: string, path: string): Promise<string | undefined>;
 }
 
 export type EnvVar = { readonly key: string; readonly value: string };
 type Env = NonNullable<Container["env"]>[number];
+type FileKey = NonNullable<NonNullable<Env["valueFrom"]>["fileKeyRef"]>;
 type EnvFrom = NonNullable<Container["envFrom"]>[number];
 
 export async function environment(pod: Pod, container: Container, sources: EnvSources): Promise<readonly EnvVar[]> {
@@ -64,8 +68,19 @@ async function resolveValue(
     const { name = "", key, optional } = secretKeyRef;
     return keyOf("Secret", pod, name, key, optional, await secretData(pod, name, optional, sources));
   }
-  if (fileKeyRef) throw new Error("environment variables from files are not supported by this node");
+  if (fileKeyRef) return fromFile(fileKeyRef, sources);
   return "";
+}
+
+async function fromFile(ref: FileKey, { file }: EnvSources): Promise<string | undefined> {
+  const text = await file(ref.volumeName, ref.path);
+  if (text === undefined && ref.optional) return undefined;
+  if (text === undefined)
+    throw new Error(`environment variable file "${ref.path}" not found in volume "${ref.volumeName}"`);
+  const value = parseEnvFile(text).get(ref.key);
+  if (value === undefined && !ref.optional)
+    throw new Error(`environment variable key "${ref.key}" not found in file "${ref.path}"`);
+  return value;
 }
 
 function keyOf(

@@ -26,15 +26,16 @@ interface HostPort {
   readonly port: number;
 }
 
-const COUNTED_FIRST: readonly string[] = ["cpu", "memory", "ephemeral-storage"];
+const COUNTED_FIRST: readonly string[] = ["pods", "cpu", "memory", "ephemeral-storage"];
 const ANY_ADDRESS = "0.0.0.0";
 const NANO = 1_000_000_000n;
 const MILLI = 1_000_000n;
 
 /** `pod` with what it has been granted. */
 export function takenBy(pod: Pod): Taken {
-  const amounts = Object.entries(podAmounts(pod.spec ?? { containers: [] }, "requests"));
-  return { amounts: new Map(amounts.map(([name, amount]) => [name, counted(name, amount)])), ports: hostPorts(pod) };
+  const asked = Object.entries(podAmounts(pod.spec ?? { containers: [] }, "requests"));
+  const amounts = new Map([["pods", 1], ...asked.map(([name, amount]) => [name, counted(name, amount)] as const)]);
+  return { amounts, ports: hostPorts(pod) };
 }
 
 /** CPU in millicores, everything else in units; rounded up. */
@@ -81,22 +82,36 @@ function unsupported({ spec }: Pod, { status }: Node): Refusal | undefined {
   };
 }
 
-/** Too little of something that this node has: what it does not have at all is not its to count. */
-export function shortage(pod: Pod, others: readonly Taken[], node: Node): Refusal | undefined {
+/** Of one resource: what the Pod asks for, what others have, and what there is. */
+export interface Shortage {
+  readonly name: string;
+  readonly requested: number;
+  readonly used: number;
+  readonly capacity: number;
+}
+
+/** Of what this node has too little; what it does not have at all is not its to count. */
+export function shortages(pod: Pod, others: readonly Taken[], node: Node): readonly Shortage[] {
   const allocatable = node.status?.allocatable ?? {};
-  const wanted = takenBy(pod);
-  const room = (name: string) => (name === "cpu" ? milliValue(allocatable[name]) : unitValue(allocatable[name]));
-  const insufficient = (name: string, requested: number, used: number): Refusal | undefined => {
-    const capacity = room(name);
-    if (requested === 0 || requested + used <= capacity) return undefined;
-    const message = `Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`;
-    return { reason: `OutOf${name}`, message };
-  };
-  const order = [...COUNTED_FIRST, ...[...wanted.amounts.keys()].filter((name) => !COUNTED_FIRST.includes(name))];
-  const known = order.filter((name) => allocatable[name] !== undefined);
-  const used = (name: string) => others.reduce((sum, { amounts }) => sum + (amounts.get(name) ?? 0), 0);
-  const pods = allocatable["pods"] === undefined ? undefined : insufficient("pods", 1, others.length);
-  return pods ?? first(known, (name) => insufficient(name, wanted.amounts.get(name) ?? 0, used(name)));
+  const wanted = takenBy(pod).amounts;
+  const order = [...COUNTED_FIRST, ...[...wanted.keys()].filter((name) => !COUNTED_FIRST.includes(name))];
+  return order
+    .filter((name) => allocatable[name] !== undefined)
+    .map((name) => ({
+      name,
+      requested: wanted.get(name) ?? 0,
+      used: others.reduce((sum, { amounts }) => sum + (amounts.get(name) ?? 0), 0),
+      capacity: name === "cpu" ? milliValue(allocatable[name]) : unitValue(allocatable[name]),
+    }))
+    .filter(({ requested, used, capacity }) => requested > 0 && requested + used > capacity);
+}
+
+function shortage(pod: Pod, others: readonly Taken[], node: Node): Refusal | undefined {
+  const [first] = shortages(pod, others, node);
+  if (!first) return undefined;
+  const { name, requested, used, capacity } = first;
+  const message = `Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`;
+  return { reason: `OutOf${name}`, message };
 }
 
 function mismatch(pod: Pod, others: readonly Taken[], node: Node): Refusal | undefined {
@@ -129,14 +144,6 @@ function wantsNode({ spec }: Pod, node: Node): boolean {
 function clash(a: HostPort, b: HostPort): boolean {
   if (a.port !== b.port || a.protocol !== b.protocol) return false;
   return a.address === b.address || a.address === ANY_ADDRESS || b.address === ANY_ADDRESS;
-}
-
-function first<T, R>(items: readonly T[], find: (item: T) => R | undefined): R | undefined {
-  for (const item of items) {
-    const found = find(item);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
 
 /** What keeps a resize waiting: for good (Infeasible), or until others leave (Deferred). */

@@ -13,6 +13,7 @@ export interface PodPaths {
   /** Profiles of the host's that Pods name. */
   readonly seccompProfiles: string;
   pod(uid: string): string;
+  userNamespace(uid: string): string;
   volumes(uid: string): string;
   volume(uid: string, name: string): string;
   hosts(uid: string): string;
@@ -35,6 +36,7 @@ export function podPaths(kubelet: string, logs: string): PodPaths {
     logs,
     seccompProfiles: join(kubelet, "seccomp"),
     pod,
+    userNamespace: (uid) => join(pod(uid), "userns"),
     volumes,
     volume: (uid, name) => join(volumes(uid), name),
     hosts: (uid) => join(pod(uid), "etc-hosts"),

@@ -49,6 +49,7 @@ export async function purgePod(pod: PodIdentity, runtime: RuntimePod, services: 
   await cgroups.remove(pod.uid);
   await rm(paths.logDirectory(pod), { recursive: true, force: true });
   observer.forget(pod.uid);
+  services.userNamespaces.forget(pod.uid);
 }
 
 /** A Pod of which only the runtime knows. */

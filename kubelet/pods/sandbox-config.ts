@@ -4,7 +4,7 @@
  * CreateContainer gets the same object again, so it must depend on the Pod and the node alone.
  */
 import type { Pod } from "../../machinery/objects/kinds.ts";
-import type { PodSandboxConfig, PortMapping, Protocol } from "../cri/messages.ts";
+import type { IDMapping, PodSandboxConfig, PortMapping, Protocol } from "../cri/messages.ts";
 import { identityLabels } from "./labels.ts";
 import { dottedSysctl } from "./machine-admission.ts";
 import { type DnsSettings, podDns, podFqdn, podHostname } from "./pod-dns.ts";
@@ -17,6 +17,8 @@ export interface SandboxFacts {
   readonly logDirectory: string;
   /** Undefined where the kubelet keeps no cgroups. */
   readonly cgroupParent: string | undefined;
+  /** The Pod's own users, as ids of the host. */
+  readonly users?: IDMapping | undefined;
 }
 
 export function sandboxConfig(pod: Pod, attempt: number, facts: SandboxFacts): PodSandboxConfig {
@@ -33,7 +35,7 @@ export function sandboxConfig(pod: Pod, attempt: number, facts: SandboxFacts): P
     annotations: { ...annotations },
     linux: {
       ...(facts.cgroupParent ? { cgroupParent: facts.cgroupParent } : {}),
-      securityContext: sandboxSecurity(pod),
+      securityContext: sandboxSecurity(pod, facts.users),
       sysctls: Object.fromEntries(sysctls.map(({ name, value }) => [dottedSysctl(name), value])),
       resources: { cpuShares: podLimits(pod).cpuShares },
     },

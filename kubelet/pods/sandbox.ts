@@ -9,10 +9,12 @@ import { usesHostNetwork } from "./pod-spec.ts";
 import { sandboxConfig } from "./sandbox-config.ts";
 import type { PodServices } from "./services.ts";
 
-export function sandboxConfigOf(pod: Pod, attempt: number, { cgroups, paths, dns }: PodServices): PodSandboxConfig {
+export function sandboxConfigOf(pod: Pod, attempt: number, services: PodServices): PodSandboxConfig {
+  const { cgroups, paths, dns, userNamespaces } = services;
   const { name, namespace = "", uid } = pod.metadata;
   return sandboxConfig(pod, attempt, {
     cgroupParent: cgroups.parent(pod),
+    users: userNamespaces.of(pod),
     logDirectory: paths.logDirectory({ name, namespace, uid }),
     dns: dns(),
   });
@@ -26,9 +28,10 @@ export async function createSandbox(pod: Pod, attempt: number, services: PodServ
     throw new StartFailure("NetworkNotReady", problem);
   }
   if (attempt > 0) events.normal(pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
-  const config = sandboxConfigOf(pod, attempt, services);
   try {
     await step("FailedCreatePodSandBox", async () => {
+      await services.userNamespaces.ensure(pod);
+      const config = sandboxConfigOf(pod, attempt, services);
       const runtimeHandler = await handlerOf(pod, services);
       await Promise.all([cgroups.ensure(pod), mkdir(config.logDirectory ?? "", { recursive: true })]);
       await cri.runPodSandbox({ config, ...(runtimeHandler ? { runtimeHandler } : {}) });

@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
 import type {
+  IDMapping,
   Image,
   LinuxContainerSecurityContext,
   LinuxSandboxSecurityContext,
@@ -41,19 +42,21 @@ export interface SecuritySettings {
   readonly seccompDefault: boolean;
 }
 
-export function namespaceOptions(pod: Pod): NamespaceOption {
+/** `users` stands for the Pod's own users on the host, where it has some. */
+export function namespaceOptions(pod: Pod, users?: IDMapping): NamespaceOption {
   const { hostNetwork, hostPID, hostIPC, shareProcessNamespace } = pod.spec ?? {};
   return {
     network: hostNetwork ? "NODE" : "POD",
     pid: hostPID ? "NODE" : shareProcessNamespace ? "POD" : "CONTAINER",
     ipc: hostIPC ? "NODE" : "POD",
+    ...(users ? { usernsOptions: { mode: "POD", uids: [users], gids: [users] } as const } : {}),
   };
 }
 
-export function sandboxSecurity(pod: Pod): LinuxSandboxSecurityContext {
+export function sandboxSecurity(pod: Pod, users?: IDMapping): LinuxSandboxSecurityContext {
   const { runAsUser, runAsGroup, seLinuxOptions } = pod.spec?.securityContext ?? {};
   return {
-    namespaceOptions: namespaceOptions(pod),
+    namespaceOptions: namespaceOptions(pod, users),
     privileged: allContainers(pod).some(({ container }) => container.securityContext?.privileged === true),
     seccomp: { profileType: "RuntimeDefault" },
     ...(runAsUser === undefined ? {} : { runAsUser: { value: runAsUser } }),
@@ -65,13 +68,19 @@ export function sandboxSecurity(pod: Pod): LinuxSandboxSecurityContext {
 
 type User = Pick<Image, "uid" | "username">;
 
-/** `target` is the id of the container whose processes an ephemeral one sees. */
+export interface Joined {
+  /** The id of the container whose processes an ephemeral one sees. */
+  readonly target?: string | undefined;
+  /** The Pod's own users, as ids of the host. */
+  readonly users?: IDMapping | undefined;
+}
+
 export function containerSecurity(
   pod: Pod,
   container: Container,
   image: User,
   settings: SecuritySettings,
-  target?: string,
+  { target, users }: Joined = {},
 ): LinuxContainerSecurityContext {
   const own = container.securityContext ?? {};
   const podWide = pod.spec?.securityContext ?? {};
@@ -80,7 +89,7 @@ export function containerSecurity(
   const selinux = own.seLinuxOptions ?? podWide.seLinuxOptions;
   const apparmor = own.appArmorProfile ?? podWide.appArmorProfile;
   const open = own.privileged === true || own.procMount === "Unmasked";
-  const namespaces = namespaceOptions(pod);
+  const namespaces = namespaceOptions(pod, users);
   const joins = target !== undefined && namespaces.pid === "CONTAINER";
   return {
     namespaceOptions: joins ? { ...namespaces, pid: "TARGET", targetId: target } : namespaces,

@@ -25,6 +25,7 @@ import type { DnsSettings } from "./pod-dns.ts";
 import type { References } from "./references.ts";
 import type { SecuritySettings } from "./security.ts";
 import type { StatusWriter } from "./status-writer.ts";
+import type { UserNamespaces } from "./user-namespaces.ts";
 
 /** What the node is, as Pods see it. */
 export interface PodNode extends NodeFacts {
@@ -51,6 +52,7 @@ export interface PodServices {
   readonly allocations: Allocations;
   readonly paths: PodPaths;
   readonly security: SecuritySettings;
+  readonly userNamespaces: UserNamespaces;
   readonly dns: () => DnsSettings;
   readonly node: () => PodNode;
   /** Why this node does not take a Pod that it has never run; undefined when it does. */

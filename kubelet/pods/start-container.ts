@@ -12,6 +12,7 @@ import { containerDevices, containerMounts } from "../volumes/mounts.ts";
 import type { HostPaths } from "../volumes/volumes.ts";
 import { containerConfig } from "./container-config.ts";
 import { type EnvVar, environment } from "./env.ts";
+import { readEnvFile } from "./env-file.ts";
 import { StartFailure, step } from "./failures.ts";
 import { runHook } from "./hooks.ts";
 import { hostsFile } from "./hosts-file.ts";
@@ -77,14 +78,16 @@ async function create(input: StartInput, services: PodServices): Promise<string>
   let config: ReturnType<typeof containerConfig>;
   try {
     config = await step("CreateContainerConfigError", async () => {
-      const env = await envOf(pod, action, podIPs, services);
+      const env = await envOf(pod, action, podIPs, volumes, services);
       const mounts = await mountsOf(input, env, podIPs, volumes, services);
       const machine = { memoryBytes: services.node().memoryBytes, cgroups: services.cgroups.features };
       const target = targetOf(input);
       const devices = containerDevices(pod, container, volumes);
       const imageRef = image.id;
       const { security } = services;
-      const parts = { attempt, image, imageRef, env, mounts, devices, machine, security, target };
+      await services.userNamespaces.ensure(pod);
+      const users = services.userNamespaces.of(pod);
+      const parts = { attempt, image, imageRef, env, mounts, devices, machine, security, target, users };
       return containerConfig(pod, container, parts);
     });
   } catch (error) {
@@ -123,6 +126,7 @@ async function envOf(
   pod: Pod,
   { container }: StartAction,
   podIPs: readonly string[],
+  volumes: HostPaths,
   services: PodServices,
 ): Promise<readonly EnvVar[]> {
   const known = await services.services(pod);
@@ -132,6 +136,7 @@ async function envOf(
     services: serviceEnv(known, pod.metadata.namespace ?? "", pod.spec?.enableServiceLinks !== false),
     configMap: services.references.configMap,
     secret: services.references.secret,
+    file: async (volume, path) => readEnvFile(volumes.get(volume) ?? "", path),
   });
 }
 

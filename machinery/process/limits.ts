@@ -14,6 +14,8 @@ export const limits = {
   requestBodyBytes: 3 * MB,
   /** How long a client may take to send a body. */
   requestBodyMs: 30_000,
+  /** A file from which a container takes environment variables. */
+  envFileBytes: 64 * KB,
   /**
    * Requests that an API server answers at a time; more are told to come back (429). On top of them, kept for
    * the cluster's own components, and for heartbeats and administrators.

@@ -48,7 +48,7 @@ const container: readonly Feature<ContainerConfig>[] = [
 const sandbox: readonly Feature<PodSandboxConfig>[] = [
   {
     name: "a user namespace",
-    since: [1, 7],
+    since: [2, 0],
     asked: ({ linux }) => linux?.securityContext?.namespaceOptions?.usernsOptions?.mode === "POD",
   },
 ];
