@@ -23,6 +23,7 @@ import { createNodeHealth } from "./node-health.ts";
 import { type NodeSettings, newNode, nodeFields } from "./node-object.ts";
 import { createAllocations } from "./pods/allocations.ts";
 import { createCgroups, noCgroups } from "./pods/cgroups.ts";
+import { preempted } from "./pods/ending.ts";
 import { createImagePulls } from "./pods/image-pulls.ts";
 import { createObserver } from "./pods/observe.ts";
 import { podPaths } from "./pods/paths.ts";
@@ -33,6 +34,7 @@ import { sandboxConfigOf } from "./pods/sandbox.ts";
 import type { PodServices } from "./pods/services.ts";
 import { createStatusWriter } from "./pods/status-writer.ts";
 import { terminationMessage } from "./pods/termination-message.ts";
+import { createUserNamespaces, hostIdRange } from "./pods/user-namespaces.ts";
 import { createPodWorkers } from "./pods/workers.ts";
 import { createAssumingProber, createProber } from "./probes/attempt.ts";
 import { createProbes } from "./probes/probes.ts";
@@ -284,10 +286,18 @@ function podServices(
       machine: { allowedUnsafeSysctls: given.allowedUnsafeSysctls, appArmor: settings.facts.appArmor },
       events,
       now: () => clock.now(),
+      preempt(uid) {
+        const worker = workers.list().find((one) => one.pod().metadata.uid === uid);
+        if (!worker) return;
+        const why = preempted(worker.pod());
+        events.warning(worker.pod(), "Preempting", why.message ?? "");
+        worker.terminate(why);
+      },
       onGranted: (uid) => workers.wake(uid),
       onChange: cgroups.balance,
     }),
     paths,
+    userNamespaces: createUserNamespaces(paths, () => hostIdRange(settings.maxPods)),
     security: { seccompProfiles: paths.seccompProfiles, seccompDefault: given.seccompDefault },
     bindPod: options.network.bindPod,
     dns: dnsReader(options),
