@@ -19,6 +19,7 @@ import { MASTERS } from "./auth/contract.ts";
 import type { TokenOptions } from "./auth/tokens.ts";
 import { APISERVER_USER, type Apiserver, createApiserver, DEFAULT_SERVICE_CIDR } from "./create-apiserver.ts";
 import { openStore } from "./open-store.ts";
+import { keepKeysGood } from "./renewed-keys.ts";
 import type { Listening } from "./request/http.ts";
 import type { AuditTarget } from "./request/server.ts";
 import { loadSchema } from "./schema/load.ts";
@@ -197,6 +198,13 @@ export async function startApiserver(
       await closing;
     });
     await listen(flags, context, apiserver, pki, listening);
+    const stopping = new AbortController();
+    const load = () => keys(flags, context, advertiseAddress);
+    const renewing = keepKeysGood({ first: pki, load, listening, clock, log, signal: stopping.signal });
+    opened.push(async () => {
+      stopping.abort();
+      await renewing;
+    });
     await apiserver.start(signal);
     const port = listening[0]?.port ?? flags.port;
     log.info("serving", { address: `${flags.listen}:${port}`, store: flags.store });

@@ -19,7 +19,7 @@ import type {
   ResponseRecord,
 } from "../../machinery/client/transport/contract.ts";
 import { ApiError } from "../../machinery/objects/status.ts";
-import { subjectOf } from "../../machinery/pki/certificates.ts";
+import { type KeyPair, subjectOf } from "../../machinery/pki/certificates.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
@@ -70,6 +70,8 @@ export interface UnixOptions extends ListenOptions {
 
 export interface Listening {
   readonly port: number;
+  /** New connections get this certificate. Where there is none to give, it is missing. */
+  serveWith?(pair: KeyPair): void;
   /** Takes no new connections and waits for open requests, at most limits.drainMs. */
   close(): Promise<void>;
 }
@@ -83,15 +85,19 @@ export async function listenTls(options: TlsOptions): Promise<Listening> {
     if (options.clock.now() > known.until) throw new ApiError("Unauthorized", "Unauthorized");
     return known.peer;
   };
-  const server = createHttpsServer(
-    {
-      cert: options.certificate,
-      key: options.key,
+  const secured = ({ certificate, key }: KeyPair) =>
+    ({
+      cert: certificate,
+      key,
       ca: options.clientAuthority,
-      requestCert: true,
-      rejectUnauthorized: false,
       minVersion: "TLSv1.2",
       ciphers: CIPHERS,
+    }) as const;
+  const server = createHttpsServer(
+    {
+      ...secured(options),
+      requestCert: true,
+      rejectUnauthorized: false,
       ALPNProtocols: ["http/1.1"],
       handshakeTimeout: limits.requestBodyMs,
       ...serverOptions(options),
@@ -101,7 +107,7 @@ export async function listenTls(options: TlsOptions): Promise<Listening> {
   limited(server, options);
   const upgraded = serveUpgrades(server, options, peerOf);
   await listening(server, () => server.listen({ host: options.host, port: options.port }), options);
-  return handle(server, upgraded, options);
+  return { ...handle(server, upgraded, options), serveWith: (pair) => server.setSecureContext(secured(pair)) };
 }
 
 /** The socket file is 0600; one that a dead server left behind is replaced. */
