@@ -61,6 +61,8 @@ export interface MachineOptions {
 export interface Machines extends AsyncDisposable {
   /** Boots another one. */
   machine(name: string, options?: MachineOptions): Promise<Machine>;
+  /** What a command begins with that shall run on the router. */
+  readonly outside: readonly string[];
   /** Runs a command on the router between the segments: `nft`, `tc`, `tcpdump` … */
   onRouter(...command: readonly string[]): string;
   /** Ends them all and removes what they left. */
@@ -84,6 +86,7 @@ export async function createMachines({ segments = 1, hidden = [] }: MachinesOpti
   const all: Machine[] = [];
   let last = 10;
   const machines: Machines = {
+    outside,
     async machine(name, { segment = 0, mtu = 1500 } = {}) {
       const number = ++last;
       const directory = join(root, name);
