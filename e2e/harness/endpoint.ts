@@ -14,7 +14,7 @@ export interface Place {
   readonly protocol?: "tcp" | "udp";
 }
 
-const LIMIT_MS = 500;
+const LIMIT_MS = 300;
 const kept = new Map<string, Socket>();
 
 answerCommands(

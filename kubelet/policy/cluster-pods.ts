@@ -10,16 +10,14 @@ import { listWatch } from "../../machinery/client/list-watch.ts";
 import { createObjectCache, type ObjectCache } from "../../machinery/client/object-cache.ts";
 import type { Transport } from "../../machinery/client/transport/contract.ts";
 import type { Namespace, Pod, ResourceName } from "../../machinery/objects/kinds.ts";
-import type { Labels } from "../../machinery/objects/selectors.ts";
 import type { StoredObject } from "../../machinery/objects/wire.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
-import { type PolicyPod, policyPodOf, sameForPolicies } from "./policy-pod.ts";
+import { type ClusterSets, createClusterSets } from "./cluster-sets.ts";
+import { policyPodOf } from "./policy-pod.ts";
 
 export interface ClusterPods {
-  /** By key. */
-  readonly pods: ReadonlyMap<string, PolicyPod>;
-  readonly namespaces: ReadonlyMap<string, Labels>;
+  readonly sets: ClusterSets;
   readonly synced: Promise<void>;
   stop(): void;
 }
@@ -29,15 +27,22 @@ export interface ClusterPodsOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  readonly nodeName: string;
   /** Something that policies see is different. */
   readonly onChange: () => void;
 }
 
-export function watchClusterPods({ transport, clock, log, signal, onChange }: ClusterPodsOptions): ClusterPods {
+export function watchClusterPods({
+  transport,
+  clock,
+  log,
+  signal,
+  nodeName,
+  onChange,
+}: ClusterPodsOptions): ClusterPods {
   const stopping = new AbortController();
   const until = AbortSignal.any([signal, stopping.signal]);
-  const pods = new Map<string, PolicyPod>();
-  const namespaces = new Map<string, Labels>();
+  const sets = createClusterSets(nodeName);
   const company = createCompany(clock);
   /** Resolves when the first list is in. */
   const watch = <T extends StoredObject>(resource: ResourceName, cache: ObjectCache<T>, tell: Tell<T>) =>
@@ -51,22 +56,15 @@ export function watchClusterPods({ transport, clock, log, signal, onChange }: Cl
     });
 
   const podsSynced = watch("pods", slimmed<Pod>(slimPod), ({ type, key, object }) => {
-    const pod = type === "deleted" ? undefined : policyPodOf(object);
-    if (sameForPolicies(pods.get(key), pod)) return;
-    if (pod) pods.set(key, pod);
-    else pods.delete(key);
-    onChange();
+    if (sets.setPod(key, type === "deleted" ? undefined : policyPodOf(object))) onChange();
   });
   const namespacesSynced = watch("namespaces", slimmed<Namespace>(slimNamespace), ({ type, key, object }) => {
     const labels = type === "deleted" ? undefined : (object.metadata.labels ?? {});
-    if (JSON.stringify(namespaces.get(key)) === JSON.stringify(labels)) return;
-    if (labels) namespaces.set(key, labels);
-    else namespaces.delete(key);
-    onChange();
+    if (sets.setNamespace(key, labels)) onChange();
   });
   const synced = Promise.all([podsSynced, namespacesSynced]).then(() => undefined);
   synced.catch(() => undefined); // whoever waits sees it; nobody has to wait
-  return { pods, namespaces, synced, stop: () => stopping.abort(new Error("no policies any more")) };
+  return { sets, synced, stop: () => stopping.abort(new Error("no policies any more")) };
 }
 
 type Tell<T> = (change: { readonly type: string; readonly key: string; readonly object: T }) => unknown;

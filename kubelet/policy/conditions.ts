@@ -18,26 +18,25 @@ export interface PolicyRule {
   readonly ports?: readonly NetworkPolicyPort[] | undefined;
 }
 
-/** Pods that a selector means: of one namespace, or of those that a selector means. */
-export interface PeerGroup {
-  readonly namespaces: string | Selector;
-  readonly pods: Selector;
-}
+/** What a set holds to which rules refer. */
+export type SetWish =
+  | {
+      readonly kind: "peers";
+      /** One, or those that a selector means. */
+      readonly namespaces: string | Selector;
+      readonly pods: Selector;
+    }
+  | {
+      readonly kind: "ports";
+      readonly direction: Direction;
+      /** Lower case. */
+      readonly protocol: string;
+      /** Its name. */
+      readonly port: string;
+    };
 
-export interface NamedPorts {
-  readonly direction: Direction;
-  /** Lower case. */
-  readonly protocol: string;
-  readonly port: string;
-}
-
-/** Sets that rules refer to, by name; one for each family, which the name ends in. */
-export interface NeededSets {
-  readonly peers: Map<string, PeerGroup>;
-  readonly ports: Map<string, NamedPorts>;
-}
-
-export const newNeededSets = (): NeededSets => ({ peers: new Map(), ports: new Map() });
+/** By name; there is one set for each family, which its name then ends in. */
+export type NeededSets = Map<string, SetWish>;
 
 export interface RuleContext {
   readonly direction: Direction;
@@ -88,13 +87,11 @@ function peerConditions(peers: readonly NetworkPolicyPeer[], context: RuleContex
 }
 
 function peerSet({ podSelector, namespaceSelector }: NetworkPolicyPeer, { namespace, needed }: RuleContext): string {
-  const group: PeerGroup = {
-    namespaces: namespaceSelector ? fromLabelSelector(namespaceSelector) : namespace,
-    pods: podSelector ? fromLabelSelector(podSelector) : everything,
-  };
-  const where = typeof group.namespaces === "string" ? group.namespaces : `(${formatSelector(group.namespaces)})`;
-  const name = `peers-${digest(`${where}/${formatSelector(group.pods)}`)}-`;
-  needed.peers.set(name, group);
+  const namespaces = namespaceSelector ? fromLabelSelector(namespaceSelector) : namespace;
+  const pods = podSelector ? fromLabelSelector(podSelector) : everything;
+  const where = typeof namespaces === "string" ? namespaces : `(${formatSelector(namespaces)})`;
+  const name = `peers-${digest(`${where}/${formatSelector(pods)}`)}-`;
+  needed.set(name, { kind: "peers", namespaces, pods });
   return name;
 }
 
@@ -114,7 +111,7 @@ function portConditions(ports: readonly NetworkPolicyPort[], context: RuleContex
 
 function namedPort(protocol: string, port: string, { direction, families, needed }: RuleContext): readonly Condition[] {
   const name = `ports-${direction}-${protocol}-${port}-`;
-  needed.ports.set(name, { direction, protocol, port });
+  needed.set(name, { kind: "ports", direction, protocol, port });
   return families.map((family) => {
     const { word, suffix } = IP[family];
     return { text: `${word} daddr . ${protocol} dport @${name}${suffix}`, family };

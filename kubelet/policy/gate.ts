@@ -23,7 +23,7 @@ export interface PolicyGate {
   onArrival(rouse: () => void): () => void;
   waiting(): boolean;
   /** Pods that the cluster does not tell of yet; `bound` after they were taken into account. */
-  arrivals(known: ReadonlyMap<string, PolicyPod>): { readonly pods: readonly PolicyPod[]; bound(): void };
+  arrivals(known: (key: string) => PolicyPod | undefined): { readonly pods: readonly PolicyPod[]; bound(): void };
   /** There are no policies: everybody may pass. */
   open(): void;
   /** Nobody looks after the gate any more. */
@@ -102,7 +102,7 @@ export function createPolicyGate(clock: Clock): PolicyGate {
       free = false;
       const now: Arrival[] = [];
       for (const [uid, arrival] of arrivals) {
-        const told = known.get(arrival.key);
+        const told = known(arrival.key);
         // The cluster tells the same now, or of another Pod of this name: it is the one to go by.
         const over = told && (told.uid !== uid || sameForPolicies(told, { ...arrival.pod, labels: told.labels }));
         if (over && arrival.bound) arrivals.delete(uid);

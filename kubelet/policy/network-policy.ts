@@ -106,16 +106,13 @@ async function converge(
     gate.open();
     return { rules: noRules, families: [] };
   }
-  watched.cluster ??= watchClusterPods({ transport: client.transport, clock, log, signal, onChange: rouse });
-  const { pods, namespaces, synced } = watched.cluster;
+  const { transport } = client;
+  watched.cluster ??= watchClusterPods({ transport, clock, log, signal, nodeName, onChange: rouse });
+  const { sets, synced } = watched.cluster;
   await synced;
-  const arrived = gate.arrivals(pods);
-  const wanted = rulesOf({
-    policies: policies.list(),
-    namespaces,
-    pods: [...pods.values(), ...arrived.pods],
-    nodeName,
-  });
+  const arrived = gate.arrivals(sets.pod);
+  const wanted = rulesOf({ policies: policies.list(), own: [...sets.own(), ...arrived.pods], sets });
+  sets.forgetUnused();
   const families = applied?.families.length ? applied.families : await familiesNeeded(log);
   const script = applied?.families.length ? change(applied.rules, wanted, families) : replaceAll(wanted, families);
   if (script) await nft(script);

@@ -1,6 +1,7 @@
 /** Fixture: Pods and policies for tests. */
 import { execFileSync } from "node:child_process";
 import type { NetworkPolicy } from "../../machinery/objects/kinds.ts";
+import { type ClusterSets, createClusterSets } from "./cluster-sets.ts";
 import type { PolicyPod } from "./policy-pod.ts";
 import type { PolicyState } from "./rules.ts";
 
@@ -23,14 +24,18 @@ export const policy = (name: string, spec: object, namespace = "default"): Netwo
 
 export const state = (pods: readonly PolicyPod[], policies: readonly NetworkPolicy[]): PolicyState => ({
   policies,
-  pods,
-  nodeName: "one",
-  namespaces: new Map([
-    ["default", { "kubernetes.io/metadata.name": "default" }],
-    ["lab", { "kubernetes.io/metadata.name": "lab", team: "lab" }],
-    ...Array.from({ length: 50 }, (_, index) => [`ns${index}`, {}] as const),
-  ]),
+  own: pods.filter(({ nodeName }) => nodeName === "one"),
+  sets: clusterSets(pods),
 });
+
+export function clusterSets(pods: readonly PolicyPod[]): ClusterSets {
+  const sets = createClusterSets("one");
+  sets.setNamespace("default", { "kubernetes.io/metadata.name": "default" });
+  sets.setNamespace("lab", { "kubernetes.io/metadata.name": "lab", team: "lab" });
+  for (let index = 0; index < 50; index++) sets.setNamespace(`ns${index}`, {});
+  for (const one of pods) sets.setPod(`${one.namespace}/${one.uid}`, one);
+  return sets;
+}
 
 /** A network namespace of a test's own keeps the machine's rules out of it. */
 export const network = {

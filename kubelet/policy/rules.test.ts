@@ -238,24 +238,3 @@ describe("script", () => {
     expect(table.match(/chain /g)).toHaveLength(2 * families.length);
   });
 });
-
-test("rules of 100 policies and 10,000 Pods are worked out in a moment", () => {
-  const many = Array.from({ length: 10_000 }, (_, index) =>
-    pod(`p${index}`, `10.${42 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`, {
-      namespace: `ns${index % 50}`,
-      labels: { app: `app${index % 20}` },
-      nodeName: index < 110 ? "one" : "two",
-    }),
-  );
-  const policies = Array.from({ length: 100 }, (_, index) =>
-    policy(
-      `p${index}`,
-      { podSelector: {}, ingress: [{ from: [{ namespaceSelector: {}, podSelector: label(`app${index % 20}`) }] }] },
-      `ns${index % 50}`,
-    ),
-  );
-  const start = performance.now();
-  const rules = rulesOf(state(many, policies));
-  expect(rules.elements.ingress4.size).toBe(110);
-  expect(performance.now() - start).toBeLessThan(2_000);
-});

@@ -9,24 +9,17 @@
  */
 import { familyOf, type IpFamily } from "../../machinery/objects/ip.ts";
 import type { NetworkPolicy } from "../../machinery/objects/kinds.ts";
-import { fromLabelSelector, type Labels, matches } from "../../machinery/objects/selectors.ts";
-import {
-  conditionsOf,
-  type Direction,
-  digest,
-  type NeededSets,
-  newNeededSets,
-  type PeerGroup,
-  type RuleContext,
-} from "./conditions.ts";
+import { fromLabelSelector, matches, type Selector } from "../../machinery/objects/selectors.ts";
+import { type ClusterSets, type Elements, elementsOf, keysOf } from "./cluster-sets.ts";
+import { conditionsOf, type Direction, digest, type NeededSets, type RuleContext, type SetWish } from "./conditions.ts";
 import type { PolicyPod } from "./policy-pod.ts";
 
 export interface PolicyState {
   readonly policies: readonly NetworkPolicy[];
-  /** Name ► labels. */
-  readonly namespaces: ReadonlyMap<string, Labels>;
-  readonly pods: readonly PolicyPod[];
-  readonly nodeName: string;
+  /** Pods of this node. */
+  readonly own: readonly PolicyPod[];
+  /** All Pods of the cluster, by what rules ask of them. */
+  readonly sets: Pick<ClusterSets, "elements">;
 }
 
 export interface PolicyRules {
@@ -40,8 +33,7 @@ export interface PolicyRules {
 
 export interface PolicySet {
   readonly type: string;
-  /** Address, or address and port, ► "". */
-  readonly elements: ReadonlyMap<string, string>;
+  readonly elements: Elements;
 }
 
 export const TABLE_SETS = ["ingress4", "ingress6", "egress4", "egress6", "self4", "self6"] as const;
@@ -59,22 +51,41 @@ type Build = {
 
 export function rulesOf(state: PolicyState): PolicyRules {
   const build = newRules();
-  const needed = newNeededSets();
-  const byNamespace = Map.groupBy(state.policies, ({ metadata }) => metadata.namespace ?? "");
-  const own = state.pods.filter((pod) => pod.nodeName === state.nodeName);
-  const families = FAMILIES.filter((family) => own.some((pod) => ofFamily(pod, family).length));
-  for (const pod of own) {
-    const binding = (byNamespace.get(pod.namespace) ?? []).filter(({ spec }) =>
-      matches(fromLabelSelector(spec?.podSelector ?? {}), pod.labels),
-    );
+  const needed: NeededSets = new Map();
+  const families = FAMILIES.filter((family) =>
+    state.own.some(({ addresses }) => addresses.some((address) => familyOf(address) === family)),
+  );
+  const byNamespace = Map.groupBy(state.policies.map(readPolicy), ({ namespace }) => namespace);
+  for (const pod of state.own) {
+    const binding = (byNamespace.get(pod.namespace) ?? []).filter(({ pods }) => matches(pods, pod.labels));
     for (const direction of DIRECTIONS) {
-      const policies = binding.filter((policy) => typesOf(policy).includes(direction));
+      const policies = binding.filter(({ directions }) => directions.includes(direction)).map(({ policy }) => policy);
       if (policies.length) bind(build, { needed, families }, pod, direction, policies);
     }
   }
-  fillSets(build, needed, families, state, own);
+  for (const [name, wish] of needed) {
+    for (const family of families)
+      build.sets.set(`${name}${SUFFIX[family]}`, {
+        type: typeOf(wish, family),
+        elements: held(name, wish, family, state),
+      });
+  }
   return build;
 }
+
+interface ReadPolicy {
+  readonly policy: NetworkPolicy;
+  readonly namespace: string;
+  readonly pods: Selector;
+  readonly directions: readonly Direction[];
+}
+
+const readPolicy = (policy: NetworkPolicy): ReadPolicy => ({
+  policy,
+  namespace: policy.metadata.namespace ?? "",
+  pods: fromLabelSelector(policy.spec?.podSelector ?? {}),
+  directions: typesOf(policy),
+});
 
 export const noRules: PolicyRules = newRules();
 
@@ -122,54 +133,17 @@ function allowing({ metadata, spec }: NetworkPolicy, context: Omit<RuleContext, 
 
 const accepted = (conditions: string) => (conditions ? `${conditions} accept` : "accept");
 
-function fillSets(
-  { sets }: Build,
-  needed: NeededSets,
-  families: readonly IpFamily[],
-  state: PolicyState,
-  own: readonly PolicyPod[],
-): void {
-  const podsOf = Map.groupBy(state.pods, ({ namespace }) => namespace);
-  for (const [name, group] of needed.peers) {
-    const members = membersOf(group, state.namespaces, podsOf);
-    for (const family of families) {
-      const addresses = members.flatMap((pod) => ofFamily(pod, family));
-      sets.set(`${name}${SUFFIX[family]}`, { type: addressType(family), elements: keysOf(addresses) });
-    }
-  }
-  for (const [name, { direction, protocol, port }] of needed.ports) {
-    // What comes in comes to a Pod of this node; what leaves goes anywhere.
-    const pods = direction === "ingress" ? own : state.pods;
-    for (const family of families) {
-      const places = pods.flatMap((pod) =>
-        pod.ports
-          .filter((one) => one.name === port && one.protocol === protocol)
-          .flatMap((one) => ofFamily(pod, family).map((address) => `${address} . ${one.port}`)),
-      );
-      const type = `${addressType(family)} . inet_service`;
-      sets.set(`${name}${SUFFIX[family]}`, { type, elements: keysOf(places) });
-    }
-  }
+/** What comes in comes to a Pod of this node; what leaves goes anywhere. */
+function held(name: string, wish: SetWish, family: IpFamily, { own, sets }: PolicyState): Elements {
+  if (wish.kind === "peers" || wish.direction === "egress") return sets.elements(name, wish, family);
+  return elementsOf(
+    own.flatMap((pod) => keysOf(wish, pod)),
+    family,
+  );
 }
 
-function membersOf(
-  { namespaces, pods }: PeerGroup,
-  labelsOf: ReadonlyMap<string, Labels>,
-  podsOf: ReadonlyMap<string, readonly PolicyPod[]>,
-): readonly PolicyPod[] {
-  const meant =
-    typeof namespaces === "string"
-      ? [namespaces]
-      : [...labelsOf].filter(([, labels]) => matches(namespaces, labels)).map(([name]) => name);
-  return meant.flatMap((name) => (podsOf.get(name) ?? []).filter(({ labels }) => matches(pods, labels)));
-}
-
-const ofFamily = ({ addresses }: PolicyPod, family: IpFamily): readonly string[] =>
-  addresses.filter((address) => familyOf(address) === family);
-
-const addressType = (family: IpFamily) => (family === "IPv4" ? "ipv4_addr" : "ipv6_addr");
-
-const keysOf = (keys: readonly string[]): ReadonlyMap<string, string> => new Map(keys.map((key) => [key, ""]));
+const typeOf = ({ kind }: SetWish, family: IpFamily): string =>
+  `${family === "IPv4" ? "ipv4_addr" : "ipv6_addr"}${kind === "ports" ? " . inet_service" : ""}`;
 
 /** Readable and unique: nft allows 128 characters. */
 function policyChain({ metadata: { namespace, name } }: NetworkPolicy, direction: Direction): string {

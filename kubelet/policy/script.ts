@@ -93,6 +93,7 @@ function changeElements(
   after: ReadonlyMap<string, string>,
   say: (line: string) => void,
 ): void {
+  if (before === after) return;
   const written = ([key, value]: readonly [string, string]) => (value ? `${key} : ${value}` : key);
   const gone = [...before].filter(([key, value]) => after.get(key) !== value);
   const come = [...after].filter(([key, value]) => before.get(key) !== value);
