@@ -21,7 +21,7 @@ import type { Draft } from "../machinery/objects/wire.ts";
 import { canonicalJson, sameJson } from "./canonical-json.ts";
 import { type EndpointPort, LAST_CHANGE } from "./endpoints-of-service.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
-import { createWrittenSlices, FORGET_MS, removeSlice } from "./written-slices.ts";
+import { createSlice, createWrittenSlices, FORGET_MS, removeSlice } from "./written-slices.ts";
 
 type Context = {
   readonly services: Lister<Service>;
@@ -75,7 +75,8 @@ export function endpointSliceMirroringController(): Controller {
       const { create, update, remove } = changes(endpoints, groups, existing);
       try {
         for (const slice of update) written.put(key, await client.update("endpointslices", slice), now);
-        for (const slice of create) written.put(key, await client.create("endpointslices", slice), now);
+        const names = new Set(existing.map(({ metadata }) => metadata.name));
+        for (const slice of create) await createSlice(key, slice, names, context, written);
       } catch (error) {
         if (!isTerminatingNamespace(error)) throw error;
       }

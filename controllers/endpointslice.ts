@@ -1,8 +1,8 @@
 /**
  * EndpointSlice: publishes which Pods answer for a Service, in slices of at most 100.
  *
- * A change rewrites only the slices it concerns. Slices have generated names, so nothing is written
- * while the cache does not show what was written before. Services without selector are left alone; a Pod whose
+ * A change rewrites only the slices it concerns. Nothing is written while the cache does not show what was written
+ * before, and none is made twice: written-slices.ts. Services without selector are left alone; a Pod whose
  * node is not known is left out until it is. Each family has slices of its own. Hints: topology-hints.ts.
  * https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/
  */
@@ -33,7 +33,7 @@ import {
 } from "./endpoints-of-service.ts";
 import { createTopology } from "./endpointslice-topology.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
-import { createWrittenSlices, FORGET_MS, removeSlice } from "./written-slices.ts";
+import { createSlice, createWrittenSlices, FORGET_MS, removeSlice } from "./written-slices.ts";
 
 const SERVICE = "kubernetes.io/service-name";
 const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
@@ -84,7 +84,8 @@ export function endpointSliceController(): Controller {
       const remove = [...obsolete, ...wanted.flatMap((one) => one.remove)];
       try {
         for (const slice of update) written.put(key, await context.client.update("endpointslices", slice), now);
-        for (const slice of create) written.put(key, await context.client.create("endpointslices", slice), now);
+        const names = new Set(existing.map(({ metadata }) => metadata.name));
+        for (const slice of create) await createSlice(key, slice, names, context, written);
       } catch (error) {
         if (!isTerminatingNamespace(error)) throw told(error, service, context.events);
       }

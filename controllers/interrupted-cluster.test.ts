@@ -5,8 +5,7 @@
 import { webcrypto, X509Certificate } from "node:crypto";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Controlled, startControlled } from "../e2e/harness/controlled.ts";
-import type { ClientRequest, Transport } from "../machinery/client/transport/contract.ts";
-import { ApiError } from "../machinery/objects/status.ts";
+import { fateOf, mortal, rebirth, sleep } from "../e2e/harness/faulty.ts";
 import { createAuthority, type KeyPair } from "../machinery/pki/certificates.ts";
 import { systemClock } from "../machinery/process/clock.ts";
 
@@ -28,41 +27,6 @@ beforeAll(async () => {
 });
 
 const namespace = "default";
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-type Fault = "none" | "refused" | "answer lost";
-
-/** The first call of `dying` is a process that dies at its `at`th write; those after it live. Watches lag. */
-function between(at: number, how: Fault) {
-  let processes = 0;
-  const died = Promise.withResolvers<void>();
-  const dying = (transport: Transport): Transport => {
-    const mortal = processes++ === 0;
-    let writes = 0;
-    const fault = ({ method, path }: ClientRequest): Fault => {
-      if (!mortal || method === "GET" || path.endsWith("/events")) return "none";
-      writes++;
-      if (writes === at) died.resolve();
-      return writes < at ? "none" : writes === at ? how : "refused";
-    };
-    return {
-      ...transport,
-      async *watch(what) {
-        for await (const batch of transport.watch(what)) {
-          await sleep(5);
-          yield batch;
-        }
-      },
-      async request(what) {
-        const now = fault(what);
-        if (now === "refused") throw new ApiError("ServiceUnavailable", "cannot reach the server");
-        const answer = await transport.request(what);
-        if (now === "answer lost") throw new ApiError("ServiceUnavailable", "cannot reach the server");
-        return answer;
-      },
-    };
-  };
-  return { dying, died: died.promise };
-}
 
 /** What people and nodes ask for. */
 async function ask(): Promise<void> {
@@ -158,12 +122,10 @@ describe("controllers that are killed at a write", () => {
   it.each(Array.from({ length: 24 }, (_, i) => [i + 1, i % 2 === 0 ? "refused" : "answer lost"] as const))(
     "number %i, with it %s, finish what they were asked for, and then write nothing",
     async (at, how) => {
-      const { dying, died } = between(at, how);
-      cluster = await startControlled({ between: dying, signing, rootCa: "PEM" });
+      const fate = fateOf(how, at);
+      cluster = await startControlled({ between: mortal(fate, 5), signing, rootCa: "PEM" });
       await ask();
-      await Promise.race([died, sleep(1_000)]);
-      await cluster.stop();
-      await cluster.restart();
+      await rebirth(fate, cluster, 1_000);
       await expect.poll(outcome, { timeout: 10_000 }).toEqual(WHOLE);
       await cluster.settled();
       await sleep(50);

@@ -4,9 +4,18 @@
  */
 import { afterEach, describe, expect, it } from "vitest";
 import { type Controlled, type ControlledOptions, startControlled } from "../e2e/harness/controlled.ts";
-import type { ClientRequest, Transport } from "../machinery/client/transport/contract.ts";
+import {
+  atEveryRevision,
+  doom,
+  type Fault,
+  fateOf,
+  faulty,
+  mortal,
+  rebirth,
+  sleep,
+  troubles,
+} from "../e2e/harness/faulty.ts";
 import type { Pod } from "../machinery/objects/kinds.ts";
-import { ApiError } from "../machinery/objects/status.ts";
 import { isActive, isReady } from "./pod-state.ts";
 
 let cluster: Controlled;
@@ -37,7 +46,6 @@ async function start(options: ControlledOptions = {}): Promise<Seen> {
   cluster = await startControlled(options);
   ending = new AbortController();
   for (let n = 2; n <= REPLICAS; n++) await cluster.create("nodes", { metadata: { name: `n${n}` } });
-  const alive = new Map<string, Pod>();
   const seen: Seen = {
     fewestReady: 0,
     most: 0,
@@ -48,19 +56,11 @@ async function start(options: ControlledOptions = {}): Promise<Seen> {
       this.mostOnNode = 0;
     },
   };
-  const follow = async () => {
-    for await (const batch of cluster.client.watch("pods", { signal: ending.signal }))
-      for (const { type, object } of batch) {
-        if (type === "DELETED" || !isActive(object)) alive.delete(object.metadata.uid);
-        else alive.set(object.metadata.uid, object);
-        const nodes = Map.groupBy(alive.values(), where);
-        seen.most = Math.max(seen.most, alive.size);
-        seen.fewestReady = Math.min(seen.fewestReady, [...alive.values()].filter(isReady).length);
-        seen.mostOnNode = Math.max(seen.mostOnNode, ...[...nodes.values()].map((pods) => pods.length));
-      }
-  };
-  follow().catch((error: unknown) => {
-    if (!ending.signal.aborted) throw error;
+  atEveryRevision(cluster, ending.signal, isActive, (pods) => {
+    const nodes = Map.groupBy(pods, where);
+    seen.most = Math.max(seen.most, pods.length);
+    seen.fewestReady = Math.min(seen.fewestReady, pods.filter(isReady).length);
+    seen.mostOnNode = Math.max(seen.mostOnNode, ...[...nodes.values()].map((there) => there.length));
   });
   return seen;
 }
@@ -83,39 +83,6 @@ const runsOnly = (image: string) =>
       timeout: 20_000,
     })
     .toEqual(Array(REPLICAS).fill(image));
-
-type Fault = "none" | "refused" | "answer lost";
-const cut = () => new ApiError("ServiceUnavailable", "cannot reach the server: read ECONNRESET");
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** A transport whose watches lag, and to whose writes `fault` may do something. */
-function faulty(transport: Transport, lagMs: () => number, fault: (request: ClientRequest) => Fault): Transport {
-  return {
-    ...transport,
-    async *watch(request) {
-      for await (const batch of transport.watch(request)) {
-        await sleep(lagMs());
-        yield batch;
-      }
-    },
-    async request(request) {
-      const what = request.method === "GET" || request.path.includes("/events") ? "none" : fault(request);
-      if (what === "refused") throw cut();
-      const answer = await transport.request(request);
-      if (what === "answer lost") throw cut();
-      return answer;
-    },
-  };
-}
-
-/** Numbers between 0 and 1, the same for the same seed. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 interface Case {
   readonly name: string;
@@ -165,33 +132,13 @@ describe.each(CASES)("$name", ({ resource, spec, fewestReady, mostOnNode }) => {
   it.each<Fault>(["refused", "answer lost"])(
     "whose controller is killed at any write of a rollout, with it %s, stays between its fences",
     async (how) => {
-      let left = Number.POSITIVE_INFINITY;
-      let killed = Promise.withResolvers<void>();
-      const dying = (transport: Transport) => {
-        let dead = false;
-        return faulty(
-          transport,
-          () => 5,
-          () => {
-            if (dead) return "refused";
-            if (--left > 0) return "none";
-            dead = true;
-            left = Number.POSITIVE_INFINITY;
-            killed.resolve();
-            return how;
-          },
-        );
-      };
-      const seen = await start({ between: dying });
+      const fate = fateOf(how);
+      const seen = await start({ between: mortal(fate, 5) });
       await settle(seen);
       for (let write = 1; write <= 10; write++) {
-        killed = Promise.withResolvers();
-        left = write;
+        doom(fate, write);
         await setImage(resource, `b:${write}`);
-        await Promise.race([killed.promise, sleep(3_000)]);
-        await cluster.stop();
-        left = Number.POSITIVE_INFINITY;
-        await cluster.restart();
+        await rebirth(fate, cluster, 3_000);
         await runsOnly(`b:${write}`);
       }
       holds(seen);
@@ -202,20 +149,23 @@ describe.each(CASES)("$name", ({ resource, spec, fewestReady, mostOnNode }) => {
   it.each([1, 2])(
     "stays between its fences while answers are lost and it changes its mind (seed %i)",
     async (seed) => {
-      const next = random(seed);
-      let faults = false;
-      const fault = (): Fault => {
-        if (!faults || next() > 0.3) return "none";
-        return next() < 0.7 ? "answer lost" : "refused";
-      };
-      const seen = await start({ between: (transport) => faulty(transport, () => next() * 30, fault) });
+      const trouble = troubles(seed);
+      const { next } = trouble;
+      const seen = await start({
+        between: (transport) =>
+          faulty(
+            transport,
+            () => next() * 30,
+            () => trouble.fault(),
+          ),
+      });
       await settle(seen);
-      faults = true;
+      trouble.on = true;
       for (let round = 0; round < 10; round++) {
         await setImage(resource, `a:${1 + Math.floor(next() * 3)}`);
         await sleep(next() * 300);
       }
-      faults = false;
+      trouble.on = false;
       await setImage(resource, "a:9");
       await runsOnly("a:9");
       holds(seen);

@@ -5,9 +5,18 @@
  */
 import { afterEach, describe, expect, it } from "vitest";
 import { type Controlled, type ControlledOptions, startControlled } from "../e2e/harness/controlled.ts";
-import type { ClientRequest, Transport } from "../machinery/client/transport/contract.ts";
-import type { Pod } from "../machinery/objects/kinds.ts";
-import { ApiError } from "../machinery/objects/status.ts";
+import {
+  atEveryRevision,
+  doom,
+  type Fault,
+  fateOf,
+  faulty,
+  mortal,
+  rebirth,
+  sleep,
+  troubles,
+} from "../e2e/harness/faulty.ts";
+import type { ClientRequest } from "../machinery/client/transport/contract.ts";
 import { isActive, isReady } from "./pod-state.ts";
 
 let cluster: Controlled;
@@ -31,27 +40,19 @@ interface Extremes {
 async function start(options: ControlledOptions = {}): Promise<Extremes> {
   cluster = await startControlled(options);
   ending = new AbortController();
-  const alive = new Map<string, Pod>();
+  let now = 0;
   const extremes: Extremes = {
     most: 0,
     fewestReady: 0,
     reset() {
-      this.most = alive.size;
+      this.most = now;
       this.fewestReady = Number.POSITIVE_INFINITY;
     },
   };
-  const follow = async () => {
-    for await (const batch of cluster.client.watch("pods", { signal: ending.signal }))
-      for (const { type, object } of batch) {
-        const { uid } = object.metadata;
-        if (type === "DELETED" || !isActive(object)) alive.delete(uid);
-        else alive.set(uid, object);
-        extremes.most = Math.max(extremes.most, alive.size);
-        extremes.fewestReady = Math.min(extremes.fewestReady, [...alive.values()].filter(isReady).length);
-      }
-  };
-  follow().catch((error: unknown) => {
-    if (!ending.signal.aborted) throw error;
+  atEveryRevision(cluster, ending.signal, isActive, (pods) => {
+    now = pods.length;
+    extremes.most = Math.max(extremes.most, now);
+    extremes.fewestReady = Math.min(extremes.fewestReady, pods.filter(isReady).length);
   });
   return extremes;
 }
@@ -73,42 +74,7 @@ const runsOnly = (image: string, count: number) =>
     .poll(async () => (await alive()).map(({ spec }) => spec?.containers[0]?.image), { timeout: 20_000 })
     .toEqual(Array(count).fill(image));
 
-/** A transport whose watches lag, and to whose writes `fault` may do something. */
-function faulty(
-  transport: Transport,
-  lagMs: (path: string) => number,
-  fault: (request: ClientRequest) => Fault,
-): Transport {
-  return {
-    ...transport,
-    async *watch(request) {
-      for await (const batch of transport.watch(request)) {
-        await sleep(lagMs(request.path));
-        yield batch;
-      }
-    },
-    async request(request) {
-      const what = request.method === "GET" ? "none" : fault(request);
-      if (what === "refused") throw cut();
-      const answer = await transport.request(request);
-      if (what === "answer lost") throw cut();
-      return answer;
-    },
-  };
-}
 const onlyPods = (ms: number) => (path: string) => (path.endsWith("/pods") ? ms : 0);
-type Fault = "none" | "refused" | "answer lost";
-const cut = () => new ApiError("ServiceUnavailable", "cannot reach the server: read ECONNRESET");
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Numbers between 0 and 1, the same for the same seed. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 describe("controllers whose answers are lost", () => {
   it("make no second Pod for one whose creation was not answered", async () => {
@@ -144,27 +110,64 @@ describe("controllers whose answers are lost", () => {
     expect(seen.most).toBe(4);
   });
 
+  it("make no second slice of a Service, of its Pods or of its Endpoints", async () => {
+    let lost = 0;
+    const lose = ({ method, path }: ClientRequest): Fault =>
+      method === "POST" && path.endsWith("/endpointslices") && ++lost % 3 !== 0 ? "answer lost" : "none";
+    const lag = (path: string) => (path.endsWith("/endpointslices") ? 100 : 0);
+    await start({ between: (transport) => faulty(transport, lag, lose) });
+    const made = new Map<string, Set<string>>();
+    const follow = async () => {
+      for await (const batch of cluster.client.watch("endpointslices", { signal: ending.signal }))
+        for (const { object } of batch) {
+          // a Service without anybody has an empty slice, in whose place another one comes
+          if (!object.ports?.length) continue;
+          const service = object.metadata.labels?.["kubernetes.io/service-name"] ?? "";
+          made.set(service, (made.get(service) ?? new Set()).add(object.metadata.uid));
+        }
+    };
+    void follow().catch(() => undefined);
+    const ports = [{ port: 80 }];
+    await createWeb(2);
+    await cluster.create("services", { metadata: ref, spec: { selector: labels, ports } });
+    await cluster.create("services", { metadata: { ...ref, name: "db" }, spec: { ports } });
+    const subsets = [{ addresses: [{ ip: "10.9.0.1" }], ports }];
+    await cluster.create("endpoints", { metadata: { ...ref, name: "db" }, subsets });
+    const shown = async () =>
+      (await cluster.list("endpointslices", "default"))
+        .filter(({ metadata }) => ["web-", "db-"].includes(metadata.generateName ?? ""))
+        .map(({ metadata, endpoints }) => `${metadata.generateName}${endpoints?.length}`)
+        .sort();
+    await expect.poll(shown, { timeout: 20_000 }).toEqual(["db-1", "web-2"]);
+    await sleep(250);
+    expect(lost).toBeGreaterThanOrEqual(3);
+    expect([made.get("web")?.size, made.get("db")?.size]).toEqual([1, 1]);
+  });
+
   it.each([1, 2, 3, 4])(
     "stay between the fences of a rollout that changes its mind (seed %i)",
     async (seed) => {
-      const next = random(seed);
-      let faults = false;
-      const fault = (): Fault => {
-        if (!faults || next() > 0.3) return "none";
-        return next() < 0.7 ? "answer lost" : "refused";
-      };
-      const seen = await start({ between: (transport) => faulty(transport, () => next() * 30, fault) });
+      const trouble = troubles(seed);
+      const { next } = trouble;
+      const seen = await start({
+        between: (transport) =>
+          faulty(
+            transport,
+            () => next() * 30,
+            () => trouble.fault(),
+          ),
+      });
       await createWeb(5);
       await runsOnly("a:1", 5);
       await expect.poll(async () => (await alive()).filter(isReady).length).toBe(5);
       await sleep(100);
       seen.reset();
-      faults = true;
+      trouble.on = true;
       for (let round = 0; round < 12; round++) {
         await setImage(`a:${1 + Math.floor(next() * 3)}`);
         await sleep(next() * 300);
       }
-      faults = false;
+      trouble.on = false;
       await setImage("a:9");
       await runsOnly("a:9", 5);
       expect(seen.most).toBe(6);
@@ -178,36 +181,17 @@ describe("controllers that are killed", () => {
   it.each<Fault>(["refused", "answer lost"])(
     "at any write of a rollout, with it %s, stay between its fences",
     async (how) => {
-      let left = Number.POSITIVE_INFINITY;
-      let killed = Promise.withResolvers<void>();
-      const dying = (transport: Transport) => {
-        let dead = false;
-        return faulty(
-          transport,
-          () => 10,
-          () => {
-            if (dead) return "refused";
-            if (--left > 0) return "none";
-            dead = true;
-            left = Number.POSITIVE_INFINITY;
-            killed.resolve();
-            return how;
-          },
-        );
-      };
-      const seen = await start({ between: dying });
+      const fate = fateOf(how);
+      const seen = await start({ between: mortal(fate, 10) });
       await createWeb(5);
       await runsOnly("a:1", 5);
       await expect.poll(async () => (await alive()).filter(isReady).length).toBe(5);
       await sleep(100);
       seen.reset();
       for (let write = 1; write <= 24; write++) {
-        killed = Promise.withResolvers();
-        left = write;
+        doom(fate, write);
         await setImage(`b:${write}`);
-        await killed.promise;
-        await cluster.stop();
-        await cluster.restart();
+        await rebirth(fate, cluster, 3_000);
         await runsOnly(`b:${write}`, 5);
       }
       expect(seen.most).toBe(6);

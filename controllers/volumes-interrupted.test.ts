@@ -7,10 +7,10 @@
  */
 import { afterEach, describe, expect, it } from "vitest";
 import { type Controlled, NODE, startControlled } from "../e2e/harness/controlled.ts";
-import type { Transport, WatchEvent } from "../machinery/client/transport/contract.ts";
+import { doom, type Fate, type Fault, fateOf, mortal, rebirth } from "../e2e/harness/faulty.ts";
+import type { WatchEvent } from "../machinery/client/transport/contract.ts";
 import type { PersistentVolume, PersistentVolumeClaim } from "../machinery/objects/kinds.ts";
 import { DIRECTORY, removalKey, removals } from "../machinery/objects/local-volumes.ts";
-import { ApiError } from "../machinery/objects/status.ts";
 import { annotations, isFullyBound } from "../machinery/objects/volume-claims.ts";
 
 let cluster: Controlled;
@@ -20,41 +20,8 @@ afterEach(async () => {
   await cluster.close();
 });
 
-type How = "refused" | "answer lost";
 const LAG_MS = 15;
-
-/** Writes that are left until the controllers die; each death tells. */
-interface Fate {
-  left: number;
-  readonly how: How;
-  died: PromiseWithResolvers<void>;
-}
-
-/** Watches lag a little, and the write that the fate names is the last one of this life. */
-function dying(transport: Transport, fate: Fate): Transport {
-  let dead = false;
-  return {
-    shared: transport.shared,
-    async request(request) {
-      if (request.method === "GET" || request.path.includes("/events")) return transport.request(request);
-      if (dead) throw new ApiError("ServiceUnavailable", "killed");
-      if (--fate.left > 0) return transport.request(request);
-      dead = true;
-      fate.left = Number.POSITIVE_INFINITY;
-      fate.died.resolve();
-      if (fate.how === "answer lost") await transport.request(request);
-      throw new ApiError("ServiceUnavailable", "killed");
-    },
-    async *watch(request) {
-      for await (const batch of transport.watch(request)) {
-        await new Promise((resolve) => setTimeout(resolve, LAG_MS));
-        yield batch;
-      }
-    },
-    stream: (request) => transport.stream(request),
-    close: () => transport.close(),
-  };
-}
+const IDLE_MS = 500;
 
 interface Seen {
   readonly wrong: string[];
@@ -62,7 +29,7 @@ interface Seen {
 }
 
 async function start(fate: Fate): Promise<Seen> {
-  cluster = await startControlled({ between: (transport) => dying(transport, fate) });
+  cluster = await startControlled({ between: mortal(fate, LAG_MS) });
   ending = new AbortController();
   const seen: Seen = { wrong: [], removed: new Set() };
   const claims = new Map<string, PersistentVolumeClaim>();
@@ -128,28 +95,16 @@ const volumes = () => cluster.list("persistentvolumes");
 const phases = async (list: Promise<readonly (PersistentVolume | PersistentVolumeClaim)[]>) =>
   (await list).map(({ status }) => status?.phase).sort();
 
-/** Kills the controllers at the given write, and starts them again. */
-async function killedAt(write: number, fate: Fate): Promise<void> {
-  fate.died = Promise.withResolvers();
-  fate.left = write;
-  const idle = new Promise((resolve) => setTimeout(resolve, 500));
-  await Promise.race([fate.died.promise, idle]);
-  fate.left = Number.POSITIVE_INFINITY;
-  await cluster.stop();
-  await cluster.restart();
-}
-
-describe.each<How>(["refused", "answer lost"])("with the last write %s", (how) => {
-  const fateOf = (): Fate => ({ left: Number.POSITIVE_INFINITY, how, died: Promise.withResolvers() });
-
+describe.each<Fault>(["refused", "answer lost"])("with the last write %s", (how) => {
   it("claims take one volume each, whenever the binder dies", async () => {
-    const fate = fateOf();
+    const fate = fateOf(how);
     const seen = await start(fate);
     for (const name of ["a", "b", "c"]) await cluster.create("persistentvolumes", volumeDraft(name));
     for (let write = 1; write <= 12; write++) {
       const name = `data-${write}`;
+      doom(fate, write % 7);
       await cluster.create("persistentvolumeclaims", claimDraft(name, "manual"));
-      await killedAt(write % 7, fate);
+      await rebirth(fate, cluster, IDLE_MS);
       await cluster.create("persistentvolumes", volumeDraft(`more-${write}`));
     }
     await expect.poll(() => phases(claims()), { timeout: 20_000 }).toEqual(Array(12).fill("Bound"));
@@ -160,18 +115,20 @@ describe.each<How>(["refused", "answer lost"])("with the last write %s", (how) =
   }, 60_000);
 
   it("local volumes are made once, and removed once nobody has them, whoever dies when", async () => {
-    const fate = fateOf();
+    const fate = fateOf(how);
     const seen = await start(fate);
     await annotate(DIRECTORY, "/volumes");
     for (let write = 1; write <= 8; write++) {
+      doom(fate, write);
       await cluster.create("persistentvolumeclaims", claimDraft(`data-${write}`, "local-path", NODE));
-      await killedAt(write, fate);
+      await rebirth(fate, cluster, IDLE_MS);
     }
     await expect.poll(() => phases(claims()), { timeout: 20_000 }).toEqual(Array(8).fill("Bound"));
     expect((await volumes()).length).toBe(8);
     for (let write = 1; write <= 8; write++) {
+      doom(fate, write);
       await cluster.client.delete("persistentvolumeclaims", { namespace: "default", name: `data-${write}` });
-      await killedAt(write, fate);
+      await rebirth(fate, cluster, IDLE_MS);
     }
     await expect.poll(async () => (await volumes()).length, { timeout: 20_000 }).toBe(0);
     expect(await claims()).toEqual([]);
