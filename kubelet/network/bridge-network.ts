@@ -63,6 +63,8 @@ async function allowForwarding({ family }: Cidr, log: Logger): Promise<void> {
   const { forwarding, bridged: name } = FAMILIES[family];
   if (!existsSync(forwarding)) throw new Error(`this machine has no ${family}: ${forwarding} is missing`);
   await writeFile(forwarding, "1");
+  // A ClusterIP is routed back to the link that it came from: telling Pods of a shorter way would be wrong.
+  if (family === "IPv4") await writeFile("/proc/sys/net/ipv4/conf/all/send_redirects", "0");
   const bridged = `/proc/sys/net/bridge/${name}`;
   if (!existsSync(bridged)) await loadModule("br_netfilter");
   if (existsSync(bridged)) await writeFile(bridged, "1");
@@ -72,6 +74,7 @@ async function allowForwarding({ family }: Cidr, log: Logger): Promise<void> {
 async function ensureBridge(podCIDRs: readonly string[], mtu: number, serviceCIDR: string): Promise<void> {
   if (!hasLink(BRIDGE)) await ip("link", "add", BRIDGE, "type", "bridge");
   await ip("link", "set", BRIDGE, "mtu", String(mtu));
+  await writeFile(`/proc/sys/net/ipv4/conf/${BRIDGE}/send_redirects`, "0");
   const gateways = podCIDRs.map((range) => `${gatewayOf(range)}/${parseCidr(range).bits}`);
   for (const old of await addressesOf(BRIDGE)) if (!gateways.includes(old)) await ip("addr", "del", old, "dev", BRIDGE);
   // Without duplicate address detection an IPv6 address serves at once.

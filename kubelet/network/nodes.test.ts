@@ -36,7 +36,7 @@ describe.runIf(canMakeNamespaces)("the Pod network between machines", () => {
       join(import.meta.dirname, "../../e2e/harness/network-node.ts"),
     ];
     const agent = of(machines, name).start(process.execPath, ...args, name, join(home, name), String(speed));
-    agent.stdin?.write(`${JSON.stringify(nodes)}\n`);
+    agent.stdin?.write(`${JSON.stringify({ nodes })}\n`);
     agents.set(name, agent);
     return agent;
   };
@@ -173,7 +173,7 @@ describe.runIf(canMakeNamespaces)("the Pod network between machines", () => {
   });
 
   test("a node that is gone leaves nothing", async () => {
-    agents.get("a")?.stdin?.write(`${JSON.stringify(nodes.slice(0, 1))}\n`);
+    agents.get("a")?.stdin?.write(`${JSON.stringify({ nodes: nodes.slice(0, 1) })}\n`);
     await eventually(() => routes("a").trim() === "", "no route is left");
     expect(of(machines, "a").run("ip", "neigh", "show", "dev", "k8ts-vxlan", "nud", "permanent")).toBe("");
   });

@@ -7,6 +7,7 @@
 import { connect } from "../../machinery/client/connect.ts";
 import { createInformers } from "../../machinery/client/shared-informers.ts";
 import { createEvents } from "../../machinery/loop/events-recorder.ts";
+import type { Service } from "../../machinery/objects/kinds.ts";
 import type { ComponentContext } from "../../machinery/process/component.ts";
 import { homePaths } from "../../machinery/process/home.ts";
 import { createPolicyGate, type PolicyGate } from "../policy/gate.ts";
@@ -35,7 +36,9 @@ export async function startProxy(settings: ProxySettings, context: ProxyContext)
   const informers = createInformers({ client, clock, log, signal });
   const events = createEvents({ client, clock, log, signal, host: nodeName }).recorder("kube-proxy");
   const common = { informers, clock, log, signal, nodeName };
-  const loops = [runServiceProxy({ ...common, clusterCIDR, ...(ready ? { ready } : {}) })];
+  const failed = (service: Service, message: string) =>
+    events.warning(service, "FailedToStartServiceHealthcheck", message);
+  const loops = [runServiceProxy({ ...common, clusterCIDR, failed, ...(ready ? { ready } : {}) })];
   if (settings.network === "bridge") {
     const gate = settings.gate ?? createPolicyGate(clock);
     loops.push(runNetworkPolicy({ ...common, client, gate, log: log.child({ part: "policy" }) }));

@@ -24,6 +24,7 @@ export const nodePackages: readonly Needed[] = [
   { provides: "/usr/lib/cni/bridge", package: "containernetworking-plugins" },
   { provides: "nft", package: "nftables" },
   { provides: "ip", package: "iproute2" },
+  { provides: "conntrack", package: "conntrack" },
 ];
 
 /** What the sample's image is built from. */
