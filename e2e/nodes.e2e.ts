@@ -130,6 +130,38 @@ describe.skipIf(!canRunContainers)("nodes", () => {
           expect(await from.run("curl", "-sS", "--max-time", "5", `http://${to.address}:30080/`)).toContain("hello");
     });
 
+    test("a network policy closes the application to all but those whom it names, on every machine", async () => {
+      const frontends = await guestbook.frontends({ cluster, kubectl });
+      const guard = (ingress: readonly object[]) =>
+        JSON.stringify({
+          apiVersion: "networking.k8s.io/v1",
+          kind: "NetworkPolicy",
+          metadata: { name: "guard" },
+          spec: {
+            podSelector: { matchLabels: { app: "guestbook", tier: "frontend" } },
+            policyTypes: ["Ingress"],
+            ingress,
+          },
+        });
+      const reached = (count: number) =>
+        eventually(`${count} Pods to be reached`, async () => {
+          const answers = await Promise.all(
+            frontends.map(({ status }) => {
+              const read = ["timeout", "2", "wget", "-qO-", `http://${status?.podIP}:8080/`];
+              return cluster.tryKubectl(kubectl, ["exec", "client", "--", ...read]);
+            }),
+          );
+          expect(answers.filter(({ code }) => code === 0)).toHaveLength(count);
+        });
+      await cluster.kubectl(kubectl, ["apply", "-f", "-"], guard([]));
+      await reached(0);
+      await run("label", "pod", "client", "role=reader");
+      const from = [{ podSelector: { matchLabels: { role: "reader" } } }];
+      await cluster.kubectl(kubectl, ["apply", "-f", "-"], guard([{ from, ports: [{ port: 8080 }] }]));
+      await reached(frontends.length);
+      await run("delete", "networkpolicy", "guard");
+    });
+
     test("logs, exec and figures come from every node", async () => {
       await cluster.kubectl(kubectl, ["apply", "-f", "-"], SPREAD);
       await run("rollout", "status", "deployment/spread", "--timeout=60s");
