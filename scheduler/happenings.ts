@@ -8,6 +8,7 @@
 import type { Node, Pod } from "../machinery/objects/kinds.ts";
 import type { StoredObject } from "../machinery/objects/wire.ts";
 import type { LookedUp } from "./cluster.ts";
+import { holdsTheSame } from "./held.ts";
 import { resourceList } from "./pod-info.ts";
 import { sameStrings, sameTaints } from "./same.ts";
 
@@ -56,7 +57,8 @@ export function podHappenings(before: Pod | undefined, after: Pod): readonly Hap
     before.metadata.deletionTimestamp === after.metadata.deletionTimestamp &&
     sameStrings(before.metadata.labels, after.metadata.labels);
   if (!same) happened.push("pod-changed");
-  if (before.metadata.generation !== after.metadata.generation) happened.push("pod-smaller");
+  const sized = before.metadata.generation === after.metadata.generation && holdsTheSame(before, after);
+  if (!sized) happened.push("pod-smaller");
   return happened;
 }
 

@@ -7,6 +7,7 @@
  */
 import type { Container, Pod } from "../machinery/objects/kinds.ts";
 import { milliValue, unitValue } from "../machinery/objects/quantity.ts";
+import { heldRequests, holdsTheSame } from "./held.ts";
 import { type PodTerms, podTerms } from "./pod-terms.ts";
 import { sameStrings } from "./same.ts";
 
@@ -83,13 +84,20 @@ export function asksTheSame(before: Pod, after: Pod): boolean {
   return (
     before.metadata.generation === after.metadata.generation &&
     before.metadata.deletionTimestamp === after.metadata.deletionTimestamp &&
-    sameStrings(before.metadata.labels, after.metadata.labels)
+    sameStrings(before.metadata.labels, after.metadata.labels) &&
+    holdsTheSame(before, after)
   );
 }
 
 /** `floor`: what a container counts for that does not ask. */
-export function podRequests({ spec }: Pod, floor: Resources = NO_FLOOR): ReadonlyMap<string, number> {
-  const requestsOf = ({ resources }: Container) => new Map([...floor, ...resourceList(resources?.requests)]);
+export function podRequests(pod: Pod, floor: Resources = NO_FLOOR): ReadonlyMap<string, number> {
+  const { spec } = pod;
+  const requestsOf = (container: Container) => {
+    const [first, ...others] = heldRequests(pod, container).map(resourceList);
+    const requests = new Map([...floor, ...(first ?? [])]);
+    for (const other of others) atLeast(requests, other);
+    return requests;
+  };
   const total = new Map<string, number>();
   for (const container of spec?.containers ?? []) add(total, requestsOf(container));
   const sidecars = new Map<string, number>();
