@@ -4,10 +4,18 @@
  * Called by the annotation that the binder puts on a claim. The volume lies under the directory that
  * the node names, is made there by the kubelet when it is first used, and is reached from that node
  * alone. Its name follows from the claim's uid, so that it is never made twice. Nothing limits its
- * size: the capacity is what was asked for. Its end: local-path-removal.ts.
+ * size: the capacity is what was asked for. Its end: local-path-removal.ts. A node that was chosen and cannot
+ * have it is given back, so that whoever waits learns of it and chooses anew.
  */
 import type { Change, Lister, ObjectKey } from "../machinery/client/informer.ts";
-import { type Controller, defineController, done, type Outcome, type Services } from "../machinery/loop/controller.ts";
+import {
+  again,
+  type Controller,
+  defineController,
+  done,
+  type Outcome,
+  type Services,
+} from "../machinery/loop/controller.ts";
 import { isTrue } from "../machinery/objects/conditions.ts";
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from "../machinery/objects/kinds.ts";
 import { DIRECTORY, LOCAL_FINALIZER, LOCAL_PROVISIONER, ON_NODE } from "../machinery/objects/local-volumes.ts";
@@ -35,6 +43,7 @@ const ACCESS_MODES: readonly string[] = ["ReadWriteOnce", "ReadWriteOncePod"];
 
 export function localPathProvisioner(): Controller {
   const told = createOnceEvents();
+  const refusals = new Map<ObjectKey, Refusal>();
   return defineController({
     name: LOCAL_PROVISIONER,
     watches: {
@@ -49,28 +58,38 @@ export function localPathProvisioner(): Controller {
       const context: Context = { ...given, told };
       const claim = given.persistentvolumeclaims.get(key);
       if (!claim) told.forget(key);
-      if (!claim || !awaits(claim)) return done;
+      if (!claim || !awaits(claim)) {
+        refusals.delete(key);
+        return done;
+      }
       const storageClass = given.storageclasses.get(classOf(claim));
-      const problem = unsupported(claim, storageClass);
-      if (!storageClass || problem) refuse(claim, problem ?? "", context);
-      else await provision(claim, storageClass, context);
-      return done;
+      const why = unsupported(claim, storageClass) ?? (storageClass && (await provision(claim, storageClass, context)));
+      if (why === undefined) return done;
+      refuse(claim, why, context);
+      if (claim.metadata.annotations?.[annotations.selectedNode] === undefined) return done;
+      return giveBackInTime(key, claim, context, refusals);
     },
   });
 }
 
-async function provision(claim: PersistentVolumeClaim, storageClass: StorageClass, context: Context): Promise<void> {
+/** Why there is no volume. */
+async function provision(
+  claim: PersistentVolumeClaim,
+  storageClass: StorageClass,
+  context: Context,
+): Promise<string | undefined> {
   const selected = claim.metadata.annotations?.[annotations.selectedNode];
-  if (selected === undefined && waitsForConsumer(storageClass)) return;
+  if (selected === undefined && waitsForConsumer(storageClass)) return undefined;
   const node = selected === undefined ? anyNode(storageClass, context) : await findNode(selected, context);
   if (!node) {
-    if (selected === undefined) refuse(claim, "no node that is ready keeps volumes", context);
-    else await giveBack(claim, selected, context);
-    return;
+    if (selected === undefined) return "no node that is ready keeps volumes";
+    refuse(claim, `node "${selected}" not found`, context);
+    await giveBack(claim, context);
+    return undefined;
   }
   const problem = unfit(node, storageClass);
-  if (problem) refuse(claim, problem, context);
-  else await make(claim, storageClass, node, context);
+  if (problem === undefined) await make(claim, storageClass, node, context);
+  return problem;
 }
 
 async function make(claim: PersistentVolumeClaim, storageClass: StorageClass, node: Node, context: Context) {
@@ -88,9 +107,37 @@ async function make(claim: PersistentVolumeClaim, storageClass: StorageClass, no
   }
 }
 
-/** The node is gone: the scheduler chooses another one. */
-async function giveBack(claim: PersistentVolumeClaim, node: string, context: Context): Promise<void> {
-  refuse(claim, `node "${node}" not found`, context);
+/** A choice that came to nothing: since when, on which node, and how often one was given back before. */
+interface Refusal {
+  readonly node: string;
+  readonly since: number;
+  readonly times: number;
+}
+
+/** What hinders may pass: so long is waited the first time, and twice as long each time, since nothing else changes. */
+const FIRST_MS = 5_000;
+const LONGEST_MS = 600_000;
+
+async function giveBackInTime(
+  key: ObjectKey,
+  claim: PersistentVolumeClaim,
+  context: Context,
+  refusals: Map<ObjectKey, Refusal>,
+): Promise<Outcome> {
+  const now = context.clock.monotonic();
+  const node = claim.metadata.annotations?.[annotations.selectedNode] ?? "";
+  const before = refusals.get(key);
+  const { times = 0 } = before ?? {};
+  const since = before?.node === node ? before.since : now;
+  const left = since + Math.min(FIRST_MS * 2 ** times, LONGEST_MS) - now;
+  refusals.set(key, { node: left > 0 ? node : "", since, times: left > 0 ? times : times + 1 });
+  if (left > 0) return again(left);
+  await giveBack(claim, context);
+  return done;
+}
+
+/** The scheduler chooses anew. */
+async function giveBack(claim: PersistentVolumeClaim, context: Context): Promise<void> {
   const { namespace, name, uid, resourceVersion } = claim.metadata;
   const change = { uid, resourceVersion, annotations: { [annotations.selectedNode]: null } };
   await context.client.patch("persistentvolumeclaims", { namespace, name }, { metadata: change }, { type: "merge" });

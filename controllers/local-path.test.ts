@@ -3,6 +3,7 @@ import { type Controlled, NODE, startControlled } from "../e2e/harness/controlle
 import type { Kinds, PersistentVolumeClaim } from "../machinery/objects/kinds.ts";
 import { DIRECTORY, removalKey, removals } from "../machinery/objects/local-volumes.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
+import { fakeClock } from "../machinery/process/fake-clock.ts";
 
 type ClaimSpec = NonNullable<PersistentVolumeClaim["spec"]>;
 type Class = Kinds["storageclasses"];
@@ -134,6 +135,30 @@ describe("a node that keeps no volumes", () => {
     await expect
       .poll(() => failures("data"), { timeout: 10_000 })
       .toEqual([`local-path": node "${NODE}" keeps no volumes`]);
+    await annotateNode({ [DIRECTORY]: "/volumes" });
+    expect((await volumeOf("data"))?.status?.phase).toBe("Bound");
+  });
+});
+
+describe("a node that was chosen and cannot have the volume", () => {
+  it("is given back after a while, and after twice as long the next time", async () => {
+    await cluster.close();
+    const clock = fakeClock();
+    cluster = await startControlled({ clock, nodeMonitorGraceMs: 3_600_000 });
+    const selected = async () => (await claim("data"))?.metadata.annotations?.[SELECTED];
+    await createClaim("data");
+    for (const seconds of [5, 10, 20]) {
+      expect(await selected()).toBe(NODE);
+      await clock.advance((seconds - 2) * 1_000);
+      expect(await selected()).toBe(NODE);
+      await clock.advance(3_000);
+      expect(await selected()).toBeUndefined();
+      await cluster.client.patch(
+        "persistentvolumeclaims",
+        { namespace: "default", name: "data" },
+        { metadata: { annotations: { [SELECTED]: NODE } } },
+      );
+    }
     await annotateNode({ [DIRECTORY]: "/volumes" });
     expect((await volumeOf("data"))?.status?.phase).toBe("Bound");
   });
