@@ -273,7 +273,7 @@ function podServices(
       terminationMessage: (pod, status) => terminationMessage(pod, status, paths, clock),
     }),
     images: createImagePulls({ cri, clock, events, secret, sandboxConfig: (pod) => sandboxConfigOf(pod, 0, services) }),
-    volumes: createVolumes({ paths, clock, claims, sources: { configMap, secret, tokens, node } }),
+    volumes: createVolumes({ paths, clock, claims, mounts: !simulated, sources: { configMap, secret, tokens, node } }),
     tokens,
     references,
     probes: createProbes({ clock, prober, events, signal, onChange: (uid) => workers.wake(uid) }),

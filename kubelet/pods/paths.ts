@@ -16,6 +16,7 @@ export interface PodPaths {
   userNamespace(uid: string): string;
   volumes(uid: string): string;
   volume(uid: string, name: string): string;
+  subPaths(uid: string): string;
   hosts(uid: string): string;
   terminationLog(uid: string, container: string, attempt: number): string;
   logDirectory(pod: PodIdentity): string;
@@ -39,6 +40,7 @@ export function podPaths(kubelet: string, logs: string): PodPaths {
     userNamespace: (uid) => join(pod(uid), "userns"),
     volumes,
     volume: (uid, name) => join(volumes(uid), name),
+    subPaths: (uid) => join(pod(uid), "volume-subpaths"),
     hosts: (uid) => join(pod(uid), "etc-hosts"),
     terminationLog: (uid, container, attempt) => join(pod(uid), "containers", container, `${attempt}.termination`),
     logDirectory: ({ namespace, name, uid }) => join(logs, `${namespace}_${name}_${uid}`),

@@ -145,7 +145,7 @@ async function mountsOf(
   env: readonly EnvVar[],
   podIPs: readonly string[],
   volumes: HostPaths,
-  { paths, dns, hostHosts }: PodServices,
+  { paths, dns, hostHosts, volumes: podVolumes }: PodServices,
 ) {
   const { container, attempt } = action;
   const { uid } = pod.metadata;
@@ -160,6 +160,7 @@ async function mountsOf(
     env: (name) => values.get(name),
     hostsFile: hosts,
     terminationLog: termination,
+    subPaths: podVolumes.subPaths(uid),
   });
 }
 

@@ -1,14 +1,13 @@
 /**
  * Mounts of a container: its volumeMounts, /etc/hosts and its termination log, as the runtime takes them.
  *
- * A subPath must not lead out of its volume, whatever symlinks lie in it: the real path is checked,
- * and it is the real path that is mounted.
+ * A subPath must not lead out of its volume, whatever symlinks lie in it: sub-path.ts.
  */
-import { mkdir, realpath, stat } from "node:fs/promises";
-import { dirname, isAbsolute, join, sep } from "node:path";
+import { isAbsolute, join } from "node:path";
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
 import type { ContainerConfig, Mount, MountPropagation } from "../cri/messages.ts";
 import { expand } from "../pods/expansion.ts";
+import { prepareSubPath, SubPathError } from "./sub-path.ts";
 import { type HostPaths, isReadOnlySource } from "./volumes.ts";
 
 type VolumeMount = NonNullable<Container["volumeMounts"]>[number];
@@ -19,6 +18,8 @@ export interface MountFacts {
   readonly env: (name: string) => string | undefined;
   readonly hostsFile: string | undefined;
   readonly terminationLog: string | undefined;
+  /** Where to mount the container's sub paths; undefined where nothing is mounted. */
+  readonly subPaths?: string | undefined;
 }
 
 const PROPAGATION: Readonly<Record<string, MountPropagation>> = {
@@ -28,7 +29,10 @@ const PROPAGATION: Readonly<Record<string, MountPropagation>> = {
 
 export async function containerMounts(pod: Pod, container: Container, facts: MountFacts): Promise<readonly Mount[]> {
   const mounts: Mount[] = [];
-  for (const mount of container.volumeMounts ?? []) mounts.push(await volumeMount(pod, container, mount, facts));
+  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
+    const target = facts.subPaths && join(facts.subPaths, mount.name, container.name, String(index));
+    mounts.push(await volumeMount(pod, container, mount, facts, target));
+  }
   const taken = new Set(mounts.map(({ containerPath }) => containerPath));
   if (facts.hostsFile && !taken.has("/etc/hosts")) {
     mounts.push({ containerPath: "/etc/hosts", hostPath: facts.hostsFile });
@@ -53,7 +57,13 @@ export function containerDevices(
   });
 }
 
-async function volumeMount(pod: Pod, container: Container, mount: VolumeMount, facts: MountFacts): Promise<Mount> {
+async function volumeMount(
+  pod: Pod,
+  container: Container,
+  mount: VolumeMount,
+  facts: MountFacts,
+  target: string | undefined,
+): Promise<Mount> {
   const { name, mountPath, mountPropagation } = mount;
   const volume = pod.spec?.volumes?.find((candidate) => candidate.name === name);
   const base = facts.volumes.get(name);
@@ -64,7 +74,7 @@ async function volumeMount(pod: Pod, container: Container, mount: VolumeMount, f
   const propagation = mountPropagation ? PROPAGATION[mountPropagation] : undefined;
   return {
     containerPath: isAbsolute(mountPath) ? mountPath : join("/", mountPath),
-    hostPath: sub === "" ? base : await insideVolume(base, sub, mount, container),
+    hostPath: sub === "" ? base : await insideVolume(base, sub, mount, container, target),
     readonly: mount.readOnly === true || isReadOnlySource(volume),
     ...(propagation ? { propagation } : {}),
   };
@@ -78,28 +88,18 @@ function subPathOf(expression: string, env: (name: string) => string | undefined
   });
 }
 
-async function insideVolume(base: string, sub: string, mount: VolumeMount, container: Container): Promise<string> {
-  if (isAbsolute(sub) || sub.split("/").includes("..")) throw new Error(`invalid subPath: ${sub}`);
-  const root = await realpath(base);
-  const target = join(root, sub);
-  if (!(await stat(target).catch(() => undefined))) await makeInside(root, target, mount, container);
-  const real = await realpath(target);
-  if (real !== root && !real.startsWith(root + sep)) {
-    throw new Error(`failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}"`);
+async function insideVolume(
+  volume: string,
+  path: string,
+  { name }: VolumeMount,
+  container: Container,
+  target: string | undefined,
+): Promise<string> {
+  try {
+    return await prepareSubPath({ volume, path, target });
+  } catch (error) {
+    if (!(error instanceof SubPathError)) throw error;
+    const failed = error.kind === "create" ? "create subPath directory" : "prepare subPath";
+    throw new Error(`failed to ${failed} for volumeMount "${name}" of container "${container.name}"`, { cause: error });
   }
-  return real;
-}
-
-/** Makes the missing directories, once the nearest one that exists is known to lie in the volume. */
-async function makeInside(root: string, target: string, mount: VolumeMount, container: Container): Promise<void> {
-  let existing = dirname(target);
-  while (existing.length > root.length && !(await stat(existing).catch(() => undefined))) existing = dirname(existing);
-  const real = await realpath(existing);
-  const mode = (await stat(root)).mode & 0o7777;
-  if (real !== root && !real.startsWith(root + sep)) {
-    throw new Error(
-      `failed to create subPath directory for volumeMount "${mount.name}" of container "${container.name}"`,
-    );
-  }
-  await mkdir(target, { recursive: true, mode });
 }

@@ -7,8 +7,10 @@
  */
 import { mkdir, rm } from "node:fs/promises";
 import type { Pod, Volume } from "../../machinery/objects/kinds.ts";
-import { unitValue } from "../../machinery/objects/quantity.ts";
+import { podAmounts } from "../../machinery/objects/pod-resources.ts";
+import { formatQuantity, unitValue } from "../../machinery/objects/quantity.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
+import type { NodeFacts } from "../pods/fields.ts";
 import type { PodPaths } from "../pods/paths.ts";
 import { writeAtomically } from "./atomic-write.ts";
 import { type ClaimVolumes, isClaim } from "./claims.ts";
@@ -23,6 +25,8 @@ export interface VolumesContext {
   readonly paths: PodPaths;
   readonly sources: VolumeSources;
   readonly claims: ClaimVolumes;
+  /** Whether containers are real, so that what they get must be mounted. */
+  readonly mounts?: boolean;
   readonly clock: Clock;
 }
 
@@ -30,6 +34,8 @@ export interface VolumesContext {
 export type HostPaths = ReadonlyMap<string, string>;
 
 export interface PodVolumes {
+  /** Where a container's sub paths are mounted; undefined where nothing is. */
+  subPaths(uid: string): string | undefined;
   /** Rejects with a VolumeError for the first volume that cannot be had. */
   prepare(pod: Pod): Promise<HostPaths>;
   /** Writes what has changed since; the volumes are there already. */
@@ -54,7 +60,7 @@ const PAYLOADS: Readonly<Record<string, Build>> = {
   projected: ({ projected = {} }, job) => projectedPayload(projected, job),
 };
 
-export function createVolumes({ paths, sources, claims, clock }: VolumesContext): PodVolumes {
+export function createVolumes({ paths, sources, claims, clock, mounts = false }: VolumesContext): PodVolumes {
   async function prepareOne(volume: Volume, pod: Pod): Promise<string> {
     const path = paths.volume(pod.metadata.uid, volume.name);
     const build = payloadOf(volume);
@@ -66,7 +72,7 @@ export function createVolumes({ paths, sources, claims, clock }: VolumesContext)
     }
     if (volume.emptyDir) {
       const { medium, sizeLimit } = volume.emptyDir;
-      const sizeBytes = sizeLimit === undefined ? undefined : unitValue(sizeLimit);
+      const sizeBytes = medium === "Memory" ? memorySize(pod, sizeLimit, sources.node()) : undefined;
       await prepareEmptyDir({ path, medium, sizeBytes, fsGroup: fsGroup(pod) });
       return path;
     }
@@ -79,6 +85,8 @@ export function createVolumes({ paths, sources, claims, clock }: VolumesContext)
   }
 
   async function release(uid: string): Promise<void> {
+    for (const point of await mountsUnder(paths.subPaths(uid))) await unmount(point);
+    await rm(paths.subPaths(uid), { recursive: true, force: true });
     const directory = paths.volumes(uid);
     for (const point of await mountsUnder(directory)) await unmount(point);
     await rm(directory, { recursive: true, force: true });
@@ -87,6 +95,8 @@ export function createVolumes({ paths, sources, claims, clock }: VolumesContext)
   }
 
   return {
+    subPaths: (uid) => (mounts ? paths.subPaths(uid) : undefined),
+
     async prepare(pod) {
       await mkdir(paths.volumes(pod.metadata.uid), { recursive: true });
       const volumes = pod.spec?.volumes ?? [];
@@ -125,6 +135,15 @@ export function createVolumes({ paths, sources, claims, clock }: VolumesContext)
 function payloadOf(volume: Volume): Build | undefined {
   const source = Object.keys(PAYLOADS).find((name) => name in volume && volume[name as keyof Volume] !== undefined);
   return source === undefined ? undefined : PAYLOADS[source];
+}
+
+/** No more than the volume, the Pod and the node may have. */
+function memorySize(pod: Pod, sizeLimit: string | undefined, { allocatable }: NodeFacts): number | undefined {
+  const everywhere = (pod.spec?.containers ?? []).every(({ resources }) => resources?.limits?.["memory"]);
+  const own = pod.spec?.resources?.limits?.["memory"];
+  const limit = own || everywhere ? podAmounts(pod.spec ?? { containers: [] }, "limits")["memory"] : undefined;
+  const sizes = [sizeLimit, limit && formatQuantity(limit), allocatable["memory"]].map(unitValue).filter(Boolean);
+  return sizes.length > 0 ? Math.min(...sizes) : undefined;
 }
 
 const fsGroup = (pod: Pod): number | undefined => pod.spec?.securityContext?.fsGroup;
