@@ -119,6 +119,5 @@ export const workloadRows: readonly ResourceRow[] = [
     cluster: true,
     names: dns1123Label,
     columns: cluster.runtimeClassColumns,
-    storedOnly: true,
   }),
 ];
