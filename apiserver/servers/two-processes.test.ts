@@ -1,6 +1,6 @@
 /**
- * Two servers as processes on one etcd, with an agent at one of them: either serves everything, and when one is
- * killed the other leads within seconds.
+ * Two servers as processes on one etcd, with an agent that joined at one of them: either serves everything, and when one
+ * is killed the other leads within seconds, and the agent goes on with it.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -8,6 +8,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../machinery/process/clock.ts";
 import { homePaths } from "../../machinery/process/home.ts";
@@ -28,6 +29,11 @@ function k8ts(home: string, args: readonly string[]): ChildProcess {
   const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, K8TS_HOME: home }, stdio: "ignore" });
   children.push(child);
   return child;
+}
+
+async function text(home: string, args: readonly string[]): Promise<string> {
+  const env = { ...process.env, K8TS_HOME: home, HOME: home };
+  return (await promisify(execFile)(process.execPath, [MAIN, ...args], { env, timeout: 60_000 })).stdout.trim();
 }
 
 function kubectl(home: string, args: readonly string[]): Promise<{ code: number; text: string }> {
@@ -78,11 +84,13 @@ describe.skipIf(!hasEtcd())("two servers", () => {
     for (const file of ["ca.crt", "ca.key", "service-accounts.key"])
       cpSync(join(root, "one", "pki", file), join(root, "other", "pki", file));
     other = await startServer("other", etcd);
-    const agent = ["--runtime", "simulated", "--node-name", "n1"];
-    k8ts(join(root, "agent"), ["agent", ...agent, "--kubeconfig", homePaths(one.home).kubeconfig("kubelet")]);
-    await eventually(async () => /n1 +Ready/.test((await other.kubectl("get", "nodes")).text));
+    const token = await text(one.home, ["token", "create", "--print", "token"]);
+    const server = `https://127.0.0.1:${one.port}`;
+    k8ts(join(root, "agent"), ["agent", "--server", server, "--token", token, "--simulated", "--node-name", "w1"]);
+    await eventually(async () => /w1 +Ready/.test((await other.kubectl("get", "nodes")).text));
   }, 120_000);
   afterAll(async () => {
+    await text(join(root, "agent"), ["down"]);
     for (const child of children) child.kill("SIGKILL");
     await etcd?.stop();
     rmSync(root, { recursive: true, force: true });
@@ -117,7 +125,7 @@ describe.skipIf(!hasEtcd())("two servers", () => {
     for (const server of [one, other]) {
       expect(await server.kubectl("logs", pod)).toMatchObject({ code: 0 });
       expect(await server.kubectl("exec", pod, "--", "echo", "hello")).toEqual({ code: 0, text: "hello\n" });
-      expect(await server.kubectl("get", "--raw", "/api/v1/nodes/n1/proxy/healthz")).toEqual({ code: 0, text: "ok" });
+      expect(await server.kubectl("get", "--raw", "/api/v1/nodes/w1/proxy/healthz")).toEqual({ code: 0, text: "ok" });
     }
   });
 
@@ -144,11 +152,28 @@ describe.skipIf(!hasEtcd())("two servers", () => {
     await other.kubectl("create", "deployment", "late", "--image", "web:1", "--replicas", "1");
     const placed = async () =>
       (await other.kubectl("get", "pods", "-l", "app=late", "-o", "jsonpath={.items[*].spec.nodeName}")).text;
-    await expect.poll(placed, POLL).toBe("n1");
+    await expect.poll(placed, POLL).toBe("w1");
     const after = await Promise.all(["kube-controller-manager", "kube-scheduler"].map(leader));
     expect(after[0]).not.toBe(before[0]);
     expect(after[1]).not.toBe(before[1]);
     expect(await forgotten).toBeLessThan(25_000);
+  }, 60_000);
+
+  test("the agent that joined at the one that is gone goes on with the other", async () => {
+    const phases = async () =>
+      (await other.kubectl("get", "pods", "-l", "app=late", "-o", "jsonpath={.items[*].status.phase}")).text;
+    await expect.poll(phases, POLL).toBe("Running");
+    expect(await other.kubectl("exec", pod, "--", "echo", "still here")).toEqual({ code: 0, text: "still here\n" });
+    expect((await other.kubectl("get", "nodes", "w1")).text).toMatch(/w1 +Ready/);
+    const events = await other.kubectl(
+      "get",
+      "events",
+      "--field-selector",
+      "reason=NodeNotReady,source=node-controller",
+      "-o",
+      "name",
+    );
+    expect(events.text).toBe("");
   }, 60_000);
 
   test("a server that stops in order is forgotten at once", async () => {
