@@ -119,6 +119,12 @@ export const controllerFlags = {
     default: autoscalerDefaults.tolerance,
     help: "how far use may be off before anything is scaled",
   },
+  "load-balancer": {
+    type: "string",
+    value: "NAME",
+    default: "node-addresses",
+    help: "what Services of type LoadBalancer get that name no class: node-addresses, or none where another sees to it",
+  },
   "terminated-pod-gc-threshold": {
     type: "number",
     value: "COUNT",
@@ -142,6 +148,7 @@ export function settingsOf(flags: ControllerFlags) {
       disruptedShare: flags["unhealthy-zone-threshold"],
     },
     endedPodThreshold: flags["terminated-pod-gc-threshold"],
+    loadBalancer: isLoadBalancer(flags["load-balancer"]),
     autoscaling: {
       syncMs: flags["horizontal-pod-autoscaler-sync-period"] * 1000,
       downscaleStabilizationMs: flags["horizontal-pod-autoscaler-downscale-stabilization"] * 1000,
@@ -174,4 +181,9 @@ async function given(flag: string, path: string | undefined, usual: string): Pro
   const text = await readIfThere(path ?? usual);
   if (path !== undefined && text === undefined) throw new UsageError(`--${flag}: there is no file ${path}`);
   return text;
+}
+
+function isLoadBalancer(name: string): boolean {
+  if (name === "node-addresses" || name === "none") return name === "node-addresses";
+  throw new UsageError(`--load-balancer is node-addresses or none, not "${name}"`);
 }

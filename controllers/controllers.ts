@@ -43,6 +43,7 @@ import { type AutoscalerSettings, horizontalPodAutoscalerController } from "./ho
 import { jobController } from "./job.ts";
 import { type BatchMetrics, createBatchMetrics } from "./job-metrics.ts";
 import { leavingNodesController } from "./leaving-nodes.ts";
+import { loadBalancerController } from "./load-balancer.ts";
 import { localPathProvisioner } from "./local-path-provisioner.ts";
 import { localPathRemoval } from "./local-path-removal.ts";
 import { namespaceController } from "./namespace.ts";
@@ -91,6 +92,8 @@ export interface ControllersOptions {
   readonly nodeMonitorGraceMs?: number;
   readonly evictionRates?: EvictionRates;
   readonly endedPodThreshold?: number;
+  /** Whether Services of type LoadBalancer get addresses of nodes; they do unless it is false. */
+  readonly loadBalancer?: boolean;
   readonly autoscaling?: AutoscalerSettings;
   /** Makes those look again whom a wall clock that jumped would keep waiting; without it only timers do. */
   readonly ticks?: Ticks;
@@ -182,6 +185,7 @@ function createControllers(options: ControllersOptions, batch: BatchMetrics): re
     taintEvictionController(),
     podGcController(endedPodThreshold),
     nodeTtlController(),
+    ...(options.loadBalancer === false ? [] : [loadBalancerController()]),
     persistentVolumeBinder(),
     volumeExpandController(),
     claimProtectionController(),
