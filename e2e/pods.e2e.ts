@@ -301,6 +301,22 @@ describe.skipIf(!canRunContainers)("pods", () => {
     expect((await first("cpu/cpu.cfs_quota_us", "cpu.max")).trim()).toMatch(/^10000( 100000)?$/);
   });
 
+  test("a Pod is given more while it runs", async () => {
+    const { containerID } = containerStatus(await get("limited")) ?? {};
+    const size = { cpu: "150m", memory: "48Mi" };
+    const patch = { spec: { containers: [{ name: "main", resources: { requests: size, limits: size } }] } };
+    await cluster.kubectl(ours, ["patch", "pod", "limited", "--subresource", "resize", "-p", JSON.stringify(patch)]);
+    await eventually("the new size", async () => {
+      const found = await get("limited");
+      expect(containerStatus(found)?.resources?.limits).toEqual(size);
+      expect(found.status?.conditions?.map(({ type }) => type)).not.toContain("PodResizeInProgress");
+    });
+    const limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max";
+    expect((await run("exec", "limited", "--", "sh", "-c", limit)).trim()).toBe(String(48 * 1024 * 1024));
+    expect(containerStatus(await get("limited"))).toMatchObject({ containerID, restartCount: 0 });
+    expect(await run("describe", "pod", "limited")).toContain("Pod resize completed");
+  });
+
   test("a failing liveness probe restarts the container", async () => {
     await eventually("a restart", async () => {
       expect(containerStatus(await get("sick"))?.restartCount).toBeGreaterThan(0);
@@ -397,6 +413,6 @@ describe.skipIf(!canRunContainers)("pods", () => {
     const described = await run("describe", "pod", "limited");
     for (const reason of ["Scheduled", "Pulled", "Created", "Started"])
       expect(described).toMatch(new RegExp(`Normal +${reason} `));
-    expect(described).toMatch(/Limits:\n +cpu: +100m\n +memory: +32Mi/);
+    expect(described).toMatch(/Limits:\n +cpu: +150m\n +memory: +48Mi/);
   });
 });
