@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Configuration, readConfiguration } from "./configuration.ts";
-import { decide } from "./decide.ts";
+import { decide, verdictsOf } from "./decide.ts";
 import { podInfo } from "./pod-info.ts";
 import { asking, cluster, node, pod, sampleHandle } from "./sample-cluster.ts";
 
@@ -73,6 +73,29 @@ describe("a configuration", () => {
     expect(readConfiguration(file(text)).backoffMs).toEqual({ first: 2_000, last: 20_000 });
   });
 
+  test("spreads Pods without constraints of their own as its list says, and refuses where that is strict", () => {
+    const text = (when: string) => `profiles:
+- pluginConfig:
+  - name: PodTopologySpread
+    args:
+      defaultingType: List
+      defaultConstraints: [{ maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ${when} }]
+`;
+    const labels = { app: "web" };
+    const services = [{ metadata: { name: "web" }, spec: { selector: labels } }];
+    const crowded = cluster([node("a"), node("b")], [[pod("w", { labels }), "a"]], { services });
+    const refused = (when: string, sample = {}) => {
+      const [profile] = readConfiguration(file(text(when))).profiles(sampleHandle(crowded));
+      if (!profile) throw new Error("no profile");
+      const decision = decide(podInfo(pod("p", { labels, ...sample })), crowded, profile, { random: () => 0 });
+      return verdictsOf(decision).flatMap(({ node: where, refused: why }) => (why ? [`${where} ${why.reasons}`] : []));
+    };
+    expect(refused("DoNotSchedule")).toEqual(["a node(s) didn't match pod topology spread constraints"]);
+    expect(refused("ScheduleAnyway")).toEqual([]);
+    const own = { topologyKey: "kubernetes.io/hostname", maxSkew: 5, whenUnsatisfiable: "ScheduleAnyway" };
+    expect(refused("DoNotSchedule", { topologySpreadConstraints: [own] })).toEqual([]);
+  });
+
   test.each([
     ["another kind", "apiVersion: v1\nkind: Pod", "KubeSchedulerConfiguration is needed"],
     ["extenders", file("extenders: []"), "extenders: not supported"],
@@ -87,4 +110,67 @@ describe("a configuration", () => {
   ])("with %s is refused", (_, text, message) => {
     expect(() => readConfiguration(text)).toThrow(message);
   });
+});
+
+test.each([
+  ["NodeName", "{ x: 1 }", "NodeName takes no arguments"],
+  ["NodeResourcesFit", "{ scoring: {} }", "scoring: no such field: there are ignoredResources"],
+  ["NodeResourcesFit", "{ kind: FitArgs }", "kind: NodeResourcesFitArgs is needed"],
+  [
+    "NodeResourcesFit",
+    "{ ignoredResourceGroups: [a/b] }",
+    "ignoredResourceGroups[0]: resource group name can't contain '/'",
+  ],
+  [
+    "NodeResourcesFit",
+    "{ scoringStrategy: { type: Least } }",
+    'scoringStrategy.type: one of "LeastAllocated", "MostAllocated", "RequestedToCapacityRatio" is needed, not "Least"',
+  ],
+  [
+    "NodeResourcesFit",
+    "{ scoringStrategy: { type: MostAllocated, resources: [{ name: cpu, weight: 101 }] } }",
+    "scoringStrategy.resources[0].weight: a number from 1 to 100 is needed",
+  ],
+  [
+    "NodeResourcesFit",
+    "{ scoringStrategy: { type: RequestedToCapacityRatio } }",
+    "requestedToCapacityRatio: must be specified when type is RequestedToCapacityRatio",
+  ],
+  [
+    "NodeResourcesFit",
+    "{ scoringStrategy: { type: RequestedToCapacityRatio, requestedToCapacityRatio: { shape: [{ utilization: 9 }, { utilization: 3 }] } } }",
+    "shape[1].utilization: values must be sorted in increasing order",
+  ],
+  ["NodeResourcesBalancedAllocation", "{ resources: [{ name: cpu, weight: 2 }] }", "resources[0].weight: must be 1"],
+  ["InterPodAffinity", "{ hardPodAffinityWeight: 101 }", "hardPodAffinityWeight: a number from 0 to 100 is needed"],
+  [
+    "DefaultPreemption",
+    "{ minCandidateNodesPercentage: 0, minCandidateNodesAbsolute: 0 }",
+    "cannot be zero at the same time as minCandidateNodesAbsolute",
+  ],
+  ["VolumeBinding", "{ bindTimeoutSeconds: -1 }", "bindTimeoutSeconds: a number from 0 on is needed"],
+  [
+    "PodTopologySpread",
+    "{ defaultConstraints: [{ maxSkew: 1, topologyKey: a, whenUnsatisfiable: ScheduleAnyway }] }",
+    'defaultingType: must be "List" when .defaultConstraints are not empty',
+  ],
+  [
+    "PodTopologySpread",
+    "{ defaultingType: List, defaultConstraints: [{ maxSkew: 0, topologyKey: a, whenUnsatisfiable: ScheduleAnyway }] }",
+    "defaultConstraints[0].maxSkew: a number from 1 on is needed",
+  ],
+  [
+    "PodTopologySpread",
+    "{ defaultingType: List, defaultConstraints: [{ maxSkew: 1, topologyKey: a, whenUnsatisfiable: ScheduleAnyway, labelSelector: {} }] }",
+    "labelSelector: constraint must not define a selector",
+  ],
+  [
+    "NodeAffinity",
+    "{ addedAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key: a, operator: In }] }] } } }",
+    "matchExpressions[0].values: must be specified when operator is In",
+  ],
+])("arguments of %s that are wrong are told: %s", (name, args, message) => {
+  const text = file(`profiles: [{ pluginConfig: [{ name: ${name}, args: ${args} }] }]`);
+  expect(() => readConfiguration(text)).toThrow(message);
+  expect(() => readConfiguration(text)).toThrow(`pluginConfig.${name}.args`);
 });

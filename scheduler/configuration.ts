@@ -6,7 +6,9 @@
  * https://kubernetes.io/docs/reference/scheduling/config/
  */
 import { readOneYaml } from "../machinery/yaml.ts";
+import { ConfigurationError, type Json, listOf, numberOf, objectOf, textOf } from "./configured-values.ts";
 import type { Handle, Plugin, PluginArgs } from "./framework.ts";
+import { checkArgs } from "./plugin-args.ts";
 import { PLUGINS } from "./plugins/plugins.ts";
 import { createProfile, DEFAULT_SCHEDULER, type Enabled, type Profile } from "./profile.ts";
 
@@ -15,10 +17,6 @@ export interface Configuration {
   readonly profiles: (handle: Handle) => readonly Profile[];
   readonly backoffMs: { readonly first: number; readonly last: number };
 }
-
-export class ConfigurationError extends Error {}
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** A plugin that serves at some of its points only, and how much its score weighs. */
 interface Choice {
@@ -129,7 +127,9 @@ function argsOf(list: readonly unknown[]): ReadonlyMap<string, PluginArgs> {
       const { name, args } = objectOf(one, "pluginConfig");
       const plugin = textOf(name, "pluginConfig.name") ?? "";
       rowOf(plugin);
-      return [plugin, objectOf(args ?? {}, `pluginConfig.${plugin}.args`)] as const;
+      const given = objectOf(args ?? {}, `pluginConfig.${plugin}.args`);
+      checkArgs(plugin, given);
+      return [plugin, given] as const;
     }),
   );
 }
@@ -146,25 +146,4 @@ function limited(plugin: Plugin, points: ReadonlySet<keyof Plugin>): Plugin {
     ([key]) => !ALL.has(key as keyof Plugin) || points.has(key as keyof Plugin),
   );
   return Object.fromEntries(entries) as unknown as Plugin;
-}
-
-function objectOf(value: unknown, what: string): Json {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
-  throw new ConfigurationError(`${what}: an object is needed`);
-}
-
-function listOf(value: unknown, what: string): readonly unknown[] {
-  if (Array.isArray(value)) return value;
-  throw new ConfigurationError(`${what}: a list is needed`);
-}
-
-function textOf(value: unknown, what: string): string | undefined {
-  if (value === undefined || typeof value === "string") return value;
-  throw new ConfigurationError(`${what}: a text is needed`);
-}
-
-function numberOf(value: unknown, what: string, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === "number" && value >= least && value <= most) return value;
-  throw new ConfigurationError(`${what}: a number from ${least} on is needed`);
 }

@@ -5,21 +5,24 @@
  * and controller, so that losing a node loses few of them. A topology of few domains weighs less.
  * https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/#internal-default-constraints
  */
-import type { Pod, PodSpec } from "../../machinery/objects/kinds.ts";
-import { isEverything } from "../../machinery/objects/selectors.ts";
+import type { Pod } from "../../machinery/objects/kinds.ts";
 import type { Cluster } from "../cluster.ts";
 import type { NodeScorer } from "../framework.ts";
 import type { NodeInfo } from "../snapshot.ts";
-import { selectorOfGroup } from "./pod-group.ts";
-import { constraintsOf, keysOf, type SpreadConstraint, spreadConstraint } from "./spread-constraints.ts";
+import {
+  constraintsOf,
+  type DefaultConstraint,
+  groupConstraints,
+  hasOwn,
+  keysOf,
+  type SpreadConstraint,
+} from "./spread-constraints.ts";
 import { domainOf, HOSTNAME, ZONE } from "./topology.ts";
-
-type Constraint = NonNullable<PodSpec["topologySpreadConstraints"]>[number];
 
 export interface SpreadArgs {
   /** "List": only those that follow. */
   readonly defaultingType?: "System" | "List";
-  readonly defaultConstraints?: readonly Pick<Constraint, "maxSkew" | "topologyKey" | "whenUnsatisfiable">[];
+  readonly defaultConstraints?: readonly DefaultConstraint[];
 }
 
 const SYSTEM_DEFAULTS = [
@@ -38,7 +41,7 @@ export const likingFew = ({ defaultingType = "System", defaultConstraints = [] }
     ({ whenUnsatisfiable }) => whenUnsatisfiable === "ScheduleAnyway",
   );
   return (pod, cluster, fitting) => {
-    const own = (pod.spec?.topologySpreadConstraints ?? []).length > 0;
+    const own = hasOwn(pod);
     const keys = own ? keysOf(pod, "ScheduleAnyway") : defaults.map(({ topologyKey }) => topologyKey);
     const complete = own || !system ? keys : [];
     const constraints = own
@@ -59,18 +62,6 @@ export const likingFew = ({ defaultingType = "System", defaultConstraints = [] }
     };
   };
 };
-
-function groupConstraints(
-  pod: Pod,
-  cluster: Cluster,
-  defaults: NonNullable<SpreadArgs["defaultConstraints"]>,
-  complete: readonly string[],
-): readonly SpreadConstraint[] {
-  if (defaults.length === 0) return [];
-  const selector = selectorOfGroup(pod, cluster);
-  if (isEverything(selector)) return [];
-  return defaults.map((constraint) => spreadConstraint(pod, { ...constraint, selector }, complete));
-}
 
 /** How crowded a node's domain is; a node outside the topology is not crowded. */
 function crowding(

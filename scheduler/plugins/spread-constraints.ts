@@ -1,9 +1,11 @@
 /** Spread constraints: a Pod's topologySpreadConstraints with their defaults and selectors settled. */
 import type { Node, Pod, PodSpec } from "../../machinery/objects/kinds.ts";
 import { fromLabelSelector, isEverything, matches, type Selector } from "../../machinery/objects/selectors.ts";
+import type { Cluster } from "../cluster.ts";
 import type { PodKind } from "../pod-index.ts";
 import { also, likePod } from "../pod-terms.ts";
 import { wantsNode } from "./node-affinity.ts";
+import { selectorOfGroup } from "./pod-group.ts";
 import { toleratesNode } from "./taint-toleration.ts";
 import { domainOf } from "./topology.ts";
 
@@ -39,6 +41,24 @@ export function constraintsOf(
       );
     });
 }
+
+/** What Pods without constraints of their own are spread by. */
+export type DefaultConstraint = Omit<Constraint, "labelSelector" | "matchLabelKeys">;
+
+/** Of a Pod without constraints of its own, with the Pods of its Service and controller; none where it has neither. */
+export function groupConstraints(
+  pod: Pod,
+  cluster: Cluster,
+  defaults: readonly DefaultConstraint[],
+  complete: readonly string[],
+): readonly SpreadConstraint[] {
+  if (defaults.length === 0 || hasOwn(pod)) return [];
+  const selector = selectorOfGroup(pod, cluster);
+  if (isEverything(selector)) return [];
+  return defaults.map((constraint) => spreadConstraint(pod, { ...constraint, selector }, complete));
+}
+
+export const hasOwn = ({ spec }: Pod): boolean => (spec?.topologySpreadConstraints ?? []).length > 0;
 
 /** The topology keys of those constraints. */
 export const keysOf = ({ spec }: Pod, whenUnsatisfiable: string): readonly string[] =>

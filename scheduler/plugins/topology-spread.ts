@@ -12,7 +12,7 @@ import type { PodInfo } from "../pod-info.ts";
 import type { NodeInfo } from "../snapshot.ts";
 import type { Topology } from "../tally.ts";
 import { likingFew, type SpreadArgs } from "./preferred-spread.ts";
-import { constraintsOf, keysOf, type SpreadConstraint } from "./spread-constraints.ts";
+import { constraintsOf, groupConstraints, hasOwn, keysOf, type SpreadConstraint } from "./spread-constraints.ts";
 import { domainOf } from "./topology.ts";
 
 const MISSING_LABEL = refusedForGood("node(s) didn't match pod topology spread constraints (missing required label)");
@@ -20,6 +20,9 @@ const TOO_MANY = refused("node(s) didn't match pod topology spread constraints")
 
 export const topologySpread = (args: SpreadArgs): Plugin => {
   const liking = likingFew(args);
+  // those of the system only prefer
+  const strict = (args.defaultConstraints ?? []).filter((one) => one.whenUnsatisfiable === "DoNotSchedule");
+  const strictKeys = strict.map(({ topologyKey }) => topologyKey);
   return {
     name: "PodTopologySpread",
     hints: [
@@ -32,7 +35,9 @@ export const topologySpread = (args: SpreadArgs): Plugin => {
       "pod-changed",
     ],
     preFilter({ pod }, cluster) {
-      const constraints = constraintsOf(pod, "DoNotSchedule", keysOf(pod, "DoNotSchedule"));
+      const constraints = hasOwn(pod)
+        ? constraintsOf(pod, "DoNotSchedule", keysOf(pod, "DoNotSchedule"))
+        : groupConstraints(pod, cluster, strict, strictKeys);
       return constraints.length === 0
         ? undefined
         : within(constraints.map((constraint) => limitOf(constraint, cluster)));
