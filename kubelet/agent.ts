@@ -36,7 +36,7 @@ export const agentComponent = defineComponent({
     const gate = proxied && network === "bridge" ? createPolicyGate(context.clock) : undefined;
     const parts = [
       startKubelet(
-        { ...flags, network, "cri-socket": cri.socket },
+        { ...flags, network, "cri-socket": cri.socket, "kubelet-port": simulated ? 0 : flags["kubelet-port"] },
         { ...context, signal, log: context.log.child({ part: "kubelet" }), bindPod: gate?.pass },
       ),
       !proxied

@@ -22,6 +22,7 @@ import type { NodeNetwork } from "./network-contract.ts";
 import { noNetwork } from "./network-contract.ts";
 import { defaultAddress, machineFacts } from "./node-facts.ts";
 import { runKubelet } from "./run-kubelet.ts";
+import { serveDirectly } from "./serving/serving.ts";
 import { runTunnels } from "./tunnel/servers.ts";
 
 export const kubeletFlags = {
@@ -31,7 +32,11 @@ export const kubeletFlags = {
     help: "identity and address of the API server (default: kubelet.kubeconfig under $K8TS_HOME)",
   },
   "node-name": { type: "string", value: "NAME", help: "name of this node (default: the host's name in lower case)" },
-  "node-ip": { type: "string", value: "ADDRESS", help: "address of this node (default: that of the default route)" },
+  "node-ip": {
+    type: "string",
+    value: "ADDRESS",
+    help: "address of this node, or one of each family: IPV4,IPV6 (default: that of the default route)",
+  },
   "node-labels": { type: "string", value: "K=V,…", help: "labels to register the node with" },
   "cri-socket": {
     type: "string",
@@ -53,6 +58,12 @@ export const kubeletFlags = {
     type: "string",
     value: "FILE",
     help: "a KubeletConfiguration: eviction, static Pods, images, logs (default: kubelet.yaml under $K8TS_HOME, if there)",
+  },
+  "kubelet-port": {
+    type: "number",
+    default: 10250,
+    value: "PORT",
+    help: "port where the kubelet itself is asked for metrics and the like, 0 for none",
   },
   "max-pods": { type: "number", default: 110, value: "N", help: "Pods that this node takes" },
 } as const;
@@ -79,7 +90,7 @@ export async function startKubelet(flags: KubeletFlags, context: KubeletContext)
   const { client, access } = await connectAs({ kubeconfig, clock, log, signal });
   const cri = connectRuntime({ socket: flags["cri-socket"] ?? paths.criSocket, clock });
   const network = await networkOf(flags, home);
-  const address = flags["node-ip"] ?? defaultAddress();
+  const addresses = (flags["node-ip"] ?? defaultAddress()).split(",");
   const joined = flags.kubeconfig === undefined ? await readNodeRecord(paths) : undefined;
   const running = runKubelet({
     settings: settingsOf(flags, home),
@@ -91,7 +102,7 @@ export async function startKubelet(flags: KubeletFlags, context: KubeletContext)
     signal,
     ready: context.ready,
     nodeName: nodeName(flags),
-    addresses: [address],
+    addresses,
     key: access.cert && publicKeyHash(access.cert),
     maxPods: flags["max-pods"],
     labels: labelsOf(flags["node-labels"]),
@@ -104,13 +115,22 @@ export async function startKubelet(flags: KubeletFlags, context: KubeletContext)
     resolvConf: flags["resolv-conf"] ?? hostResolvConf(),
     cgroupRoot: paths.cgroup,
     network: { ...network, bindPod: context.bindPod },
-    // the kubelet is reached only through these: it opens no port
-    tunnel: (server) => runTunnels({ ...context, kubeconfig, client, server, log: log.child({ part: "tunnel" }) }),
+    // the API server comes through these; others come by the kubelet's own port
+    tunnel: async (server) => {
+      const tunnels = runTunnels({ ...context, kubeconfig, client, server, log: log.child({ part: "tunnel" }) });
+      const own = {
+        port: flags["kubelet-port"],
+        nodeName: nodeName(flags),
+        addresses,
+        seconds: joined?.seconds,
+      };
+      await Promise.all([tunnels, serveDirectly({ ...context, ...own, client, server, paths, authority: access.ca })]);
+    },
   });
   await Promise.all([
     running,
     joined && renewCertificates({ paths, record: joined, client, clock, log, signal }),
-    flags["node-ip"] === undefined ? untilMoved({ address, clock, signal }) : undefined,
+    flags["node-ip"] === undefined ? untilMoved({ address: addresses[0] as string, clock, signal }) : undefined,
   ]);
   await cri.close();
 }

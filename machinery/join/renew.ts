@@ -43,56 +43,64 @@ export const renewAt = ({ from, until }: Lifetime, share: number): number =>
 
 /** Resolves when the signal aborted. */
 export async function renewCertificates(options: RenewOptions): Promise<void> {
-  const components = Object.keys(nodeSubjects(options.record.nodeName)) as NodeComponent[];
-  await Promise.all(components.map((component) => keepGood(component, options)));
+  const { paths, record } = options;
+  const components = Object.keys(nodeSubjects(record.nodeName)) as NodeComponent[];
+  const kept = components.map(
+    (component): KeptCertificate => ({
+      name: component,
+      read: async () => (await readIdentity(paths, component))?.certificate,
+      renew: () => renew(component, options),
+    }),
+  );
+  await Promise.all(kept.map((one) => keepCertificate(one, options)));
 }
 
-async function keepGood(component: NodeComponent, options: RenewOptions): Promise<void> {
-  const { clock, log, signal } = options;
+export interface KeptCertificate {
+  readonly name: string;
+  /** PEM; undefined where there is none yet. */
+  read(): Promise<string | undefined>;
+  /** Obtains another one and puts it in place. */
+  renew(): Promise<string>;
+}
+
+type Keeping = Pick<RenewOptions, "clock" | "log" | "signal">;
+
+/** Keeps one certificate good until the signal aborts. */
+export async function keepCertificate(kept: KeptCertificate, { clock, log, signal }: Keeping): Promise<void> {
   let retry = RETRY_MS;
   while (!signal.aborted) {
     const share = clock.random();
     try {
-      await untilDue(component, share, options);
-      await renew(component, options);
+      await untilDue(kept, share, { clock, log, signal });
+      const until = lifetimeOf(await kept.renew())?.until;
+      log.info("certificate renewed", { certificate: kept.name, until: until && new Date(until).toISOString() });
       retry = RETRY_MS;
     } catch (error) {
       if (signal.aborted) return;
-      const left = await leftOf(component, options);
-      log.warn("a certificate could not be renewed", { certificate: component, secondsLeft: left, error });
+      const life = lifetimeOf((await kept.read()) ?? "");
+      const left = life && Math.round((life.until - clock.now()) / 1000);
+      log.warn("a certificate could not be renewed", { certificate: kept.name, secondsLeft: left, error });
       if (left !== undefined && left <= 0)
-        log.error(
-          "the certificate has ended: make a token on a server (k8ts token create) and start this agent with it",
-        );
+        log.error("a certificate has ended: make a token on a server (k8ts token create) and start this agent with it");
       await clock.sleep(retry, signal).catch(() => undefined); // aborted: the loop's condition ends it
       retry = Math.min(2 * retry, RETRY_MAX_MS);
     }
   }
 }
 
-async function leftOf(component: NodeComponent, { paths, clock }: RenewOptions): Promise<number | undefined> {
-  const life = lifetimeOf((await readIdentity(paths, component))?.certificate ?? "");
-  return life && Math.round((life.until - clock.now()) / 1000);
-}
-
-async function untilDue(
-  component: NodeComponent,
-  share: number,
-  { paths, clock, signal }: RenewOptions,
-): Promise<void> {
+async function untilDue(kept: KeptCertificate, share: number, { clock, signal }: Keeping): Promise<void> {
   for (;;) {
-    const life = lifetimeOf((await readIdentity(paths, component))?.certificate ?? "");
+    const life = lifetimeOf((await kept.read()) ?? "");
     const wait = life ? renewAt(life, share) - clock.now() : 0;
     if (wait <= 0) return;
     await clock.sleep(Math.min(wait, LOOK_MS), signal);
   }
 }
 
-async function renew(component: NodeComponent, options: RenewOptions): Promise<void> {
-  const { paths, record, log } = options;
+async function renew(component: NodeComponent, options: RenewOptions): Promise<string> {
+  const { paths, record } = options;
   const identity = await readIdentity(paths, component);
   if (!identity) throw new Error(`there is no identity in ${paths.kubeconfig(component)}`);
-  const life = lifetimeOf(identity.certificate);
   const wish = {
     ...nodeSubjects(record.nodeName)[component],
     key: identity.key,
@@ -101,10 +109,5 @@ async function renew(component: NodeComponent, options: RenewOptions): Promise<v
   };
   const certificate = await obtainCertificate(wish, options);
   await writeIdentity(paths, component, record, { key: identity.key, certificate });
-  const until = lifetimeOf(certificate)?.until;
-  log.info("certificate renewed", {
-    certificate: component,
-    until: until && new Date(until).toISOString(),
-    before: life && new Date(life.until).toISOString(),
-  });
+  return certificate;
 }

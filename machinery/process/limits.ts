@@ -190,6 +190,8 @@ export const limits = {
   /** DNS: answers of other servers that are kept. */
   dnsCachedAnswers: 10_000,
   dnsCachedBytes: 8 * MB,
+  /** Kubelet: callers of its own port, and verdicts on them, that are remembered. */
+  kubeletCallers: 1_000,
   /** Container logs, as the kubelet's containerLogMaxSize and containerLogMaxFiles. */
   containerLogBytes: 10 * MB,
   containerLogFiles: 5,
