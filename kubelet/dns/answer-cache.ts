@@ -18,6 +18,7 @@ export interface CachedAnswer {
 export interface AnswerCache {
   get(key: string): CachedAnswer | undefined;
   put(key: string, answer: PassedAnswer): void;
+  clear(): void;
   readonly size: number;
 }
 
@@ -51,6 +52,10 @@ export function createAnswerCache(clock: Clock): AnswerCache {
       entries.set(key, entry);
       const ageSeconds = Math.floor(age / 1000);
       return { answer: entry.answer, ageSeconds, fresh: age < entry.answer.lifetimeSeconds * 1000 };
+    },
+    clear() {
+      entries.clear();
+      kept = 0;
     },
     put(key, answer) {
       drop(key);

@@ -18,7 +18,7 @@ import { createExchange, type NameServer } from "./exchange.ts";
 import { createForward } from "./forward.ts";
 import { createLoopCheck } from "./loop-check.ts";
 import { createReplyWriter } from "./message.ts";
-import { customServers, machineServers, noCustomServers, parseServer, serversFor } from "./name-servers.ts";
+import { customServers, isLoopback, machineServers, noCustomServers, parseServer, serversFor } from "./name-servers.ts";
 import { createRespond } from "./respond.ts";
 import { type DnsServer, type DnsServerOptions, startDnsServer } from "./server.ts";
 import { createZone } from "./zone.ts";
@@ -65,14 +65,15 @@ export const dnsComponent = defineComponent({
     const client = await connect({ kubeconfig, clock, log, signal });
     const informers = createInformers({ client, clock, log, signal });
     const { zone, complete, services, slices } = watchedZone(informers, domain, signal);
-    const custom = watchedConfig(informers, log);
+    const cache = createAnswerCache(clock);
+    const custom = watchedConfig(informers, cache.clear, log);
 
     const addresses = flags.listen.length ? flags.listen : await addressesOf(flags.interface, clock, signal);
     const machine = given.length ? () => given : machineServers([...addresses, flags["cluster-dns"]], clock);
     const exchange = createExchange(clock);
     const forward = createForward({
       exchange,
-      cache: createAnswerCache(clock),
+      cache,
       loops: createLoopCheck(exchange, clock, log),
       serversFor: (name) => serversFor(name, custom(), machine()),
       clock,
@@ -87,8 +88,11 @@ export const dnsComponent = defineComponent({
     log.info("dns listening", { addresses, port, upstream: machine().map(({ address }) => address) });
     ready();
     const nodeName = flags["node-name"] ?? hostname().toLowerCase();
-    const clusterIP = flags["cluster-dns"];
-    await keepDnsService({ client, services, slices, clusterIP, addresses, port, nodeName, clock, log, signal });
+    await keepDnsService({
+      ...{ client, services, slices, port, nodeName, clock, log, signal },
+      clusterIP: flags["cluster-dns"],
+      addresses: addresses.filter((address) => !isLoopback(address)), // of no use to Pods
+    });
     await Promise.all(servers.map((server) => server.close()));
   },
 });
@@ -110,12 +114,13 @@ function watchedZone(informers: Informers, domain: string, signal: AbortSignal) 
 }
 
 /** Stub domains and servers that an administrator asks for while the server runs. */
-function watchedConfig(informers: Informers, log: Logger) {
+function watchedConfig(informers: Informers, onChange: () => void, log: Logger) {
   let custom = noCustomServers;
   informers
     .of("configmaps", { namespace: CONFIG.namespace, fieldSelector: `metadata.name=${CONFIG.name}` })
     .subscribe(({ type, object }) => {
       custom = type === "deleted" ? noCustomServers : customServers(object);
+      onChange(); // what others said before must not outlive the change
       for (const problem of custom.problems) log.warn("the ConfigMap kube-dns is wrong", { problem });
     });
   return () => custom;

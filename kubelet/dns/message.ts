@@ -51,6 +51,8 @@ export const OPT_BYTES = 11;
 export const CLASSIC_BYTES = 512;
 export const OWN_UDP_BYTES = 1232;
 export const LARGEST_BYTES = 65_535;
+/** Beside its name a question has an EDNS record, and perhaps a signature or a cookie. */
+const MOST_OTHER_RECORDS = 16;
 
 const FLAG = { answer: 0x8000, authoritative: 0x0400, truncated: 0x0200, desired: 0x0100, available: 0x0080 } as const;
 const CHECKING_DISABLED = 0x0010;
@@ -58,9 +60,12 @@ const CHECKING_DISABLED = 0x0010;
 /** Undefined for what is no question at all; throws where the bytes make no sense. */
 export function readQuery(bytes: Buffer): Query | undefined {
   if (bytes.length < HEADER_BYTES || bytes.readUInt8(2) & 0x80) return undefined;
+  // The numbers are believed before the bytes are: a few bytes must not ask for much memory.
+  const others = bytes.readUInt16BE(6) + bytes.readUInt16BE(8) + bytes.readUInt16BE(10);
+  if (bytes.readUInt16BE(4) !== 1 || others > MOST_OTHER_RECORDS) return undefined;
   const { id = 0, questions = [], additionals = [] } = packet.decode(bytes);
-  const [question, second] = questions;
-  if (!question || second) return undefined;
+  const [question] = questions;
+  if (!question) return undefined;
   const flags = bytes.readUInt16BE(2);
   const opt = additionals.find((one) => one.type === "OPT") as
     | { udpPayloadSize: number; ednsVersion: number; flag_do: boolean }

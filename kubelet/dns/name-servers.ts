@@ -130,4 +130,4 @@ function stampOf(file: string): string {
   return found ? `${found.ino}:${found.mtimeMs}:${found.size}` : "";
 }
 
-const isLoopback = (address: string) => address.startsWith("127.") || address === "::1";
+export const isLoopback = (address: string) => address.startsWith("127.") || address === "::1";

@@ -4,6 +4,7 @@
  * Addresses come from objects of the API, which holds them in their usual form; names are lower case.
  */
 import { isIPv4, isIPv6 } from "node:net";
+import { addressToNumber } from "../network/cidr.ts";
 
 interface RecordOf<Type extends string, Data> {
   readonly type: Type;
@@ -73,14 +74,8 @@ export function reverseName(address: string): string {
 
 /** The eight numbers of an IPv6 address; it must be one. */
 export function ipv6Groups(address: string): readonly number[] {
-  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
-  const [, before = "", ...bytes] = dotted ?? [];
-  const [a = 0, b = 0, c = 0, d = 0] = bytes.map(Number);
-  const plain = dotted ? `${before}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}` : address;
-  const [head = "", tail] = plain.split("::");
-  const groups = (part: string) => part.split(":").flatMap((group) => (group ? [Number.parseInt(group, 16)] : []));
-  const [first, last] = [groups(head), groups(tail ?? "")];
-  return [...first, ...new Array<number>(8 - first.length - last.length).fill(0), ...last];
+  const value = addressToNumber(address);
+  return [112n, 96n, 80n, 64n, 48n, 32n, 16n, 0n].map((shift) => Number((value >> shift) & 0xffffn));
 }
 
 /** An address as a label: 10-42-0-5, fd00--5. */

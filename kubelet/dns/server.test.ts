@@ -3,9 +3,11 @@ import { once } from "node:events";
 import { createConnection } from "node:net";
 import packet from "dns-packet";
 import { afterEach, describe, expect, test } from "vitest";
+import { fakeClock } from "../../machinery/process/fake-clock.ts";
 import { silent } from "../../machinery/process/logging.ts";
 import { code, dataOf, overTcp, overUdp, question, service, slice } from "./dns.fixture.ts";
 import { createReplyWriter } from "./message.ts";
+import { fitted, readPassed } from "./passed-answer.ts";
 import { createRespond } from "./respond.ts";
 import { type DnsServer, startDnsServer } from "./server.ts";
 import { createZone } from "./zone.ts";
@@ -143,4 +145,53 @@ describe("DNS server", () => {
     server = undefined;
     await closed;
   });
+});
+
+test("whatever is sent, answers can be read and nothing takes long", async () => {
+  const { random } = fakeClock();
+  const pick = (count: number) => Math.floor(random() * count);
+  let forwarded = false;
+  const zone = createZone("cluster.local");
+  zone.setService("default/db", service("db", { clusterIP: "None" }));
+  zone.setSlice(
+    "default/db-1",
+    slice("db-1", "db", [{ addresses: ["10.42.0.2", "fd00::2"] }], [{ name: "sql", port: 1 }]),
+  );
+  const passed = packet.encode({
+    type: "response",
+    questions: [{ name: "x.y", type: "A" }],
+    answers: [{ type: "A", name: "x.y", ttl: 1, data: "192.0.2.1" }],
+  });
+  const bent = (bytes: Buffer): Buffer => {
+    const copy = Buffer.from(bytes.subarray(0, pick(8) ? bytes.length : pick(bytes.length + 1)));
+    for (let count = pick(4); count > 0 && copy.length; count--) copy[pick(copy.length)] = pick(2) ? pick(256) : 0xc0;
+    return copy;
+  };
+  const respond = createRespond({
+    ...{ zone, domain: "cluster.local", complete: () => true, write: createReplyWriter() },
+    forward: async (query, _, most) => {
+      forwarded = true;
+      return fitted(readPassed(bent(passed)), query, 0, most);
+    },
+  });
+  const names = [db, `_sql._tcp.${db}`, "2.0.42.10.in-addr.arpa", "fd00--2.default.pod.cluster.local", "x.y"];
+  const types = ["A", "AAAA", "SRV", "PTR", "ANY"] as packet.RecordType[];
+  const start = performance.now();
+  let answered = 0;
+  for (let round = 0; round < 5_000; round++) {
+    forwarded = false;
+    const opt = pick(2) ? { udpPayloadSize: pick(2_000) } : undefined;
+    const bytes = bent(question(names[pick(names.length)] ?? db, types[pick(types.length)], opt));
+    let answer: Buffer | undefined;
+    try {
+      answer = await respond(bytes, pick(2) ? "udp" : "tcp");
+    } catch (error) {
+      expect(error).toBeInstanceOf(Error); // dropped
+    }
+    if (!answer || forwarded) continue;
+    packet.decode(answer);
+    answered++;
+  }
+  expect(answered).toBeGreaterThan(1_000);
+  expect(performance.now() - start).toBeLessThan(10_000);
 });
