@@ -33,6 +33,7 @@ export interface ImageCollectionContext {
   readonly settings: Settings;
   /** Where images lie, if the runtime does not say. */
   readonly directory: string;
+  readonly onRemoved: (id: string) => Promise<void>;
   /** Capacity and what is free of it, of the disk that holds the images. */
   readonly disk?: (path: string) => Promise<Disk>;
 }
@@ -86,6 +87,7 @@ export function createImageCollection(context: ImageCollectionContext): ImageCol
       if (freed >= wanted || signal.aborted) break;
       try {
         await cri.removeImage({ image: { image: image.id } });
+        await context.onRemoved(image.id);
       } catch (error) {
         log.warn("an unused image could not be removed", { image: image.repoTags[0] ?? image.id, error });
         continue;

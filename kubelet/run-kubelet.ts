@@ -7,6 +7,7 @@
  */
 import { mkdir, readFile } from "node:fs/promises";
 import type { Server } from "node:http";
+import { join } from "node:path";
 import type { Client } from "../machinery/client/client.ts";
 import { createInformers } from "../machinery/client/shared-informers.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
@@ -16,6 +17,7 @@ import type { Logger } from "../machinery/process/logging.ts";
 import { type KubeletSettings, standardSettings } from "./configuration.ts";
 import type { Runtime } from "./cri/contract.ts";
 import type { Observations } from "./eviction/thresholds.ts";
+import { createPullRecords, noPullRecords, type PullRecords } from "./images/pull-records.ts";
 import type { NodeNetwork } from "./network-contract.ts";
 import { createNodeKeeper } from "./node.ts";
 import type { MachineFacts } from "./node-facts.ts";
@@ -124,8 +126,10 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
   const keeper = createNodeKeeper({ client, clock, log, signal, events, settings, health: health.look });
 
   const statuses = mirroredStatuses(createStatusWriter({ client, clock, log, signal }));
+  const records = simulated ? noPullRecords : createPullRecords(join(options.directory, "images"), given);
   const services = podServices(options, settings, simulated, events, informers, {
     statuses,
+    records,
     networkProblem: health.networkProblem,
     refuses: (pod) => upkeep.refuses(pod),
     onEnd: (pod) => statics.ended(pod),
@@ -143,6 +147,7 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
     workers: workers.list,
     node: keeper.node,
     onChange: tellNode,
+    onImageRemoved: records.forget,
     onEvicted: () => undefined,
   });
   const mirrors = createMirrors({
@@ -226,13 +231,18 @@ async function answerOf(cri: Runtime, { clock, log, signal }: KubeletOptions) {
   }
 }
 
+type PodState = Pick<PodServices, "networkProblem" | "refuses" | "statuses"> & {
+  readonly records: PullRecords;
+  readonly onEnd: (pod: Pod) => void;
+};
+
 function podServices(
   options: KubeletOptions,
   settings: NodeSettings,
   simulated: boolean,
   events: PodServices["events"],
   informers: ReturnType<typeof createInformers>,
-  { onEnd, ...state }: Pick<PodServices, "networkProblem" | "refuses" | "statuses"> & { onEnd: (pod: Pod) => void },
+  { onEnd, records, ...state }: PodState,
 ): PodServices & { readonly workers: ReturnType<typeof createPodWorkers>; readonly claims: ClaimVolumes } {
   const { client, cri, clock, log, signal, settings: given = standardSettings } = options;
   const paths = podPaths(options.directory, options.logs);
@@ -272,7 +282,15 @@ function podServices(
       cri,
       terminationMessage: (pod, status) => terminationMessage(pod, status, paths, clock),
     }),
-    images: createImagePulls({ cri, clock, events, secret, sandboxConfig: (pod) => sandboxConfigOf(pod, 0, services) }),
+    images: createImagePulls({
+      cri,
+      clock,
+      events,
+      secret,
+      sandboxConfig: (pod) => sandboxConfigOf(pod, 0, services),
+      records,
+      most: given.serializeImagePulls ? 1 : given.maxParallelImagePulls || undefined,
+    }),
     volumes: createVolumes({ paths, clock, claims, mounts: !simulated, sources: { configMap, secret, tokens, node } }),
     tokens,
     references,

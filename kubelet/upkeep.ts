@@ -37,6 +37,7 @@ export interface UpkeepContext {
   readonly node: () => Node | undefined;
   readonly onChange: () => void;
   readonly onEvicted: (signal: string) => void;
+  readonly onImageRemoved: (id: string) => Promise<void>;
   /** What the signals say, where it is not read from the machine. */
   readonly observe?: (() => Promise<Observations>) | undefined;
 }
@@ -51,7 +52,7 @@ const SIMULATED_MEMORY = "simulated.k8ts.dev/memory-mebibytes";
 export function createUpkeep(context: UpkeepContext): Upkeep {
   const { settings, cri, clock, log, signal, simulated, workers } = context;
   const usages = (of: readonly PodWorker[]) => podUsages(of, context);
-  const images = createImageCollection(context);
+  const images = createImageCollection({ ...context, onRemoved: context.onImageRemoved });
   const eviction = createEviction({
     ...context,
     thresholds: thresholdsOf(settings),

@@ -227,6 +227,7 @@ describe("DNS and hosts", () => {
 describe("pull secrets", () => {
   const secret = (auths: object) =>
     ({
+      metadata: { name: "key", uid: "uid-key" },
       type: "kubernetes.io/dockerconfigjson",
       data: { ".dockerconfigjson": Buffer.from(JSON.stringify({ auths })).toString("base64") },
     }) as unknown as Secret;
@@ -243,16 +244,21 @@ describe("pull secrets", () => {
     ["other.example.org/app", { "registry.example.com": { auth } }, undefined],
   ];
   it.each(cases)("for %s", (image, auths, username) => {
-    expect(credentialsFor(image, [secret(auths)])?.username).toBe(username);
+    expect(credentialsFor(image, [secret(auths)])[0]?.auth.username).toBe(username);
   });
   it("that cannot be read hold nothing", () => {
     expect(
       credentialsFor("a.b/c", [
         { type: "kubernetes.io/dockercfg", data: { ".dockercfg": "bm8=" } } as unknown as Secret,
       ]),
-    ).toBeUndefined();
+    ).toEqual([]);
+  });
+  it("are tried in turn, the most fitting first", () => {
+    const auths = { "a.b": { username: "all" }, "a.b/team": { username: "team" }, "c.d": { username: "other" } };
+    const found = credentialsFor("a.b/team/app:1", [secret(auths)]);
+    expect(found.map(({ auth: { username } }) => username)).toEqual(["team", "all"]);
   });
   it("may have colons in the password", () => {
-    expect(credentialsFor("a.b/c", [secret({ "a.b": { auth } })])?.password).toBe("pass:word");
+    expect(credentialsFor("a.b/c", [secret({ "a.b": { auth } })])[0]?.auth.password).toBe("pass:word");
   });
 });

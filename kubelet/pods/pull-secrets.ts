@@ -1,11 +1,13 @@
 /**
  * Pull secrets: which credentials a Pod's imagePullSecrets hold for the registry of an image. Pure.
  *
- * The longest matching entry wins; docker.io goes by several names.
+ * They are tried in turn, the longest matching entry first; docker.io goes by several names.
  * https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/
  */
+import { createHash } from "node:crypto";
 import type { Secret } from "../../machinery/objects/kinds.ts";
 import type { AuthConfig } from "../cri/messages.ts";
+import type { Credential } from "../images/pull-records.ts";
 
 interface Entry {
   readonly username?: string;
@@ -17,17 +19,27 @@ interface Entry {
 
 const HUB = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
-export function credentialsFor(image: string, secrets: readonly Secret[]): AuthConfig | undefined {
-  let best: { readonly length: number; readonly auth: AuthConfig } | undefined;
-  for (const secret of secrets) {
-    for (const [registry, entry] of Object.entries(entriesOf(secret))) {
+export interface PullCredential extends Credential {
+  readonly auth: AuthConfig;
+}
+
+/** Those that may serve for the image, the most fitting first. */
+export function credentialsFor(image: string, secrets: readonly Secret[]): readonly PullCredential[] {
+  const found = secrets.flatMap((secret) =>
+    Object.entries(entriesOf(secret)).flatMap(([registry, entry]) => {
       const prefix = registry.replace(/^https?:\/\//, "").replace(/\/(v[12]\/?)?$/, "");
-      if (matches(prefix, image) && prefix.length > (best?.length ?? 0)) {
-        best = { length: prefix.length, auth: authOf(prefix, entry) };
-      }
-    }
-  }
-  return best?.auth;
+      return matches(prefix, image) ? [credentialOf(secret, authOf(prefix, entry))] : [];
+    }),
+  );
+  const length = ({ auth }: PullCredential) => auth.serverAddress?.length ?? 0;
+  return found.toSorted((a, b) => length(b) - length(a));
+}
+
+function credentialOf({ metadata }: Secret, auth: AuthConfig): PullCredential {
+  const { uid, namespace = "", name } = metadata;
+  const { serverAddress: _address, ...words } = auth;
+  const hash = createHash("sha256").update(JSON.stringify(words)).digest("hex");
+  return { auth, hash, secret: { uid, namespace, name } };
 }
 
 /** A secret that cannot be read holds no credentials. */
