@@ -65,7 +65,10 @@ function normalized({ code, stdout, stderr }: Ran): Ran {
       .replace(/kube-api-access-\w{5}/g, "kube-api-access-HASH")
       .replace(/10\.4[23]\.\d+\.\d+/g, "ADDRESS")
       .replace(/ {2,}(PORT|EXTERNAL-IP|<none>)/g, "  $1")
-      .replace(/ +\d+m?\d*s( \(x\d+ over \d+s\))?(?= |\n|$)/g, " AGE");
+      // a column is as wide as the oldest age in it
+      .replace(/ +\d+m?\d*s( \(x\d+ over (\d+m)?\d*s\))?( +|(?=\n|$))/g, " AGE ")
+      .replace(/ Age +From /g, " Age From ")
+      .replace(/ -{4} +-{4} /g, " ---- ---- ");
   return { code, stdout: plain(stdout), stderr: plain(stderr) };
 }
 
@@ -169,6 +172,34 @@ describe.skipIf(!real)(`beside kubectl ${real?.version}`, () => {
   ])("writes: %s", async (line) => {
     await same(line, true);
   });
+
+  test("drain of a node whose Pods a budget holds", async () => {
+    const labels = { app: "held" };
+    const metadata = { name: "held", labels };
+    const containers = [{ name: "c", image: "busybox" }];
+    for (const [namespace, nodeName] of [
+      ["ours", "held-ours"],
+      ["theirs", "held-theirs"],
+    ] as const) {
+      await cluster.create("nodes", { metadata: { name: nodeName } });
+      const selector = { matchLabels: labels };
+      await cluster.create("poddisruptionbudgets", {
+        metadata: { ...metadata, namespace },
+        spec: { selector, minAvailable: 1 },
+      });
+      await cluster.create("pods", { metadata: { ...metadata, namespace }, spec: { nodeName, containers } });
+    }
+    await cluster.settled();
+    const line = (node: string) => ["drain", node, "--force", "--timeout=6s", "--pod-selector=app=held"];
+    const [ours, theirs] = await Promise.all([
+      served.kubectl(line("held-ours")),
+      served.real(real!, line("held-theirs")),
+    ]);
+    expect(normalized(ours)).toEqual(normalized(theirs));
+    expect(ours.code).toBe(1);
+    expect(ours.stderr).toContain("Cannot evict pod as it would violate the pod's disruption budget.");
+    expect((await cluster.list("pods", "ours")).map(({ metadata: { name } }) => name)).toContain("held");
+  }, 60_000);
 
   test.for([
     "get ns",
