@@ -154,6 +154,10 @@ const commands: Readonly<Record<string, Command>> = {
   },
   test: component("run every check and test", async () => (await import("./e2e/run-tests.ts")).testCommand),
   bench: component("measure it all", async () => (await import("./e2e/bench/bench.ts")).benchCommand),
+  soak: component(
+    "run a cluster of three machines under random faults",
+    async () => (await import("./e2e/soak/soak.ts")).soakCommand,
+  ),
   simulate: component(
     "run whole clusters in virtual time with faults",
     async () => (await import("./e2e/simulator/simulate.ts")).simulateCommand,
