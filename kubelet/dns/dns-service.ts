@@ -32,6 +32,7 @@ const NAMESPACE = "kube-system";
 const NAME = "kube-dns";
 const MANAGER = "dns.k8ts";
 const RETRY_MS = { first: 100, last: 5_000 };
+const NODE_LOOK_MS = 2_000;
 const PORTS = [
   { name: "dns", protocol: "UDP" },
   { name: "dns-tcp", protocol: "TCP" },
@@ -50,9 +51,10 @@ export async function keepDnsService(options: KeepDnsServiceOptions): Promise<vo
     while (!signal.aborted) {
       wake = Promise.withResolvers();
       try {
-        await converge(options);
+        const done = await converge(options);
         delay = RETRY_MS.first;
-        if (!signal.aborted) await wake.promise;
+        if (signal.aborted) break;
+        await (done ? wake.promise : clock.sleep(NODE_LOOK_MS, signal));
       } catch (error) {
         log.warn("kube-dns could not be kept", { error });
         await clock.sleep(delay, signal);
@@ -66,31 +68,30 @@ export async function keepDnsService(options: KeepDnsServiceOptions): Promise<vo
   }
 }
 
-async function converge(options: KeepDnsServiceOptions): Promise<void> {
+/** False where something has to wait for the node to be registered. */
+async function converge(options: KeepDnsServiceOptions): Promise<boolean> {
   const { client, services, slices, addresses } = options;
   const service = services.get(`${NAMESPACE}/${NAME}`);
-  if (service?.spec?.selector && Object.keys(service.spec.selector).length) return;
+  if (service?.spec?.selector && Object.keys(service.spec.selector).length) return true;
   if (!service) await client.create("services", dnsService(options)).catch(unlessThere);
 
   for (const address of addresses) {
     const wanted = dnsSlice(options, address);
     const slice = slices.get(`${NAMESPACE}/${wanted.metadata.name}`);
     if (slice && slice.endpoints?.[0]?.addresses[0] === address && slice.ports?.[0]?.port === options.port) continue;
-    const owned = { ...wanted, metadata: { ...wanted.metadata, ...(await ownedByNode(options)) } };
+    const node = await client.find("nodes", { name: options.nodeName });
+    if (!node) return false;
+    const { name, uid } = node.metadata;
+    const ownerReferences = [{ apiVersion: "v1", kind: "Node", name, uid }];
+    const { metadata, endpoints = [], ports = [] } = wanted;
+    const owned = { ...wanted, metadata: { ...metadata, ownerReferences } };
     if (!slice) await client.create("endpointslices", owned).catch(unlessThere);
     else {
-      const metadata = { ...slice.metadata, ...(await ownedByNode(options)) };
-      const { endpoints = [], ports = [] } = wanted;
-      await client.update("endpointslices", { ...slice, metadata, endpoints, ports });
+      const mended = { ...slice, metadata: { ...slice.metadata, ownerReferences }, endpoints, ports };
+      await client.update("endpointslices", mended);
     }
   }
-}
-
-/** A node that is not registered yet owns nothing; its slice stays until someone deletes it. */
-async function ownedByNode({ client, nodeName }: KeepDnsServiceOptions) {
-  const node = await client.find("nodes", { name: nodeName });
-  if (!node) return {};
-  return { ownerReferences: [{ apiVersion: "v1", kind: "Node", name: nodeName, uid: node.metadata.uid }] };
+  return true;
 }
 
 /** The copy lags: another node, or our own last write. */

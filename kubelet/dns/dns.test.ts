@@ -1,14 +1,17 @@
+import type { NetworkInterfaceInfo } from "node:os";
 import { afterEach, describe, expect, test } from "vitest";
 import { eventually, freePort } from "../../e2e/harness/cluster.ts";
 import { type Pipeline, startPipeline } from "../../e2e/harness/pipeline.ts";
 import { serve } from "../../e2e/harness/served.ts";
 import { createInformers } from "../../machinery/client/shared-informers.ts";
 import { systemClock as clock } from "../../machinery/process/clock.ts";
+import { fakeClock } from "../../machinery/process/fake-clock.ts";
 import { homePaths } from "../../machinery/process/home.ts";
 import { silent } from "../../machinery/process/logging.ts";
 import { code, dataOf, overUdp, question, startElsewhere } from "./dns.fixture.ts";
 import { dnsComponent } from "./dns.ts";
 import { keepDnsService } from "./dns-service.ts";
+import { addressesChanged, ownAddresses, type ReadInterfaces } from "./own-addresses.ts";
 
 const ending: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -131,4 +134,29 @@ test("the name server answers from the cluster and from stub domains, and goes o
   void endServing(); // takes no more calls; what is open may go on for a while
   await answered();
   expect(code(await overUdp(port, question("none.default.svc.cluster.local")))).toBe(3);
+});
+
+test("the server's addresses are waited for, and followed when the node gets others", async () => {
+  const time = fakeClock();
+  const { signal } = new AbortController();
+  let interfaces: ReturnType<ReadInterfaces> = {};
+  const read = () => interfaces;
+  const bridge = (...addresses: string[]) => ({
+    k8ts0: addresses.map(
+      (address) => ({ address, family: address.includes(":") ? "IPv6" : "IPv4" }) as NetworkInterfaceInfo,
+    ),
+  });
+  const first = ownAddresses("k8ts0", time, signal, read);
+  interfaces = bridge("fe80::1");
+  await time.advance(1_000);
+  interfaces = bridge("fe80::1", "fd00::1", "10.42.0.1");
+  await time.advance(1_000);
+  expect(await first).toEqual(["10.42.0.1", "fd00::1"]);
+  let changed = false;
+  void addressesChanged("k8ts0", await first, time, signal, read).then(() => (changed = true));
+  await time.advance(60_000);
+  expect(changed).toBe(false);
+  interfaces = bridge("10.42.3.1");
+  await time.advance(6_000);
+  expect(changed).toBe(true);
 });

@@ -4,7 +4,7 @@
  * It lives on while the agent or the API server restarts and answers from what it knows. It also
  * keeps the kube-dns Service and this node's EndpointSlices: see dns-service.ts.
  */
-import { hostname, networkInterfaces } from "node:os";
+import { hostname } from "node:os";
 import { connect } from "../../machinery/client/connect.ts";
 import { createInformers, type Informers } from "../../machinery/client/shared-informers.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
@@ -19,6 +19,7 @@ import { createForward } from "./forward.ts";
 import { createLoopCheck } from "./loop-check.ts";
 import { createReplyWriter } from "./message.ts";
 import { customServers, isLoopback, machineServers, noCustomServers, parseServer, serversFor } from "./name-servers.ts";
+import { addressesChanged, ownAddresses } from "./own-addresses.ts";
 import { createRespond } from "./respond.ts";
 import { type DnsServer, type DnsServerOptions, startDnsServer } from "./server.ts";
 import { createZone } from "./zone.ts";
@@ -68,32 +69,51 @@ export const dnsComponent = defineComponent({
     const cache = createAnswerCache(clock);
     const custom = watchedConfig(informers, cache.clear, log);
 
-    const addresses = flags.listen.length ? flags.listen : await addressesOf(flags.interface, clock, signal);
-    const machine = given.length ? () => given : machineServers([...addresses, flags["cluster-dns"]], clock);
     const exchange = createExchange(clock);
-    const forward = createForward({
-      exchange,
-      cache,
-      loops: createLoopCheck(exchange, clock, log),
-      serversFor: (name) => serversFor(name, custom(), machine()),
-      clock,
-      log,
-    });
-    const respond = createRespond({ zone, domain, forward, complete, write: createReplyWriter() });
-    const servers: DnsServer[] = [];
-    for (const address of addresses) {
-      servers.push(await bound({ respond, address, port: flags.port, log }, clock, signal));
+    const loops = createLoopCheck(exchange, clock, log);
+    const write = createReplyWriter();
+
+    /** Until the signal aborts, which is when the process ends or its addresses are others. */
+    async function serve(addresses: readonly string[], until: AbortSignal): Promise<void> {
+      const machine = given.length ? () => given : machineServers([...addresses, flags["cluster-dns"]], clock);
+      const serversOf = (name: string) => serversFor(name, custom(), machine());
+      const forward = createForward({ exchange, cache, loops, serversFor: serversOf, clock, log });
+      const respond = createRespond({ zone, domain, forward, complete, write });
+      const servers: DnsServer[] = [];
+      try {
+        for (const address of addresses)
+          servers.push(await bound({ respond, address, port: flags.port, log }, clock, until));
+        const port = servers[0]?.port ?? flags.port;
+        log.info("dns listening", { addresses, port, upstream: machine().map(({ address }) => address) });
+        ready();
+        await keepDnsService({
+          ...{ client, services, slices, port, clock, log, signal: until },
+          clusterIP: flags["cluster-dns"],
+          addresses: addresses.filter((address) => !isLoopback(address)), // of no use to Pods
+          nodeName: flags["node-name"] ?? hostname().toLowerCase(),
+        });
+      } finally {
+        await Promise.all(servers.map((server) => server.close()));
+      }
     }
-    const port = servers[0]?.port ?? flags.port;
-    log.info("dns listening", { addresses, port, upstream: machine().map(({ address }) => address) });
-    ready();
-    const nodeName = flags["node-name"] ?? hostname().toLowerCase();
-    await keepDnsService({
-      ...{ client, services, slices, port, nodeName, clock, log, signal },
-      clusterIP: flags["cluster-dns"],
-      addresses: addresses.filter((address) => !isLoopback(address)), // of no use to Pods
-    });
-    await Promise.all(servers.map((server) => server.close()));
+
+    if (flags.listen.length) return serve(flags.listen, signal);
+    while (!signal.aborted) {
+      const addresses = await ownAddresses(flags.interface, clock, signal);
+      const moved = new AbortController();
+      const until = AbortSignal.any([signal, moved.signal]);
+      const watching = addressesChanged(flags.interface, addresses, clock, until).then(
+        () => moved.abort(new Error("the node has other addresses")),
+        () => undefined, // stopped first
+      );
+      try {
+        await serve(addresses, until);
+      } catch (error) {
+        if (!until.aborted) throw error;
+      }
+      moved.abort(new Error("served no more"));
+      await watching;
+    }
   },
 });
 
@@ -130,17 +150,6 @@ function serverOf(text: string): NameServer {
   const server = parseServer(text);
   if (!server) throw new UsageError(`--upstream takes ADDRESS or ADDRESS:PORT, not "${text}"`);
   return server;
-}
-
-/** The interface appears when the node's network is prepared. One address of each family; IPv4 is always there. */
-async function addressesOf(name: string, clock: Clock, signal: AbortSignal): Promise<readonly string[]> {
-  for (;;) {
-    const found = networkInterfaces()[name] ?? [];
-    const four = found.find(({ family }) => family === "IPv4");
-    const six = found.find(({ family, address }) => family === "IPv6" && !address.startsWith("fe80:"));
-    if (four) return [four.address, ...(six ? [six.address] : [])];
-    await clock.sleep(BIND_RETRY_MS, signal);
-  }
 }
 
 /** A predecessor that is about to end may still hold the port. */
