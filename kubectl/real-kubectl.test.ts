@@ -66,7 +66,8 @@ function normalized({ code, stdout, stderr }: Ran): Ran {
       .replace(/10\.4[23]\.\d+\.\d+/g, "ADDRESS")
       .replace(/ {2,}(PORT|EXTERNAL-IP|<none>)/g, "  $1")
       // a column is as wide as the oldest age in it
-      .replace(/ +\d+m?\d*s( \(x\d+ over (\d+m)?\d*s\))?( +|(?=\n|$))/g, " AGE ")
+      .replace(/ +\d+m?\d*s( \(x\d+ over (\d+m)?\d*s\))?(?= |\n|$)/g, " AGE")
+      .replace(/ AGE +/g, " AGE ")
       .replace(/ Age +From /g, " Age From ")
       .replace(/ -{4} +-{4} /g, " ---- ---- ");
   return { code, stdout: plain(stdout), stderr: plain(stderr) };
