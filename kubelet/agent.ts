@@ -6,10 +6,13 @@
  * process. If one of them fails for good, all end and the supervisor starts the agent again; containers live on.
  */
 import { defineComponent } from "../machinery/process/component.ts";
+import { homeDirectory } from "../machinery/process/run.ts";
 import { criFlags, startCri } from "./cri/cri-component.ts";
-import { kubeletFlags, nodeName, startKubelet } from "./kubelet.ts";
+import { kubeletFlags, nodeName, settingsOf, startKubelet } from "./kubelet.ts";
 import { createPolicyGate } from "./policy/gate.ts";
 import type { ProxyContext, ProxySettings } from "./proxy/start-proxy.ts";
+import { leaveFirst } from "./shutdown/machine.ts";
+import { shutdownSeconds } from "./shutdown/phases.ts";
 
 const { "cri-socket": _socket, ...ownKubeletFlags } = kubeletFlags;
 
@@ -26,18 +29,24 @@ export const agentComponent = defineComponent({
       help: "how Services are made reachable: nftables or none",
     },
   },
+  stopsLater: (flags) => shutdownSeconds(settingsOf(flags, homeDirectory())) * 1000,
   async run(flags, context) {
     const stop = new AbortController();
-    const signal = AbortSignal.any([context.signal, stop.signal]);
+    let leave = async () => {};
+    const told = leaveFirst(context.signal, () => leave());
+    const signal = AbortSignal.any([told, stop.signal]);
     const simulated = flags.runtime === "simulated";
     const cri = await startCri(flags, { ...context, signal });
     const network = simulated ? "none" : flags.network;
     const proxied = !simulated && flags.proxy !== "none";
     const gate = proxied && network === "bridge" ? createPolicyGate(context.clock) : undefined;
+    const onShutdown = (begin: () => Promise<void>) => {
+      leave = begin;
+    };
     const parts = [
       startKubelet(
         { ...flags, network, "cri-socket": cri.socket, "kubelet-port": simulated ? 0 : flags["kubelet-port"] },
-        { ...context, signal, log: context.log.child({ part: "kubelet" }), bindPod: gate?.pass },
+        { ...context, signal, log: context.log.child({ part: "kubelet" }), bindPod: gate?.pass, onShutdown },
       ),
       !proxied
         ? undefined

@@ -14,6 +14,7 @@ import { publicKeyHash } from "../machinery/pki/certificates.ts";
 import { type ComponentContext, defineComponent, type FlagValues } from "../machinery/process/component.ts";
 import { UsageError } from "../machinery/process/flags.ts";
 import { homePaths } from "../machinery/process/home.ts";
+import { homeDirectory } from "../machinery/process/run.ts";
 import { type KubeletSettings, readSettings, standardSettings } from "./configuration.ts";
 import { connectRuntime } from "./cri/client.ts";
 import { thresholdsOf } from "./eviction/thresholds.ts";
@@ -23,6 +24,8 @@ import { noNetwork } from "./network-contract.ts";
 import { defaultAddress, machineFacts } from "./node-facts.ts";
 import { runKubelet } from "./run-kubelet.ts";
 import { serveDirectly } from "./serving/serving.ts";
+import { leaveFirst, whenMachineStops } from "./shutdown/machine.ts";
+import { shutdownSeconds } from "./shutdown/phases.ts";
 import { runTunnels } from "./tunnel/servers.ts";
 
 export const kubeletFlags = {
@@ -74,18 +77,29 @@ export const kubeletComponent = defineComponent({
   name: "kubelet",
   summary: "Runs the Pods of this node: plans, volumes, probes, status, logs and exec.",
   flags: kubeletFlags,
-  run: startKubelet,
+  stopsLater: (flags) => shutdownSeconds(settingsOf(flags, homeDirectory())) * 1000,
+  async run(flags, context) {
+    let leave = async () => {};
+    const signal = leaveFirst(context.signal, () => leave());
+    const onShutdown = (begin: () => Promise<void>) => {
+      leave = begin;
+    };
+    await startKubelet(flags, { ...context, signal, onShutdown });
+  },
 });
 
 type KubeletContext = Pick<ComponentContext, "clock" | "log" | "signal" | "home" | "ready"> & {
   /** Where somebody in the same process applies network policies. */
   readonly bindPod?: NodeNetwork["bindPod"] | undefined;
+  /** Is given what to do before stopping: it ends the Pods, but only where the machine is being switched off. */
+  readonly onShutdown?: (leave: () => Promise<void>) => void;
 };
 
 /** Resolves when the signal has aborted and everything has ended. */
 export async function startKubelet(flags: KubeletFlags, context: KubeletContext): Promise<void> {
   const { clock, log, signal, home } = context;
   const paths = homePaths(home);
+  const settings = settingsOf(flags, home);
   const kubeconfig = flags.kubeconfig ?? paths.kubeconfig("kubelet");
   const { client, access } = await connectAs({ kubeconfig, clock, log, signal });
   const cri = connectRuntime({ socket: flags["cri-socket"] ?? paths.criSocket, clock });
@@ -93,8 +107,9 @@ export async function startKubelet(flags: KubeletFlags, context: KubeletContext)
   const addresses = (flags["node-ip"] ?? defaultAddress()).split(",");
   const joined = flags.kubeconfig === undefined ? await readNodeRecord(paths) : undefined;
   const running = runKubelet({
-    settings: settingsOf(flags, home),
+    settings,
     staticPods: paths.staticPods,
+    onShutdown: shutdownSeconds(settings) > 0 ? (begin) => context.onShutdown?.(whenMachineStops(begin)) : undefined,
     client,
     cri,
     clock,

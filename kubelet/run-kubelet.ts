@@ -43,6 +43,8 @@ import { createProbes } from "./probes/probes.ts";
 import { reservationsOf } from "./reservations.ts";
 import { createKubeletServer } from "./server.ts";
 import { createNodeStats } from "./server-stats.ts";
+import { phasesOf } from "./shutdown/phases.ts";
+import { createShutdown } from "./shutdown/shutdown.ts";
 import { isMirror, isStatic } from "./static-pods/marks.ts";
 import { mirroredStatuses } from "./static-pods/mirrored-statuses.ts";
 import { createMirrors } from "./static-pods/mirrors.ts";
@@ -88,6 +90,8 @@ export interface KubeletOptions {
   readonly settings?: KubeletSettings;
   /** What the node has left, where it is not read from the machine. */
   readonly observe?: () => Promise<Observations>;
+  /** Is given what ends the Pods of a node that is being switched off. */
+  readonly onShutdown?: ((begin: () => Promise<void>) => void) | undefined;
   /** Gives the server its connections, until the signal aborts. */
   readonly tunnel?: (server: Server) => Promise<void>;
 }
@@ -119,7 +123,7 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
   const health = createNodeHealth({
     ...options,
     pressure: () => upkeep.conditions(),
-    leaving: () => undefined,
+    leaving: () => shutdown.leaving(),
     onChange: () => tellNode(),
   });
   const tellNode = () => void keeper.update().catch(() => undefined);
@@ -131,7 +135,7 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
     statuses,
     records,
     networkProblem: health.networkProblem,
-    refuses: (pod) => upkeep.refuses(pod),
+    refuses: (pod) => shutdown.refuses(pod) ?? upkeep.refuses(pod),
     onEnd: (pod) => statics.ended(pod),
   });
   const workers = services.workers;
@@ -150,6 +154,17 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
     onImageRemoved: records.forget,
     onEvicted: () => undefined,
   });
+  const shutdown = createShutdown({
+    phases: phasesOf(given),
+    workers: workers.list,
+    node: keeper.node,
+    clock,
+    log,
+    events,
+    onChange: keeper.update,
+    written: statuses.written,
+  });
+  options.onShutdown?.(shutdown.begin);
   const mirrors = createMirrors({
     client,
     clock,

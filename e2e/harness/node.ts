@@ -25,6 +25,8 @@ export interface TestNode {
   readonly directory: string;
   /** The kubelet's server: give it connections as a tunnel would. */
   server(): Server;
+  /** What the kubelet does when its machine is switched off. */
+  shutDown(): Promise<void>;
   /** Ends the kubelet; the runtime lives on. */
   stop(): Promise<void>;
   /** Another kubelet over the same runtime. */
@@ -60,6 +62,7 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
   let stopping = new AbortController();
   let running: Promise<void> = Promise.resolve();
   let server: Server | undefined;
+  let shutDown: () => Promise<void> = async () => undefined;
 
   const start = async () => {
     stopping = new AbortController();
@@ -86,6 +89,9 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
       ...(options.settings ? { settings: options.settings } : {}),
       ...(options.observe ? { observe: options.observe } : {}),
       network: noNetwork,
+      onShutdown(begin) {
+        shutDown = begin;
+      },
       async tunnel(started) {
         server = started;
       },
@@ -110,6 +116,7 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
     },
     start,
     stop,
+    shutDown: () => shutDown(),
     async close() {
       await stop();
       if (!options.runtime) await runtime.close();

@@ -37,6 +37,8 @@ export interface ProcessSpec {
   readonly args: readonly string[];
   /** Run to its end before each start of the process. */
   readonly prepare?: { readonly command: string; readonly args: readonly string[] };
+  /** How long it may take to stop, where that is more than usual: a node that is switched off ends its Pods first. */
+  readonly stopMs?: number;
   /** Run to ask the process of this pid to end, where a signal does not reach what it holds. */
   ends?(pid: number): readonly string[];
 }
@@ -53,11 +55,15 @@ export interface Program {
  */
 export const NODE_FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=16"];
 
+/** Less than the service's own limit (service.ts). */
+const NODE_STOP_MS = 80_000;
+
 export function processTable(options: ClusterOptions, paths: HomePaths, program: Program): readonly ProcessSpec[] {
   const component = (name: string, ...args: string[]): ProcessSpec => ({
     name,
     command: program.node,
     args: [...NODE_FLAGS, program.main, name, "--log-file", paths.log(name), ...args],
+    ...(name === "agent" || name === "kubelet" ? { stopMs: NODE_STOP_MS } : {}),
   });
   const nodes = options.nodes ? machines(options, paths, program) : node(options, paths, program, component);
   return [...(options.joined ? [] : controlPlane(options, component)), ...nodes];

@@ -124,7 +124,7 @@ export interface StopOptions {
 export async function stopRecord(
   record: ProcessRecord,
   clock: Clock,
-  { graceMs = 20_000, spec }: StopOptions = {},
+  { spec, graceMs = spec?.stopMs ?? 20_000 }: StopOptions = {},
 ): Promise<void> {
   if (spec?.ends && isAlive(record)) {
     const [command = "", ...args] = spec.ends(record.pid);
