@@ -89,7 +89,7 @@ const commands: Readonly<Record<string, Command>> = {
     run: async (argv) => (await import("./apiserver/store/tools/store-command.ts")).storeCommand(argv),
   },
   server: component("run a server of a cluster on this machine, and a node", async () => {
-    if (process.argv.includes("--no-agent")) return loadServer();
+    if (process.argv.includes("--no-agent") && !joinsServers(process.argv)) return loadServer();
     const [{ serverMachine }, server, { agentComponent }] = await Promise.all([
       import("./machinery/cluster/machine.ts"),
       loadServer(),
@@ -166,8 +166,9 @@ const commands: Readonly<Record<string, Command>> = {
 
 /** Without a server to join it is the process that a machine's supervisor starts. */
 const isMachine = (argv: readonly string[]): boolean =>
-  process.env["K8TS_SERVER"] !== undefined ||
-  argv.some((one) => one === "--server" || one.startsWith("--server=") || one === "--help" || one === "-h");
+  joinsServers(argv) || argv.some((one) => one === "--help" || one === "-h");
+const joinsServers = (argv: readonly string[]): boolean =>
+  process.env["K8TS_SERVER"] !== undefined || argv.some((one) => one === "--server" || one.startsWith("--server="));
 
 /** The server: controllers and scheduler speak to the API server's pipeline directly, each with its own identity. */
 async function loadServer() {

@@ -12,6 +12,8 @@ import {
   factsData,
   JOINERS,
   NODE_FACTS,
+  SERVER_JOINERS,
+  SERVER_KEYS,
 } from "../machinery/join/cluster-facts.ts";
 import type { ConfigMap, Kinds, ResourceName, RoleBinding } from "../machinery/objects/kinds.ts";
 import { isAlreadyExists } from "../machinery/objects/status.ts";
@@ -33,6 +35,7 @@ export async function bootstrapJoin({ client, authority, server, facts }: JoinBo
     keepData(client, CLUSTER_INFO, info),
     keepData(client, NODE_FACTS, factsData(facts)),
     ...allowReading(CLUSTER_INFO, "k8ts:cluster-info", [{ kind: "User", name: anonymous.name }], client),
+    ...allowReading(SERVER_KEYS, "k8ts:server-keys", [{ kind: "Group", name: SERVER_JOINERS }], client, "secrets"),
     ...allowReading(
       NODE_FACTS,
       "k8ts:nodes",
@@ -76,10 +79,11 @@ function allowReading(
   role: string,
   subjects: readonly { kind: string; name: string }[],
   client: Client,
+  resource: "configmaps" | "secrets" = "configmaps",
 ): Promise<void>[] {
   const metadata = { namespace, name: role };
   const apiGroup = "rbac.authorization.k8s.io";
-  const rules = [{ verbs: ["get"], apiGroups: [""], resources: ["configmaps"], resourceNames: [name] }];
+  const rules = [{ verbs: ["get"], apiGroups: [""], resources: [resource], resourceNames: [name] }];
   const binding: Draft<RoleBinding> = {
     metadata,
     roleRef: { apiGroup, kind: "Role", name: role },

@@ -3,7 +3,7 @@
  * is killed the other leads within seconds, and the agent goes on with it.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -52,11 +52,11 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function startServer(name: string, etcd: EtcdServer): Promise<Server> {
+async function startServer(name: string, etcd: EtcdServer, more: readonly string[] = []): Promise<Server> {
   const home = join(root, name);
   const port = await freePort();
   const flags = ["--port", String(port), "--store", "etcd", "--etcd-servers", etcd.endpoint, "--node-name", "n1"];
-  const child = k8ts(home, ["server", "--no-agent", ...flags]);
+  const child = k8ts(home, ["server", "--no-agent", ...flags, ...more]);
   const server = { child, home, port, kubectl: (...args: string[]) => kubectl(home, args) };
   await eventually(async () => (await server.kubectl("get", "--raw", "/readyz")).text === "ok");
   return server;
@@ -79,13 +79,10 @@ describe.skipIf(!hasEtcd())("two servers", () => {
   beforeAll(async () => {
     etcd = await startEtcd();
     one = await startServer("one", etcd);
-    // Servers of a cluster share its authority and the key of its tokens.
-    mkdirSync(join(root, "other", "pki"), { recursive: true });
-    for (const file of ["ca.crt", "ca.key", "service-accounts.key"])
-      cpSync(join(root, "one", "pki", file), join(root, "other", "pki", file));
-    other = await startServer("other", etcd);
-    const token = await text(one.home, ["token", "create", "--print", "token"]);
     const server = `https://127.0.0.1:${one.port}`;
+    const forServers = await text(one.home, ["token", "create", "--servers", "--print", "token"]);
+    other = await startServer("other", etcd, ["--server", server, "--token", forServers]);
+    const token = await text(one.home, ["token", "create", "--print", "token"]);
     k8ts(join(root, "agent"), ["agent", "--server", server, "--token", token, "--simulated", "--node-name", "w1"]);
     await eventually(async () => /w1 +Ready/.test((await other.kubectl("get", "nodes")).text));
   }, 120_000);

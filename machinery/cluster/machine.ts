@@ -9,8 +9,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { hostname } from "node:os";
 import { joinCluster } from "../join/join.ts";
 import { JoinError } from "../join/join-error.ts";
+import { fetchServerKeys } from "../join/server-keys.ts";
 import { type Component, type ComponentContext, defineComponent, type Flags } from "../process/component.ts";
-import { asArguments, UsageError } from "../process/flags.ts";
+import { asArguments, commonFlags, UsageError } from "../process/flags.ts";
 import { type HomePaths, homePaths } from "../process/home.ts";
 import { livingRecord } from "./process-record.ts";
 import { type ClusterOptions, NODE_FLAGS } from "./process-table.ts";
@@ -43,7 +44,14 @@ const OWN_OF_SERVER = new Set(["port", "node-name", "store", "etcd-servers"]);
 /** Of the server, and of its own node as well. */
 const SHARED = new Set(["cluster-cidr", "service-cidr"]);
 /** Of the agent, given to a server for its own node. */
-const OF_SERVERS_NODE = ["node-ip", "node-labels", "max-pods", "resolv-conf"];
+const OF_SERVERS_NODE = ["node-ip", "node-labels", "max-pods", "resolv-conf", "config", "kubelet-port"];
+
+/** Of a further server: where it gets the keys that servers share. */
+const serverJoinFlags = {
+  server: { type: "string", value: "URL", help: "another server of the cluster, whose etcd this one shares" },
+  token: { type: "string", value: "TOKEN", help: "what 'k8ts token create --servers' printed there; needed once" },
+  "token-file": joinFlags["token-file"],
+} as const satisfies Flags;
 
 type Values = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
@@ -91,7 +99,7 @@ export function agentMachine(agent: Component): Component {
   });
 }
 
-/** `server` is the process; with --no-agent that is all, and none of this is needed. */
+/** `server` is the process; with --no-agent that is all, and unless it joins others none of this is needed. */
 export function serverMachine(server: Component, agent: Component): Component {
   const ofNode = Object.fromEntries(Object.entries(agent.flags).filter(([name]) => OF_SERVERS_NODE.includes(name)));
   return defineComponent({
@@ -101,6 +109,7 @@ export function serverMachine(server: Component, agent: Component): Component {
     flags: {
       ...server.flags,
       ...ofNode,
+      ...serverJoinFlags,
       ...machineFlags,
       "no-agent": {
         type: "boolean",
@@ -111,6 +120,8 @@ export function serverMachine(server: Component, agent: Component): Component {
       const values = flags as Values;
       const paths = homePaths(context.home);
       checkFree(paths, (options) => options.joined === undefined);
+      if (values["server"] !== undefined) await joinServers(values, paths, context);
+      if (values["no-agent"]) return become(["server", ...asArguments(server.flags, values)], values, context.home);
       const real = containersOr(values);
       if (real) await ensurePackages(false, createProgress(context.clock, process.stderr));
       const nodeName = (values["node-name"] as string | undefined) ?? readOptions(paths)?.nodeName ?? hostname();
@@ -142,15 +153,25 @@ export function serverMachine(server: Component, agent: Component): Component {
   });
 }
 
-/** This process becomes the supervisor: what it has loaded to know all flags is not needed any more. */
+async function joinServers(values: Values, paths: HomePaths, { clock, signal }: ComponentContext): Promise<void> {
+  if (values["store"] !== "etcd" && (values["etcd-servers"] as readonly string[]).length === 0)
+    throw new UsageError("several servers share an etcd: give --store etcd and --etcd-servers as at the others");
+  await fetchServerKeys({ paths, clock, signal, server: String(values["server"]), token: tokenOf(values) });
+}
+
 function becomeSupervisor(options: ClusterOptions, values: Values, { home }: ComponentContext): never {
   const paths = homePaths(home);
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
   writeFileSync(`${optionsPath(paths)}.new`, JSON.stringify(options), { mode: 0o600 });
   renameSync(`${optionsPath(paths)}.new`, optionsPath(paths));
-  const main = process.argv[1] as string;
-  const log = ["--log-file", String(values["log-file"] ?? paths.log("supervisor"))];
-  const args = [process.execPath, ...NODE_FLAGS, main, "supervisor", "--main", main, "--tell", ...log];
+  const log = values["log-file"] === undefined ? ["--log-file", paths.log("supervisor")] : [];
+  return become(["supervisor", "--main", process.argv[1] as string, "--tell", ...log], values, home);
+}
+
+/** This process becomes another command: what it has loaded to know all flags is not needed any more. */
+function become(command: readonly string[], values: Values, home: string): never {
+  const given = asArguments(commonFlags, values);
+  const args = [process.execPath, ...NODE_FLAGS, process.argv[1] as string, ...command, ...given];
   const env: NodeJS.ProcessEnv = { ...process.env, K8TS_HOME: home };
   // what runs on this machine reads the same variables as flags
   for (const name of [...Object.keys(joinFlags), "log-file"])

@@ -13,6 +13,10 @@ export const NODE_FACTS = { namespace: "kube-system", name: "k8ts-nodes" } as co
 /** The group that tokens of ours give: it may ask for a node's first certificate, nothing else. */
 export const JOINERS = "system:bootstrappers:k8ts:nodes";
 
+/** The group that tokens for servers give besides: it may read what servers share, which is encrypted. */
+export const SERVER_JOINERS = "system:bootstrappers:k8ts:servers";
+export const SERVER_KEYS = { namespace: "kube-system", name: "k8ts-server-keys" } as const;
+
 /** On a Node: the hash of the key that it is. Another machine does not get the name while this one has it. */
 export const NODE_KEY = "k8ts.io/node-key";
 

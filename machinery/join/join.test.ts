@@ -8,12 +8,14 @@ import { createClient } from "../client/create-client.ts";
 import { targetFromFile } from "../client/kubeconfig.ts";
 import { httpsTransport } from "../client/transport/https.ts";
 import { createAuthority, publicKeyHash, subjectOf } from "../pki/certificates.ts";
+import { writePrivate } from "../pki/files.ts";
 import { systemClock } from "../process/clock.ts";
 import { homePaths } from "../process/home.ts";
 import { silent } from "../process/logging.ts";
-import { NODE_KEY } from "./cluster-facts.ts";
+import { NODE_KEY, SERVER_KEYS } from "./cluster-facts.ts";
 import { type JoinOptions, joinCluster } from "./join.ts";
 import { readIdentity, readNodeRecord, writeNodeRecord } from "./node-record.ts";
+import { fetchServerKeys } from "./server-keys.ts";
 import { formatJoinToken, parseJoinToken } from "./token.ts";
 import { milliseconds } from "./token-command.ts";
 
@@ -174,6 +176,36 @@ describe("a machine", () => {
     expect(await cluster.token("create")).toMatch(
       /^k8ts agent --server https:\/\/127\.0\.0\.1:\d+ --token K10[0-9a-f]{64}::/,
     );
+  });
+
+  it("becomes a further server with the keys that servers share, which only its token opens", async () => {
+    const context = { clock: systemClock, signal: new AbortController().signal, server: cluster.server };
+    const own = await cluster.token("create", "--servers", "--print", "token");
+    const other = await cluster.token("create", "--servers", "--print", "token");
+    const paths = homePaths(await cluster.directory());
+    await fetchServerKeys({ ...context, paths, token: own });
+    for (const file of ["ca.crt", "ca.key", "service-accounts.key", "front-proxy-ca.crt", "front-proxy-ca.key"])
+      expect(await readFile(join(paths.pki, file), "utf8")).toBe(
+        await readFile(join(cluster.home, "pki", file), "utf8"),
+      );
+    await fetchServerKeys({ ...context, paths, token: undefined }); // they are there
+    expect(JSON.stringify(await cluster.admin.get("secrets", SERVER_KEYS))).not.toContain("PRIVATE");
+
+    const empty = homePaths(await cluster.directory());
+    const mixed = `${own.slice(0, own.lastIndexOf("::"))}::${other.slice(other.lastIndexOf("::") + 2)}`;
+    const forAgents = await cluster.token("create", "--print", "token");
+    for (const [token, why] of [
+      [mixed, "cannot be opened by this token"],
+      [forAgents, "the token is one for agents"],
+      [undefined, "a further server needs a token"],
+      [own.replace(/::[a-z0-9]{6}\./, "::zzzzzz."), "does not take the token"],
+    ] as const)
+      await expect(fetchServerKeys({ ...context, paths: empty, token })).rejects.toThrow(why);
+    await writePrivate(join(empty.pki, "ca.crt"), (await createAuthority(systemClock, "other")).certificate);
+    await writePrivate(join(empty.pki, "ca.key"), "other");
+    const refused = fetchServerKeys({ ...context, paths: empty, token: own });
+    await expect(refused).rejects.toThrow("holds the authority of another cluster");
+    await expect(joinCluster(await optionsFor({ token: own, nodeName: "by-server-token" }))).resolves.toBeTruthy();
   });
 
   it("does not join over a record that a crash left half", async () => {

@@ -24,7 +24,8 @@ import { ApiError } from "../objects/status.ts";
 import { type Clock, wireTime } from "../process/clock.ts";
 import { UsageError } from "../process/flags.ts";
 import { homePaths } from "../process/home.ts";
-import { JOINERS } from "./cluster-facts.ts";
+import { JOINERS, SERVER_JOINERS } from "./cluster-facts.ts";
+import { offerServerKeys } from "./server-keys.ts";
 import { authorityHash, formatJoinToken } from "./token.ts";
 
 const USAGE = `Usage: k8ts token COMMAND [flags]
@@ -39,6 +40,7 @@ Flags of create:
   --ttl DURATION       how long the token is good, like 24h, 90m, 7d; 0 for ever (default 24h)
   --description TEXT   what it is for
   --server URL         the server's address in the printed command (default: one that the cluster tells)
+  --servers            a token by which another server joins; run it on a server
   --print token        print the token alone
 `;
 
@@ -53,6 +55,7 @@ interface Wish {
   readonly ttl: string;
   readonly description: string;
   readonly server: string | undefined;
+  readonly servers: boolean;
   readonly print: string;
 }
 
@@ -81,6 +84,7 @@ function read(argv: readonly string[]) {
     ttl: { type: "string", default: "24h" },
     description: { type: "string", default: "" },
     server: { type: "string" },
+    servers: { type: "boolean", default: false },
     print: { type: "string", default: "command" },
     help: { type: "boolean", short: "h" },
   } as const;
@@ -109,7 +113,7 @@ async function administrator({ home, env }: TokenCommandContext): Promise<Cluste
   return (await targetFromFile(file)).access;
 }
 
-async function create({ client, access, clock, wish, print }: Work): Promise<void> {
+async function create({ client, access, clock, wish, print, home }: Work): Promise<void> {
   if (!["command", "token"].includes(wish.print)) throw new UsageError("--print is token or command");
   if (access.ca === undefined)
     throw new UsageError("the kubeconfig names no authority, so no token can be made from it");
@@ -122,7 +126,7 @@ async function create({ client, access, clock, wish, print }: Work): Promise<voi
     ...(wish.description ? { description: wish.description } : {}),
     "usage-bootstrap-authentication": "true",
     "usage-bootstrap-signing": "true",
-    "auth-extra-groups": JOINERS,
+    "auth-extra-groups": wish.servers ? `${JOINERS},${SERVER_JOINERS}` : JOINERS,
   };
   const data = Object.fromEntries(
     Object.entries(fields).map(([key, value]) => [key, Buffer.from(value).toString("base64")]),
@@ -132,10 +136,12 @@ async function create({ client, access, clock, wish, print }: Work): Promise<voi
     type: BOOTSTRAP_TOKEN,
     data,
   });
-  const token = formatJoinToken({ authorityHash: authorityHash(access.ca), id, secret });
+  const serverKey = wish.servers ? await offerServerKeys(client, homePaths(home), id, clock) : undefined;
+  const token = formatJoinToken({ authorityHash: authorityHash(access.ca), id, secret, serverKey });
   if (wish.print === "token") return print(`${token}\n`);
   const server = wish.server ?? (await reachable(client)) ?? access.server;
-  print(`k8ts agent --server ${server} --token ${token}\n`);
+  const own = wish.servers ? "server --store etcd --etcd-servers URL" : "agent";
+  print(`k8ts ${own} --server ${server} --token ${token}\n`);
 }
 
 /** Where other machines reach a server. */
@@ -179,7 +185,7 @@ function ttlText(secret: Secret, now: number): string {
 async function remove({ client, ids, print }: Work): Promise<void> {
   if (ids.length === 0) throw new UsageError("which tokens? 'k8ts token list' shows their ids");
   for (const one of ids) {
-    const id = parseBootstrapToken(one.split("::").at(-1) ?? "")?.id ?? one;
+    const id = parseBootstrapToken(one.split("::")[1] ?? one)?.id ?? one;
     if (!/^[a-z0-9]{6}$/.test(id)) throw new UsageError(`${JSON.stringify(id)} is no token's id: 6 letters and digits`);
     try {
       await client.delete("secrets", { namespace: TOKEN_NAMESPACE, name: TOKEN_PREFIX + id });
