@@ -65,7 +65,7 @@ async function lead(
   const informers = createInformers({ client, clock, log, signal });
   const events = createEvents({ client, clock, log, signal });
   const kept = createKeptAttempts();
-  const explain = createExplain(kept);
+  const explain = createExplain(kept, clock);
   const names = configuration?.schedulerNames ?? [schedulerName];
   const unasked = names.map((name) => mayBeAsked?.(name, explain));
   const answering = answers

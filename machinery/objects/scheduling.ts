@@ -67,7 +67,7 @@ export interface ExplainedPod {
 }
 
 /** Undefined: it knows nothing of the Pod. */
-export type ExplainPod = (pod: ExplainedPod) => SchedulingExplanation | undefined;
+export type ExplainPod = (pod: ExplainedPod) => Promise<SchedulingExplanation | undefined>;
 
 /** A question on its way to a scheduler in another process, and the paths on which they meet. */
 export interface SchedulingQuestion {

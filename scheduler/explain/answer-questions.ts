@@ -38,7 +38,7 @@ export async function answerQuestions(options: AnswerOptions): Promise<void> {
       const { question } = asked as { readonly question?: SchedulingQuestion };
       backoff.reset();
       if (!question) continue;
-      const body = { explanation: explain(question.pod) ?? null };
+      const body = { explanation: (await explain(question.pod)) ?? null };
       await transport.request({ method: "POST", path: `${ANSWERS_PATH}/${question.id}`, body, signal });
     } catch (error) {
       if (signal.aborted) return;

@@ -1,8 +1,10 @@
 /**
  * Explain: what the scheduler says of a Pod when asked: its last attempts, how it stands now, what would help.
  *
- * All nodes are asked again then, so that what is said holds at that moment; nothing of it goes into decisions.
+ * All nodes are asked again then, so that what is said holds at that moment; nothing of it goes into decisions, and
+ * decisions go on meanwhile: it pauses for them.
  */
+import { breather } from "../../machinery/loop/breathe.ts";
 import type {
   ExplainPod,
   NodeVerdict,
@@ -10,7 +12,7 @@ import type {
   SchedulingAttempt,
   SchedulingVerdicts,
 } from "../../machinery/objects/scheduling.ts";
-import { wireTime } from "../../machinery/process/clock.ts";
+import { type Clock, wireTime } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import type { Attempt } from "../attempt.ts";
 import { type Decision, decide, type Refusal, verdictsOf } from "../decide.ts";
@@ -18,16 +20,24 @@ import type { KeptAttempts } from "./kept-attempts.ts";
 import { smallestChanges } from "./smallest-change.ts";
 
 export const createExplain =
-  (kept: KeptAttempts): ExplainPod =>
-  ({ uid }) => {
+  (kept: KeptAttempts, clock: Pick<Clock, "monotonic">): ExplainPod =>
+  async ({ uid }) => {
     const attempts = kept.of(uid);
     const last = attempts.at(-1);
     if (!last) return undefined;
-    const told = { kind: "SchedulingExplanation", apiVersion: "k8ts/v1", attempts: attempts.map(attemptOf) } as const;
+    const breathe = breather(clock);
+    const shown: SchedulingAttempt[] = [];
+    for (const attempt of attempts) {
+      shown.push(attemptOf(attempt));
+      await breathe();
+    }
+    const told = { kind: "SchedulingExplanation", apiVersion: "k8ts/v1", attempts: shown } as const;
     const scheduler = last.profile.schedulerName;
     if (last.decision.node) return { ...told, scheduler, changes: [] };
     const now = decide(last.pod, last.cluster, last.profile, { random: () => 0, all: true });
-    const changes = smallestChanges({ pod: last.pod, cluster: last.cluster, profile: last.profile, decision: now });
+    await breathe();
+    const { pod, cluster, profile } = last;
+    const changes = await smallestChanges({ pod, cluster, profile, decision: now }, breathe);
     return { ...told, scheduler, now: verdicts(now), changes };
   };
 

@@ -27,21 +27,32 @@ interface Way {
   readonly cost: number;
 }
 
-export function smallestChanges(unplaced: Unplaced): readonly SchedulingChange[] {
+/** `breathe` is called often: others may have their turn, and the cluster change; what is told has been tried last. */
+export async function smallestChanges(
+  unplaced: Unplaced,
+  breathe: () => Promise<void> | undefined,
+): Promise<readonly SchedulingChange[]> {
   const { decision } = unplaced;
   const { nowhere } = decision;
   if (decision.fitting.length > 0) return [];
   if (decision.nodes === 0) return [{ steps: ["add a node: there is none"], checked: false }];
   if (nowhere)
     return [{ steps: nowhere.reasons.map((reason) => stepAnywhere(nowhere.plugin, reason)), checked: false }];
-  const ways = decision.asked.map((node) => wayTo(unplaced, node)).toSorted((a, b) => a.cost - b.cost);
-  const changes = distinct(ways)
-    .slice(0, limits.triedChanges)
-    .map(({ node, steps }) => ({
-      node: node.name,
-      steps: steps.map(({ text }) => text),
-      checked: holds(unplaced, node, steps),
-    }));
+  const ways: Way[] = [];
+  for (const node of decision.asked) {
+    ways.push(wayTo(unplaced, node));
+    await breathe();
+  }
+  ways.sort((a, b) => a.cost - b.cost);
+  const changes: SchedulingChange[] = [];
+  const seen = new Set<string>();
+  for (const { node, steps } of ways) {
+    await breathe();
+    if (changes.length >= limits.triedChanges) break;
+    if (isSaid(node, steps, seen)) continue;
+    const texts = steps.map(({ text }) => text);
+    changes.push({ node: node.name, steps: texts, checked: holds(unplaced, node, steps) });
+  }
   return changes.toSorted((a, b) => Number(b.checked) - Number(a.checked)).slice(0, limits.toldChanges);
 }
 
@@ -54,14 +65,11 @@ function wayTo({ pod, decision }: Unplaced, node: NodeInfo): Way {
 }
 
 /** The same words for another node say nothing new. */
-function distinct(ways: readonly Way[]): readonly Way[] {
-  const seen = new Set<string>();
-  return ways.filter(({ node, steps }) => {
-    const text = steps.map((step) => step.text.replaceAll(node.name, "")).join();
-    if (seen.has(text)) return false;
-    seen.add(text);
-    return true;
-  });
+function isSaid({ name }: NodeInfo, steps: readonly Step[], seen: Set<string>): boolean {
+  const text = steps.map((step) => step.text.replaceAll(name, "")).join();
+  if (seen.has(text)) return true;
+  seen.add(text);
+  return false;
 }
 
 /** Whether the plugins let the changed Pod onto the changed node. */
