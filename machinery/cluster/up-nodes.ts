@@ -42,7 +42,7 @@ export async function writeJoinToken(program: Program, paths: HomePaths): Promis
 const RESOLVE = `
   const resolver = new (require("node:dns").promises.Resolver)({ timeout: 250, tries: 1 });
   resolver.setServers([process.argv[1]]);
-  resolver.resolve4(process.argv[2]).then(([address]) => console.log(address), (error) => { console.error(error.message); process.exit(1); });
+  resolver.resolve4(process.argv[2]).then(([address]) => console.log(address), (error) => { console.error(error.message); process.exitCode = 1; });
 `;
 
 /** Asks a name server from a machine, where the Services are reached. */
