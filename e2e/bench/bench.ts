@@ -19,10 +19,12 @@ import { fuzz } from "./fuzz.ts";
 import { histories } from "./histories.ts";
 import { idle } from "./idle.ts";
 import { memory } from "./memory.ts";
+import { podNetwork } from "./pod-network.ts";
 import { podStart } from "./pod-start.ts";
 import { type Section, table } from "./report.ts";
 import { scale } from "./scale.ts";
 import { schedulerMeasurements } from "./scheduler.ts";
+import { serviceProgramming } from "./services.ts";
 import { storeCommits } from "./store.ts";
 import { upTimes } from "./up.ts";
 import { watchers } from "./watchers.ts";
@@ -65,6 +67,8 @@ const measurements: readonly Measurement[] = [
   workloads,
   scale,
   dnsQueries,
+  serviceProgramming,
+  podNetwork,
   idle,
 ];
 const names = measurements.map(({ name }) => name);

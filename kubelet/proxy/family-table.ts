@@ -15,7 +15,7 @@ import { BASE_CHAINS, SETS } from "./table.ts";
 export interface FamilyTable {
   /** What the owner asks for from now on; answers what it asked for before. */
   put(owner: string, contribution: Contribution | undefined): Contribution | undefined;
-  /** What the kernel has from a process before this one. */
+  /** What the kernel has from a process before this one; read once, `prepare` goes by it. */
   inherited(): Promise<Content | undefined>;
   /** The commands that are missing, and what to call once the kernel has taken them. */
   prepare(): Promise<{ readonly script: string; settle(): void }>;
@@ -30,6 +30,7 @@ export function createFamilyTable(family: IpFamily, pods: string | undefined, lo
   /** Chain ► number of its rules. */
   const sizes = new Map<string, number>();
   let known: "no" | "there" | "absent" = "no";
+  let found: { readonly table: KernelTable | undefined } | undefined;
 
   return {
     put(owner, contribution) {
@@ -37,13 +38,18 @@ export function createFamilyTable(family: IpFamily, pods: string | undefined, lo
       return ledger.put(owner, contribution);
     },
 
-    inherited: () => readTable(family, pods, "elements"),
+    async inherited() {
+      found = { table: await readTable(family, pods, "elements") };
+      return found.table;
+    },
 
     async prepare() {
       const none = { script: "", settle: () => undefined };
       let fresh = "";
       if (known !== "there") {
-        const kernel = known === "no" ? await readTable(family, pods, "elements") : undefined;
+        const read = async () => found?.table ?? (await readTable(family, pods, "elements"));
+        const kernel = known === "no" ? await read() : undefined;
+        found = undefined;
         known = "absent";
         ledger.learn(emptyContent());
         if (kernel && isWhole(kernel, sizes)) {
