@@ -18,6 +18,7 @@ import { type KubeletSettings, standardSettings } from "./configuration.ts";
 import type { Runtime } from "./cri/contract.ts";
 import type { Observations } from "./eviction/thresholds.ts";
 import { createPullRecords, noPullRecords, type PullRecords } from "./images/pull-records.ts";
+import { createKubeletMetrics } from "./kubelet-metrics.ts";
 import type { NodeNetwork } from "./network-contract.ts";
 import { createNodeKeeper } from "./node.ts";
 import type { MachineFacts } from "./node-facts.ts";
@@ -97,7 +98,8 @@ export interface KubeletOptions {
 }
 
 export async function runKubelet(wanted: KubeletOptions): Promise<void> {
-  const options = { ...wanted, cri: untilStopped(wanted.cri, wanted.signal) };
+  const metrics = createKubeletMetrics({ ...wanted, workers: () => services.workers.list() });
+  const options = { ...wanted, cri: untilStopped(metrics.counted(wanted.cri), wanted.signal) };
   const { client, cri, clock, log, signal, nodeName } = options;
   await Promise.all([mkdir(options.directory, { recursive: true }), mkdir(options.logs, { recursive: true })]);
   const version = await answerOf(cri, options);
@@ -129,7 +131,7 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
   const tellNode = () => void keeper.update().catch(() => undefined);
   const keeper = createNodeKeeper({ client, clock, log, signal, events, settings, health: health.look });
 
-  const statuses = mirroredStatuses(createStatusWriter({ client, clock, log, signal }));
+  const statuses = metrics.timed(mirroredStatuses(createStatusWriter({ client, clock, log, signal })));
   const records = simulated ? noPullRecords : createPullRecords(join(options.directory, "images"), given);
   const services = podServices(options, settings, simulated, events, informers, {
     statuses,
@@ -152,7 +154,7 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
     node: keeper.node,
     onChange: tellNode,
     onImageRemoved: records.forget,
-    onEvicted: () => undefined,
+    onEvicted: metrics.evicted,
   });
   const shutdown = createShutdown({
     phases: phasesOf(given),
@@ -178,7 +180,7 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
     ? createSource({ path, nodeName, clock, log, signal, lookMs: given.fileCheckFrequency })
     : noSource;
   const statics = createStaticPods({ source, workers, mirrors });
-  const stats = createNodeStats({ ...options, workers, paths: services.paths, simulated, memoryBytes });
+  const stats = createNodeStats({ ...options, workers, paths: services.paths, simulated, memoryBytes, metrics });
   const server = createKubeletServer({ workers, cri, clock, log, signal, nodeName, stats });
 
   const nodes = informers.of("nodes", { fieldSelector: `metadata.name=${nodeName}` });

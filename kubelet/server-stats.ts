@@ -1,5 +1,5 @@
 /**
- * Stats: /stats/summary for people and tools, /metrics/resource for metrics.k8s.io.
+ * Stats: /stats/summary for people and tools, /metrics/resource for metrics.k8s.io, /metrics of the kubelet itself.
  *
  * Nothing is measured while nobody asks. What is told: stats/.
  */
@@ -7,6 +7,7 @@ import { uptime } from "node:os";
 import { ApiError } from "../machinery/objects/status.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
+import type { Metrics } from "../machinery/process/metrics.ts";
 import type { Runtime } from "./cri/contract.ts";
 import type { PodPaths } from "./pods/paths.ts";
 import type { PodWorkers } from "./pods/workers.ts";
@@ -20,6 +21,7 @@ export interface NodeStats {
   summary(onlyCpuAndMemory: boolean): Promise<unknown>;
   /** Never rejects: a reading that fails is told as such. */
   resourceMetrics(): Promise<string>;
+  kubeletMetrics(): Promise<string>;
 }
 
 export interface NodeStatsOptions {
@@ -33,6 +35,8 @@ export interface NodeStatsOptions {
   readonly paths: PodPaths;
   readonly simulated: boolean;
   readonly memoryBytes: number;
+  /** What the kubelet counts of its own work. */
+  readonly metrics: Pick<Metrics, "text">;
 }
 
 export function createNodeStats(options: NodeStatsOptions): NodeStats {
@@ -43,6 +47,7 @@ export function createNodeStats(options: NodeStatsOptions): NodeStats {
   const sources = { ...options, nodeUsage };
   const summary = createSummary({ ...options, bootedAt, disks: createFileSystems(options) });
   return {
+    kubeletMetrics: () => options.metrics.text(),
     summary: async (onlyCpuAndMemory) => summary(await readFigures(sources), onlyCpuAndMemory),
     async resourceMetrics() {
       try {

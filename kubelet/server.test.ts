@@ -195,4 +195,16 @@ describe("figures", () => {
     expect(text).toMatch(/^resource_scrape_error 0$/m);
     expect(text).not.toContain("stuck");
   });
+
+  it("of the kubelet itself count what it does", async () => {
+    const { text } = await get("/metrics");
+    expect(text).toMatch(/^kubelet_node_name\{node="node-1"\} 1$/m);
+    expect(text).toMatch(/^kubelet_running_pods 2$/m);
+    expect(text).toMatch(/^kubelet_running_containers\{container_state="running"\} 1$/m);
+    expect(text).toMatch(/^kubelet_runtime_operations_total\{operation_type="run_podsandbox"\} 2$/m);
+    expect(text).toMatch(/^kubelet_runtime_operations_errors_total\{operation_type="pull_image"\} \d+$/m);
+    expect(text).toMatch(/^kubelet_pod_start_duration_seconds_count 1$/m);
+    expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
+    expect((await get("/metrics/nothing")).status).toBe(404);
+  });
 });

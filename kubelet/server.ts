@@ -53,9 +53,9 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
     json(response, await context.stats.summary(query.get("only_cpu_and_memory") === "true"));
   },
   metrics: async ({ context, parts }, response) => {
-    checkPath(parts, "resource");
+    if (parts.length > 0) checkPath(parts, "resource");
     response.setHeader("content-type", METRICS_TEXT);
-    response.end(await context.stats.resourceMetrics());
+    response.end(await (parts.length > 0 ? context.stats.resourceMetrics() : context.stats.kubeletMetrics()));
   },
 };
 

@@ -4,6 +4,7 @@
  * CPU only ever counts up, so that a reader with two readings knows the rate; nothing here is sampled while
  * nobody asks. A container that has ended has no figures. Their forms: summary.ts and resource-metrics.ts.
  */
+import type { Volume } from "../../machinery/objects/kinds.ts";
 import type { Runtime } from "../cri/contract.ts";
 import { type ContainerStats, nanosToMs, type PodSandboxStats } from "../cri/messages.ts";
 import { CONTAINER_NAME, POD_UID } from "../pods/labels.ts";
@@ -43,6 +44,8 @@ export interface PodFigures {
   readonly containers: readonly ContainerFigures[];
   readonly network?: NonNullable<PodSandboxStats["linux"]>["network"];
   readonly processes?: number | undefined;
+  /** Its volumes on this node's own disk. */
+  readonly volumes: readonly string[];
 }
 
 export interface Figures {
@@ -91,9 +94,15 @@ export async function podFigures(
       containers,
       ...(sandbox?.network ? { network: sandbox.network } : {}),
       processes: sandbox?.process?.processCount?.value,
+      volumes: (worker.pod().spec?.volumes ?? []).filter(isOnDisk).map(({ name }) => name),
     });
   }
   return pods;
+}
+
+/** Made by the kubelet for this Pod, and not in memory. */
+function isOnDisk({ emptyDir, hostPath, persistentVolumeClaim, ephemeral }: Volume): boolean {
+  return !hostPath && !persistentVolumeClaim && !ephemeral && emptyDir?.medium !== "Memory";
 }
 
 /** Older runtimes do not know of sandboxes' figures: then there are none. */

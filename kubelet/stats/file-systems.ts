@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Clock, wireTime } from "../../machinery/process/clock.ts";
 import type { Runtime } from "../cri/contract.ts";
 import type { PodIdentity, PodPaths } from "../pods/paths.ts";
+import { type DirectoryUsage, directoryUsage } from "./directory-usage.ts";
 
 export interface FileSystem {
   readonly time: string;
@@ -38,7 +39,13 @@ export interface FileSystems {
   read(): Promise<Disks>;
   /** Bytes of logs by container. */
   logs(pod: PodIdentity): Promise<ReadonlyMap<string, number>>;
+  /** What each of a Pod's volumes holds; measured at most once a minute. */
+  volumes(uid: string, names: readonly string[]): Promise<ReadonlyMap<string, DirectoryUsage>>;
 }
+
+/** Of as many Pods the last measurement is remembered. */
+const MAX_MEASURED = 500;
+const MEASURED_MS = 60_000;
 
 export interface FileSystemOptions {
   readonly cri: Runtime;
@@ -50,7 +57,19 @@ export interface FileSystemOptions {
 }
 
 export function createFileSystems({ cri, clock, directory, paths, simulated }: FileSystemOptions): FileSystems {
+  const measured = new Map<string, { readonly at: number; readonly usages: ReadonlyMap<string, DirectoryUsage> }>();
+
   return {
+    async volumes(uid, names) {
+      const before = measured.get(uid);
+      if (before && clock.now() - before.at < MEASURED_MS) return before.usages;
+      const usages = new Map<string, DirectoryUsage>();
+      for (const name of names) usages.set(name, await directoryUsage(paths.volume(uid, name)));
+      measured.delete(uid);
+      measured.set(uid, { at: clock.now(), usages });
+      for (const oldest of measured.keys()) if (measured.size > MAX_MEASURED) measured.delete(oldest);
+      return usages;
+    },
     async read() {
       const time = wireTime(clock.now());
       const [node, { imageFilesystems }] = await Promise.all([

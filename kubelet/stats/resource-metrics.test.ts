@@ -6,7 +6,9 @@ const usage = (at: number, cpuNanoSeconds: number) => ({ at, cpuNanoSeconds, wor
 
 it("tells times in whole milliseconds, as the format wants them", () => {
   const containers = [{ name: "main", id: "1", startedAt: 500.25, usage: usage(1000.75, 2_500_000_000) }];
-  const pods = [{ name: "web", namespace: "default", uid: "u", startedAt: 400, usage: usage(1000.75, 1), containers }];
+  const pods = [
+    { name: "web", namespace: "default", uid: "u", startedAt: 400, usage: usage(1000.75, 1), containers, volumes: [] },
+  ];
   const lines = resourceMetrics({ node: usage(2000.5, 1e9), pods }).split("\n");
   expect(lines).toContain('container_cpu_usage_seconds_total{container="main",namespace="default",pod="web"} 2.5 1001');
   expect(lines).toContain('container_start_time_seconds{container="main",namespace="default",pod="web"} 0.50025');

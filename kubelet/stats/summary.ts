@@ -6,6 +6,7 @@
  */
 import { type Clock, wireTime } from "../../machinery/process/clock.ts";
 import { nanosToMs } from "../cri/messages.ts";
+import type { DirectoryUsage } from "./directory-usage.ts";
 import type { ContainerFigures, Figures, PodFigures, Usage } from "./figures.ts";
 import type { FileSystems } from "./file-systems.ts";
 
@@ -66,13 +67,15 @@ export function createSummary({ nodeName, clock, bootedAt, disks }: SummaryOptio
     async function podSummary(pod: PodFigures, plain: boolean) {
       const { name, namespace, uid, startedAt, containers, network, processes } = pod;
       const logs = plain ? undefined : await disks.logs(pod);
+      const volumes = plain ? undefined : await disks.volumes(uid, pod.volumes);
       return {
         podRef: { name, namespace, uid },
         startTime: wireTime(startedAt ?? Math.min(...containers.map((one) => one.startedAt))),
         containers: containers.map((one) => containerSummary(one, logs)),
         ...usage(pod.usage, sumOf(containers.map(({ id }) => known.get(id)))),
         ...(network && !plain && { network: networkOf(network, clock.now()) }),
-        ...(!plain && { "ephemeral-storage": ephemeral(containers, logs) }),
+        ...(volumes && { volume: [...volumes].map(([name, used]) => volumeSummary(name, used)) }),
+        ...(!plain && { "ephemeral-storage": ephemeral(containers, logs, volumes) }),
         ...(processes !== undefined && { process_stats: { process_count: processes } }),
       };
     }
@@ -96,11 +99,21 @@ export function createSummary({ nodeName, clock, bootedAt, disks }: SummaryOptio
       };
     }
 
-    function ephemeral(containers: readonly ContainerFigures[], logs: ReadonlyMap<string, number> | undefined) {
+    /** It lies on the node's disk, and has all of that. */
+    function volumeSummary(name: string, { bytes, inodes }: DirectoryUsage) {
+      return { name, ...disk?.node, usedBytes: bytes, inodesUsed: inodes };
+    }
+
+    function ephemeral(
+      containers: readonly ContainerFigures[],
+      logs: ReadonlyMap<string, number> | undefined,
+      volumes: ReadonlyMap<string, DirectoryUsage> | undefined,
+    ) {
+      const held = [...(volumes?.values() ?? [])].reduce((all, { bytes }) => all + bytes, 0);
       const written = containers.reduce((all, { layer }) => all + (layer?.usedBytes ?? 0), 0);
       const logged = [...(logs?.values() ?? [])].reduce((all, one) => all + one, 0);
       const inodes = containers.reduce((all, { layer }) => all + (layer?.inodesUsed ?? 0), 0);
-      return { ...disk?.node, usedBytes: written + logged, inodesUsed: inodes };
+      return { ...disk?.node, usedBytes: written + logged + held, inodesUsed: inodes };
     }
   };
 }
