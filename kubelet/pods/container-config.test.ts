@@ -4,7 +4,7 @@ import { noCgroupFeatures } from "./cgroup-files.ts";
 import { containerConfig } from "./container-config.ts";
 import { hostsFile } from "./hosts-file.ts";
 import { aPod, container } from "./pod.fixture.ts";
-import { parseResolvConf, podDns } from "./pod-dns.ts";
+import { checkHostname, parseResolvConf, podDns } from "./pod-dns.ts";
 import { credentialsFor } from "./pull-secrets.ts";
 import { sandboxConfig } from "./sandbox-config.ts";
 import { containerSecurity } from "./security.ts";
@@ -162,6 +162,14 @@ describe("sandbox configuration", () => {
         securityContext: { namespaceOptions: { network: "POD", pid: "CONTAINER", ipc: "POD" } },
       },
     });
+  });
+  it("is named by its FQDN where it asks for that, as far as a host's name goes", () => {
+    const pod = (subdomain: string) => aPod({ hostname: "a", subdomain, setHostnameAsFQDN: true });
+    expect(sandboxConfig(pod("web"), 0, facts).hostname).toBe("a.web.default.svc.cluster.local");
+    expect(() => checkHostname(pod("web"), "cluster.local")).not.toThrow();
+    expect(() => checkHostname(pod("x".repeat(50)), "cluster.local")).toThrow(
+      "is too long (64 characters is the max, 78 characters requested)",
+    );
   });
   it("shares the host's namespaces as asked", () => {
     const config = sandboxConfig(aPod({ hostNetwork: true, hostPID: true, hostIPC: true }), 0, facts);

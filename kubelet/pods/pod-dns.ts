@@ -80,6 +80,17 @@ export function podFqdn(pod: Pod, clusterDomain: string): string | undefined {
   return subdomain ? `${podHostname(pod)}.${subdomain}.${pod.metadata.namespace}.svc.${clusterDomain}` : undefined;
 }
 
+/** What the kernel takes as a host's name. */
+const MAX_HOSTNAME = 64;
+
+/** Throws when a Pod is to be named by its FQDN, and that is too long. */
+export function checkHostname(pod: Pod, clusterDomain: string): void {
+  const fqdn = pod.spec?.setHostnameAsFQDN && !pod.spec.hostnameOverride ? podFqdn(pod, clusterDomain) : undefined;
+  if (fqdn === undefined || fqdn.length <= MAX_HOSTNAME) return;
+  const long = `${MAX_HOSTNAME} characters is the max, ${fqdn.length} characters requested`;
+  throw new Error(`failed to construct FQDN from Pod hostname and cluster domain, FQDN ${fqdn} is too long (${long})`);
+}
+
 /** At most 63 characters, without a trailing - or . */
 export function podHostname(pod: Pod): string {
   const name = pod.spec?.hostname ?? pod.metadata.name;

@@ -5,6 +5,7 @@ import { mkdir } from "node:fs/promises";
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import type { PodSandboxConfig } from "../cri/messages.ts";
 import { StartFailure, step } from "./failures.ts";
+import { checkHostname } from "./pod-dns.ts";
 import { usesHostNetwork } from "./pod-spec.ts";
 import { sandboxConfig } from "./sandbox-config.ts";
 import type { PodServices } from "./services.ts";
@@ -30,6 +31,7 @@ export async function createSandbox(pod: Pod, attempt: number, services: PodServ
   if (attempt > 0) events.normal(pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
   try {
     await step("FailedCreatePodSandBox", async () => {
+      checkHostname(pod, services.dns().clusterDomain);
       await services.userNamespaces.ensure(pod);
       const config = sandboxConfigOf(pod, attempt, services);
       const runtimeHandler = await handlerOf(pod, services);
