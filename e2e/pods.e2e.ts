@@ -199,6 +199,12 @@ describe.skipIf(!canRunContainers)("pods", () => {
     expect(await notes("notebook-0")).toBe("notebook-0 started\nnotebook-0 started\n");
     expect(await notes("notebook-1")).toBe("notebook-1 started\n");
     expect(readdirSync(cluster.paths.volumes).length).toBe(2);
+    const address = (await get("notebook-0")).status?.podIP ?? "";
+    const named = "notebook-0.notebook.default.svc.cluster.local";
+    await eventually("the Pod's name to lead to its address, and back", async () => {
+      expect(await run("exec", "notebook-1", "--", "nslookup", named)).toContain(address);
+      expect(await run("exec", "notebook-1", "--", "nslookup", address)).toContain(named);
+    });
     await run("delete", "-f", join(samples, "notebook.yaml"), "--timeout=60s");
     await eventually("the volumes to be gone", async () => {
       expect((await run("get", "pv,pvc", "-o", "name")).trim()).toBe("");

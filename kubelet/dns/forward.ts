@@ -3,7 +3,7 @@
  *
  * The same question is asked once at a time, however many clients wait for it, and the number of
  * questions under way is limited. A server that is silent, or says that it cannot, is followed by the
- * next; one that was silent is asked last for a while. Which servers a name has: name-servers.ts.
+ * next; one that was silent is asked last for a while, and where all were, clients hear soon that it is so. Which servers a name has: name-servers.ts.
  */
 import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
@@ -69,8 +69,9 @@ export function createForward({ exchange, cache, loops, serversFor, clock, log }
 
   /** Two rounds, for UDP loses packets. The refusal of a server counts only when no other answers. */
   async function askAll(query: Query, protocol: Protocol, waitMs: number): Promise<PassedAnswer | undefined> {
-    const deadline = clock.monotonic() + waitMs;
     const servers = inOrder(serversFor(query.name));
+    const hopeless = servers.every(isSilent);
+    const deadline = clock.monotonic() + (hopeless ? WAIT_MS.one : waitMs);
     const refusing = new Set<NameServer>();
     let refusal: PassedAnswer | undefined;
     for (const server of [...servers, ...servers]) {
@@ -100,9 +101,11 @@ export function createForward({ exchange, cache, loops, serversFor, clock, log }
   }
 
   function inOrder(servers: readonly NameServer[]): readonly NameServer[] {
-    const now = clock.monotonic();
-    const silent = (server: NameServer) => (silentUntil.get(idOf(server)) ?? 0) > now;
-    return [...servers.filter((server) => !silent(server)), ...servers.filter(silent)];
+    return [...servers.filter((server) => !isSilent(server)), ...servers.filter(isSilent)];
+  }
+
+  function isSilent(server: NameServer): boolean {
+    return (silentUntil.get(idOf(server)) ?? 0) > clock.monotonic();
   }
 }
 

@@ -30,7 +30,7 @@ const within = (child: Child) => {
 };
 
 beforeAll(async () => {
-  if (!network.usable) return;
+  if (!network.whole) return;
   node = within(apart("policy-node.ts"));
   ends = {
     client: within(apart("endpoint.ts")),
@@ -43,7 +43,7 @@ beforeAll(async () => {
   inside(
     node,
     `ip link set lo up; ip link add k8ts0 type bridge; ip addr add 10.42.0.1/24 dev k8ts0; ip -6 addr add fd00:42::1/64 dev k8ts0 nodad; ip link set k8ts0 up
-    echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables
+    echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables || :
     nft 'table ip nat {
       chain to { type nat hook prerouting priority dstnat ; ip daddr 10.43.0.5 tcp dport 80 dnat to 10.42.0.3:8080 ; }
       chain back { type nat hook postrouting priority srcnat ; ct status dnat ip saddr 10.42.0.3 ip daddr 10.42.0.3 masquerade ; }
@@ -109,7 +109,7 @@ async function reached(...wanted: readonly (readonly [from: Name, to: Place, rea
 const toServer = { podSelector: { matchLabels: { app: "server" } } };
 const clients = { podSelector: { matchLabels: { app: "client" } } };
 
-describe.runIf(network.usable)("network policies on a node", () => {
+describe.runIf(network.whole)("network policies on a node", () => {
   test("without policies everybody is reached, and there is no table", async () => {
     await reached(
       ["client", server(8080), true],

@@ -1,5 +1,6 @@
 /** Fixture: Pods and policies for tests. */
 import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import type { NetworkPolicy } from "../../machinery/objects/kinds.ts";
 import { type ClusterSets, createClusterSets } from "./cluster-sets.ts";
 import type { PolicyPod } from "./policy-pod.ts";
@@ -38,15 +39,24 @@ export function clusterSets(pods: readonly PolicyPod[]): ClusterSets {
 }
 
 /** A network namespace of a test's own keeps the machine's rules out of it. */
+const connectionsOnBridges = works(
+  "nft 'table bridge t { chain c { type filter hook forward priority 0 ; ct state new accept ; } }'",
+);
+
 export const network = {
-  usable: kernelTakes("list ruleset"),
-  /** Connections of bridged packets are followed. */
-  bridged: kernelTakes("table bridge t { chain c { type filter hook forward priority 0 ; ct state new accept ; } }"),
+  usable: works("nft list ruleset"),
+  bridged: connectionsOnBridges,
+  /** Everything that a node with Pods takes. */
+  whole:
+    works(
+      "nft list ruleset && ip link add bridge1 type bridge && ip link add veth1 type veth peer name veth2 && nsenter --version",
+    ) &&
+    (connectionsOnBridges || existsSync("/proc/sys/net/bridge")),
 };
 
-function kernelTakes(script: string): boolean {
+function works(script: string): boolean {
   try {
-    execFileSync("unshare", ["--net", "nft", "-f", "-"], { input: script, stdio: ["pipe", "ignore", "ignore"] });
+    execFileSync("unshare", ["--net", "sh", "-ec", script], { stdio: "ignore" });
     return true;
   } catch {
     return false;
