@@ -178,6 +178,13 @@ describe.skipIf(!canRunContainers)("nodes", () => {
       }
     });
 
+    test("`check` on a node tells how it reaches the Pods of the others", async () => {
+      const { stdout } = await two.attempt(program, "check", "--server", `https://${one.address}:6443`);
+      for (const other of ["one", "three"])
+        expect(stdout).toMatch(new RegExp(`✓ Pods of ${other} +reached with packets of up to 1\\d{3} bytes`));
+      expect(stdout).toMatch(/✓ clock +as the server's/);
+    });
+
     let lost: Pod | undefined;
 
     test("a machine that is cut off is told as unknown, and its Pods are replaced elsewhere", async () => {

@@ -9,7 +9,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { localNodes } from "../machines/local-nodes.ts";
+import { homesOfNodes } from "../machines/local-nodes.ts";
 import type { Clock } from "../process/clock.ts";
 import { defineComponent } from "../process/component.ts";
 import { UsageError } from "../process/flags.ts";
@@ -46,7 +46,7 @@ export const downCommand = defineComponent({
     await progress.step("stopping processes", () => stopProcesses(paths, clock, specs));
     if (options?.runtime === "containerd") {
       await progress.step("removing containers, mounts and networks", async () => {
-        for (const { paths: node } of localNodes(paths, options.nodes ?? 0)) await sweep(program, "machine", node.root);
+        for (const { root } of homesOfNodes(paths)) await sweep(program, "machine", root);
         await sweep(program, options.nodes ? "machines" : "node", home);
       });
     }

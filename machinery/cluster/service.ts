@@ -24,7 +24,8 @@ const LIMITS = "/etc/sysctl.d/90-k8ts.conf";
 const unitName = (kind: ServiceKind) => `k8ts-${kind}.service`;
 const unitPath = (kind: ServiceKind) => join(UNITS, unitName(kind));
 const secretsPath = (kind: ServiceKind) => `/etc/k8ts/${kind}.env`;
-const READY_MS = 300_000;
+/** Emulated machines need it long. */
+const READY_MS = 900_000;
 const LOOK_MS = 500;
 
 export interface UnitOptions {

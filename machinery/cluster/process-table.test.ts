@@ -1,0 +1,36 @@
+/** The processes of `up --nodes`: a server here, and a machine for each node that joins it as any other. */
+import { expect, test } from "vitest";
+import { homePaths } from "../process/home.ts";
+import { type ClusterOptions, processTable } from "./process-table.ts";
+
+const options: ClusterOptions = {
+  port: 6443,
+  nodeName: "here",
+  runtime: "containerd",
+  separate: false,
+  etcdServers: [],
+};
+const table = (change: Partial<ClusterOptions>) =>
+  processTable({ ...options, ...change }, homePaths("/home/k8ts"), { node: "/bin/node", main: "/opt/main.ts" });
+
+test("without --nodes this computer is the node", () => {
+  expect(table({}).map(({ name }) => name)).toEqual(["server", "containerd", "agent", "dns"]);
+});
+
+test("with --nodes the server is reached by the machines, and each joins in a home of its own", () => {
+  const [server, ...nodes] = table({ nodes: 2 });
+  expect(server?.args).toEqual(expect.arrayContaining(["--no-agent", "--advertise-address", "10.44.0.1"]));
+  expect(nodes.map(({ name }) => name)).toEqual(["node-1", "node-2"]);
+  for (const [index, { name, args, prepare, ends }] of nodes.entries()) {
+    expect(args).toEqual(
+      expect.arrayContaining([
+        `ADDRESS=10.44.0.${11 + index}/24`,
+        `K8TS_HOME=/home/k8ts/nodes/${name}`,
+        "https://10.44.0.1:6443",
+        "/home/k8ts/nodes/token",
+      ]),
+    );
+    expect(prepare?.args).toContain(`/home/k8ts/nodes/${name}/machine`);
+    expect(ends?.(42)).toContain("42");
+  }
+});
