@@ -12,6 +12,7 @@ import type { Client } from "../machinery/client/client.ts";
 import { createInformers } from "../machinery/client/shared-informers.ts";
 import { createEvents } from "../machinery/loop/events-recorder.ts";
 import type { Node, Pod } from "../machinery/objects/kinds.ts";
+import { milliValue, unitValue } from "../machinery/objects/quantity.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import { type KubeletSettings, standardSettings } from "./configuration.ts";
@@ -283,11 +284,10 @@ function podServices(
   const { configMap, secret } = references;
   const self = informers.of("nodes", { fieldSelector: `metadata.name=${settings.name}` });
   const claims = createClaimVolumes({ client, node: () => self.get(settings.name), directory: options.volumes });
-  const { cpus, memoryBytes } = settings.facts;
   const cgroups =
     simulated || !options.cgroupRoot
       ? noCgroups
-      : createCgroups({ root: options.cgroupRoot, cpus, memoryBytes, podPids: given.podPidsLimit, log });
+      : createCgroups({ root: options.cgroupRoot, ...usableByPods(given, settings.facts), log });
   const services: PodServices = {
     client,
     clock,
@@ -346,6 +346,16 @@ function podServices(
   };
   const workers = createPodWorkers(services, onEnd);
   return { ...services, workers, claims };
+}
+
+/** The node's capacity without what is kept for the system: Pods near that are evicted, beyond it killed. */
+function usableByPods({ systemReserved, kubeReserved, podPidsLimit }: KubeletSettings, facts: MachineFacts) {
+  const kept = (name: string, read: typeof milliValue) => read(systemReserved[name]) + read(kubeReserved[name]);
+  return {
+    milliCpu: facts.cpus * 1000 - kept("cpu", milliValue),
+    memoryBytes: facts.memoryBytes - kept("memory", unitValue),
+    podPids: podPidsLimit,
+  };
 }
 
 /** Read once: a node's resolv.conf that changes reaches Pods after a restart of the kubelet. */

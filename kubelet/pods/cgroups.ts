@@ -48,7 +48,8 @@ export const noCgroups: PodCgroups = {
 export interface CgroupSettings {
   /** "/k8ts". */
   readonly root: string;
-  readonly cpus: number;
+  /** What all Pods together may use. */
+  readonly milliCpu: number;
   readonly memoryBytes: number;
   /** How many processes one Pod may have; undefined: as many as the node. */
   readonly podPids?: number | undefined;
@@ -65,15 +66,18 @@ export function createCgroups(given: CgroupSettings, files: CgroupFiles = cgroup
   let shares = MIN_SHARES;
 
   async function makeTree(): Promise<void> {
-    const { cpus, memoryBytes } = given;
+    const { milliCpu, memoryBytes } = given;
     const levels: readonly (readonly [string, CgroupLimits])[] = [
-      [top, { cpuShares: cpuShares(cpus * 1000), memory: memoryBytes }],
+      [top, { cpuShares: cpuShares(milliCpu), memory: memoryBytes }],
       [join(top, TIERS.Burstable), { cpuShares: shares }],
       [join(top, TIERS.BestEffort), { cpuShares: MIN_SHARES }],
     ];
     for (const [path, limits] of levels) {
       await files.make(path);
-      await files.write(path, limits);
+      // the kernel refuses a limit below what Pods use already: they go on with the one before
+      await files.write(path, limits).catch((error: unknown) => {
+        log.warn("the limits of all Pods together could not be set", { cgroup: path, error });
+      });
     }
   }
 

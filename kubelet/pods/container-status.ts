@@ -95,6 +95,9 @@ function fromRecord(
     state: record.state === "created" ? { waiting: { reason: initialReason(input.pod) } } : stateOf(record),
     lastState,
     ...resourcesOf(input, container, record),
+    ...(record.user
+      ? { user: { linux: { ...record.user, supplementalGroups: [...record.user.supplementalGroups] } } }
+      : {}),
     ...volumeMountsOf(container),
   };
 }

@@ -128,6 +128,7 @@ function toRecord(container: Container, status: ContainerStatus, message: string
     imageRef: status.imageRef,
     hash: status.annotations[HASH] ?? "",
     logPath: status.logPath,
+    ...(status.user?.linux ? { user: status.user.linux } : {}),
   };
 }
 

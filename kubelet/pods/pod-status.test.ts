@@ -282,6 +282,11 @@ describe("addresses and quality of service", () => {
   });
 });
 
+it("tells as whom a container runs, where the runtime tells", () => {
+  const user = { uid: 5, gid: 6, supplementalGroups: [6, 7] };
+  expect(main(status({ runtime: runtimeOf([record("main", { user })]) }))?.user).toEqual({ linux: user });
+});
+
 it("tells of the resources that a run has, and of those granted to it", () => {
   const sized = (cpu: string) => aPod({ containers: [container("main", { resources: { requests: { cpu } } })] });
   const given = { pod: sized("3"), granted: sized("2"), sizeOf: () => ({ requests: { cpu: "1" } }) };

@@ -35,6 +35,8 @@ export interface ContainerRecord {
   /** Hash of what the kubelet made it from; empty for containers of others. */
   readonly hash: string;
   readonly logPath: string;
+  /** As whom it runs, where the runtime tells. */
+  readonly user?: { readonly uid: number; readonly gid: number; readonly supplementalGroups: readonly number[] };
 }
 
 export interface RuntimePod {
