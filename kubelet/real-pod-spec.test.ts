@@ -264,11 +264,11 @@ describe.skipIf(whyNoContainerd())("what a Pod asks of the kernel", () => {
   });
 
   it("takes environment variables from a file that its init container wrote", async () => {
-    const volumeMounts = [{ name: "work", mountPath: "/work" }];
-    const fileKeyRef = { volumeName: "work", path: "env", key: "SHAPE" };
-    const init = says(`echo "SHAPE='round'" > /work/env`, { volumeMounts }, "init");
+    const volumeMounts = [{ name: "shared", mountPath: "/shared" }];
+    const fileKeyRef = { volumeName: "shared", path: "env", key: "SHAPE" };
+    const init = says(`echo "SHAPE='round'" > /shared/env`, { volumeMounts }, "init");
     const containers = [says("echo $SHAPE", { env: [{ name: "SHAPE", valueFrom: { fileKeyRef } }] })];
-    const volumes = [{ name: "work", emptyDir: {} }];
+    const volumes = [{ name: "shared", emptyDir: {} }];
     expect(await output("filed", { initContainers: [init], containers, volumes })).toEqual(["round"]);
   });
 
