@@ -4,7 +4,7 @@
  * Addresses come from objects of the API, which holds them in their usual form; names are lower case.
  */
 import { isIPv4, isIPv6 } from "node:net";
-import { addressToNumber } from "../network/cidr.ts";
+import { addressToNumber } from "../../machinery/objects/ip-numbers.ts";
 
 interface RecordOf<Type extends string, Data> {
   readonly type: Type;

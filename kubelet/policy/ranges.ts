@@ -1,8 +1,9 @@
 /** Ranges: which addresses the ipBlocks of a rule mean, as few ranges that do not touch. Pure. */
 
 import type { IpFamily } from "../../machinery/objects/ip.ts";
+import { numberToAddress } from "../../machinery/objects/ip-numbers.ts";
 import type { IPBlock } from "../../machinery/objects/kinds.ts";
-import { numberToAddress, parseCidr, WIDTH } from "../network/cidr.ts";
+import { parseCidr, WIDTH } from "../network/cidr.ts";
 
 /** Both ends belong to it. */
 export interface Range<T extends bigint | number> {
