@@ -136,4 +136,27 @@ describe("rotation", () => {
     expect(reopened).toBe(4);
     expect((await stat(path)).size).toBe(0);
   });
+
+  it("is made up for where a kubelet died before the new log was opened", async () => {
+    let reopened = 0;
+    const rotation = {
+      cri: {
+        async reopenContainerLog() {
+          reopened++;
+          await writeFile(path, "");
+          return {};
+        },
+      },
+      clock: systemClock,
+      log: silent,
+      signal: new AbortController().signal,
+      running: () => [],
+    };
+    await rotateOne("id", path, rotation);
+    expect(reopened).toBe(0); // a container that has not written anything yet
+    await writeFile(`${path}.20260101-000000`, "put aside");
+    await rotateOne("id", path, rotation);
+    await rotateOne("id", path, rotation);
+    expect(reopened).toBe(1);
+  });
 });

@@ -45,6 +45,8 @@ export interface TestNodeOptions {
   readonly runtime?: Runtime;
   /** For real runtimes: "/k8ts-…". */
   readonly cgroupRoot?: string;
+  /** The kubelet's own directory; default: a new one. */
+  readonly kubelet?: string;
   readonly settings?: KubeletSettings;
   /** What the node has left of its memory and disks, where it is not read. */
   readonly observe?: () => Promise<Observations>;
@@ -78,7 +80,7 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
       addresses: [address],
       maxPods: 110,
       facts,
-      directory: join(directory, "kubelet"),
+      directory: options.kubelet ?? join(directory, "kubelet"),
       logs: join(directory, "logs"),
       volumes: join(directory, "volumes"),
       clusterDns: ["10.43.0.10"],

@@ -36,10 +36,12 @@ export interface RealNode {
 
 export interface RealNodeOptions {
   readonly settings?: KubeletSettings;
+  /** The kubelet's own directory; default: a new one. */
+  readonly kubelet?: string;
   readonly log?: Logger;
 }
 
-export async function startRealNode({ settings, log = silent }: RealNodeOptions = {}): Promise<RealNode> {
+export async function startRealNode({ settings, kubelet, log = silent }: RealNodeOptions = {}): Promise<RealNode> {
   const containerd = await startContainerd();
   const runtime = await containerd.connect();
   await importTestImage(runtime);
@@ -48,7 +50,8 @@ export async function startRealNode({ settings, log = silent }: RealNodeOptions 
   const client = pipeline.client();
   const cri = connectRuntime({ socket: containerd.paths.criSocket });
   const cgroupRoot = containerd.paths.cgroup;
-  const node = await startNode(pipeline, { runtime: cri, cgroupRoot, log, ...(settings ? { settings } : {}) });
+  const own = { ...(settings ? { settings } : {}), ...(kubelet ? { kubelet } : {}) };
+  const node = await startNode(pipeline, { runtime: cri, cgroupRoot, log, ...own });
   return {
     containerd,
     pipeline,
