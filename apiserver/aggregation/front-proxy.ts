@@ -33,6 +33,7 @@ export async function trustFrontProxy(options: TrustOptions): Promise<void> {
 
 /** Left as it is where it is right already. */
 async function keepConfigMap({ client, clock, frontProxy, clientAuthority }: TrustOptions): Promise<void> {
+  if (!frontProxy && clientAuthority === undefined) return;
   const found = await client.find("configmaps", { namespace: NAMESPACE, name: NAME });
   const merged = (key: string, own: string | undefined) =>
     own === undefined ? {} : { [key]: bundle([found?.data?.[key] ?? "", own], clock.now()) };
