@@ -56,7 +56,12 @@ export const apiserverFlags = {
     value: "URL",
     help: "etcd's client addresses, for --store etcd",
   },
-  "service-cidr": { type: "string", default: DEFAULT_SERVICE_CIDR, value: "CIDR", help: "addresses of Services" },
+  "service-cidr": {
+    type: "string",
+    default: DEFAULT_SERVICE_CIDR,
+    value: "CIDR",
+    help: "addresses of Services: one range, or an IPv4 and an IPv6 one with a comma",
+  },
   "cluster-cidr": {
     type: "string",
     default: "10.42.0.0/16",

@@ -15,6 +15,7 @@ import type {
 } from "../machinery/objects/kinds.ts";
 import { LOCAL_PROVISIONER } from "../machinery/objects/local-volumes.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
+import { blocksOf } from "./admission/service-ranges.ts";
 import {
   type BootstrapBinding,
   type BootstrapRole,
@@ -70,7 +71,10 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
     ...PRIORITY_CLASSES.map((priorityClass) => ensure(client, "priorityclasses", priorityClass)),
     ensure(client, "storageclasses", LOCAL_CLASS),
     keepService(options),
-    ensure(client, "servicecidrs", { metadata: { name: "kubernetes" }, spec: { cidrs: [options.serviceCidr] } }),
+    ensure(client, "servicecidrs", {
+      metadata: { name: "kubernetes" },
+      spec: { cidrs: [...blocksOf(options.serviceCidr)] },
+    }),
   ]);
 }
 

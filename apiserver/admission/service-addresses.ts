@@ -7,6 +7,7 @@
  * of them, or gives back, is in resources/service.ts.
  */
 import { isIP } from "node:net";
+import type { IpFamily } from "../../machinery/objects/ip.ts";
 import type { Service, ServicePort } from "../../machinery/objects/kinds.ts";
 import { ApiError } from "../../machinery/objects/status.ts";
 import type { StoredObject } from "../../machinery/objects/wire.ts";
@@ -24,7 +25,7 @@ export interface AddressOptions {
   readonly clock: Clock;
   readonly objects: CachedObjects;
   readonly internal: WatchCache["internal"];
-  /** "10.43.0.0/16": there are others besides, as ServiceCIDRs say. */
+  /** "10.43.0.0/16", or one of each family: there are others besides, as ServiceCIDRs say. */
   readonly serviceCidr: string;
   /** First and last node port. */
   readonly nodePorts: readonly [number, number];
@@ -100,8 +101,8 @@ async function choose(
   const errors = new FieldErrors();
   const undo: (() => void)[] = [];
   const taken = takenBy(options.objects, metadata.uid);
-  if (needsAddress(spec) && spec.clusterIP !== "None") await chooseIp(options, ranges, spec, taken, own, errors, undo);
-  if (needsAddress(spec)) setFamilies(spec, undo);
+  if (needsAddress(spec)) chooseFamilies(ranges, spec, errors, undo);
+  if (needsAddress(spec) && spec.clusterIP !== "None") await chooseIps(options, ranges, spec, taken, own, errors, undo);
   if (needsNodePorts(spec)) await choosePorts(options, spec, taken, own, errors, undo);
   if (needsHealthPort(spec)) await chooseHealthPort(options, spec, taken, own, errors, undo);
   errors.throwIfAny("", "Service", metadata.name ?? "");
@@ -122,40 +123,92 @@ function takenBy(objects: CachedObjects, uid: string | undefined): ReadonlySet<s
 
 type Spec = NonNullable<Service["spec"]>;
 
-async function chooseIp(
-  { clock, internal, objects }: AddressOptions,
-  ranges: readonly IpRange[],
+/** A Service of two families where the cluster has both and the author asks for it; headless ones name what they like. */
+function chooseFamilies(ranges: readonly IpRange[], spec: Spec, errors: FieldErrors, undo: (() => void)[]): void {
+  if (spec.clusterIP === "None") spec.clusterIPs ??= ["None"];
+  const before = spec.ipFamilies;
+  const families = (before?.length ? [...before] : [isIP(spec.clusterIP ?? "") === 6 ? "IPv6" : "IPv4"]) as IpFamily[];
+  const has = new Set(ranges.map(({ family }) => family));
+  spec.ipFamilyPolicy ||= "SingleStack";
+  const other: IpFamily = families[0] === "IPv6" ? "IPv4" : "IPv6";
+  if (spec.ipFamilyPolicy !== "SingleStack" && families.length === 1 && has.has(other)) families.push(other);
+  spec.ipFamilies = families;
+  undo.push(() => {
+    if (before) spec.ipFamilies = before;
+    else delete spec.ipFamilies;
+  });
+  if (spec.clusterIP === "None") return;
+  if (spec.ipFamilyPolicy === "RequireDualStack" && families.length < 2)
+    errors.invalid(
+      "spec.ipFamilyPolicy",
+      spec.ipFamilyPolicy,
+      "this cluster is not configured for dual-stack services",
+    );
+  for (const [index, family] of families.entries())
+    if (!has.has(family)) errors.invalid(`spec.ipFamilies[${index}]`, family, "not configured on this cluster");
+}
+
+/** One of each of its families, in their order; what it has it keeps. */
+async function chooseIps(
+  options: AddressOptions,
+  all: readonly IpRange[],
   spec: Spec,
   taken: ReadonlySet<string>,
   own: ReadonlySet<string>,
   errors: FieldErrors,
   undo: (() => void)[],
 ): Promise<void> {
-  const wanted = spec.clusterIP || spec.clusterIPs?.[0];
-  // people may reserve addresses by objects of their own
-  const isReserved = (ip: string) => isReservedBy(objects, ip);
-  const isFree = async (ip: string) => !taken.has(ipKey(ip)) && !isReserved(ip) && !(await internal.get(ipKey(ip)));
-  if (wanted) {
-    spec.clusterIP = wanted;
-    spec.clusterIPs ??= [wanted];
-    if (own.has(ipKey(wanted))) return;
-    const refuse = (why: string) =>
-      errors.invalid("spec.clusterIPs", [wanted], `failed to allocate IP ${wanted}: ${why}`);
-    if (!ranges.some((range) => range.contains(wanted))) {
-      const valid = ranges.map(({ text }) => text).join(",");
-      refuse(`the provided IP (${wanted}) is not in the valid range. The range of valid IPs is ${valid}`);
-    } else if (!(await isFree(wanted))) refuse("provided IP is already allocated");
-    return;
+  const { clusterIP, clusterIPs } = spec;
+  const wanted = clusterIPs?.length ? clusterIPs : clusterIP ? [clusterIP] : [];
+  const chosen: string[] = [];
+  for (const [index, family] of (spec.ipFamilies ?? []).entries()) {
+    const ranges = all.filter((range) => range.family === family);
+    if (ranges.length === 0) return; // said already
+    const ip = wanted[index];
+    if (ip) await checkIp(options, ranges, ip, taken, own, errors);
+    chosen.push(ip || (await freeIp(options, ranges, taken)));
   }
-  const ip = await firstFree(candidatesOf(ranges, clock), isFree);
+  spec.clusterIP = chosen[0] as string;
+  spec.clusterIPs = chosen;
+  undo.push(() => {
+    if (clusterIP === undefined) delete spec.clusterIP;
+    else spec.clusterIP = clusterIP;
+    if (clusterIPs === undefined) delete spec.clusterIPs;
+    else spec.clusterIPs = clusterIPs;
+  });
+}
+
+const isFree =
+  // people may reserve addresses by objects of their own
+    ({ internal, objects }: AddressOptions, taken: ReadonlySet<string>) =>
+    async (ip: string) =>
+      !taken.has(ipKey(ip)) && !isReservedBy(objects, ip) && !(await internal.get(ipKey(ip)));
+
+async function checkIp(
+  options: AddressOptions,
+  ranges: readonly IpRange[],
+  ip: string,
+  taken: ReadonlySet<string>,
+  own: ReadonlySet<string>,
+  errors: FieldErrors,
+): Promise<void> {
+  if (own.has(ipKey(ip))) return;
+  const refuse = (why: string) => errors.invalid("spec.clusterIPs", [ip], `failed to allocate IP ${ip}: ${why}`);
+  if (!ranges.some((range) => range.contains(ip))) {
+    const valid = ranges.map(({ text }) => text).join(",");
+    refuse(`the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${valid}`);
+  } else if (!(await isFree(options, taken)(ip))) refuse("provided IP is already allocated");
+}
+
+async function freeIp(
+  options: AddressOptions,
+  ranges: readonly IpRange[],
+  taken: ReadonlySet<string>,
+): Promise<string> {
+  const ip = await firstFree(candidatesOf(ranges, options.clock), isFree(options, taken));
   if (ip === undefined)
     throw new ApiError("InternalError", "Internal error occurred: failed to allocate a serviceIP: range is full");
-  spec.clusterIP = ip;
-  spec.clusterIPs = [ip];
-  undo.push(() => {
-    delete spec.clusterIP;
-    delete spec.clusterIPs;
-  });
+  return ip;
 }
 
 /** The first block is used up before the next one. */
@@ -167,15 +220,6 @@ function* candidatesOf(ranges: readonly IpRange[], clock: Clock): Generator<stri
 function isReservedBy(objects: CachedObjects, ip: string): boolean {
   const found = objects.get("ipaddresses.networking.k8s.io", "", ip);
   return found !== undefined && found.metadata.labels?.[MANAGED_BY] !== ALLOCATOR;
-}
-
-function setFamilies(spec: Spec, undo: (() => void)[]): void {
-  if (spec.clusterIP === "None") spec.clusterIPs ??= ["None"];
-  if (!spec.ipFamilies?.length) {
-    spec.ipFamilies = [spec.clusterIP !== "None" && isIP(spec.clusterIP ?? "") === 6 ? "IPv6" : "IPv4"];
-    undo.push(() => delete spec.ipFamilies);
-  }
-  spec.ipFamilyPolicy ||= "SingleStack";
 }
 
 async function choosePorts(

@@ -1,10 +1,11 @@
 /**
  * Service ranges: the blocks from which Services get their addresses, and in which order these are tried.
  *
- * The first is the server's own; others are ServiceCIDRs that people make. One that is being deleted gives none.
+ * The first are the server's own, one or one of each family; others are ServiceCIDRs that people make. One that is
+ * being deleted gives none.
  */
-import { BlockList, isIP } from "node:net";
-import { parseCidr } from "../../machinery/objects/ip.ts";
+import { cidrContains, type IpFamily, parseCidr } from "../../machinery/objects/ip.ts";
+import { addressToNumber, numberToAddress } from "../../machinery/objects/ip-numbers.ts";
 import type { ServiceCIDR } from "../../machinery/objects/kinds.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { CachedObjects } from "../auth/contract.ts";
@@ -13,7 +14,7 @@ const CIDRS = "servicecidrs.networking.k8s.io";
 
 /** Looked for again only when a ServiceCIDR has changed. */
 export function serviceRanges(own: string, objects: CachedObjects): () => readonly IpRange[] {
-  const first = ipRange(own);
+  const first = ownBlocks(own);
   let known: { readonly generation: number; readonly ranges: readonly IpRange[] } | undefined;
   return () => {
     const generation = objects.generation(CIDRS);
@@ -22,49 +23,68 @@ export function serviceRanges(own: string, objects: CachedObjects): () => readon
         ({ metadata }) => !metadata.deletionTimestamp,
       );
       const blocks = usable.flatMap(({ spec }) => spec?.cidrs ?? []);
-      const others = [...new Set(blocks)].filter((block) => block !== own && parseCidr(block)?.family === "IPv4");
-      known = { generation, ranges: [first, ...others.map(ipRange)] };
+      const others = [...new Set(blocks)].filter((block) => !first.some(({ text }) => text === block));
+      known = { generation, ranges: [...first, ...others.map(ipRange)] };
     }
     return known.ranges;
   };
 }
 
+/** "10.43.0.0/16", or "10.43.0.0/16,fd00:43::/112". */
+function ownBlocks(text: string): readonly IpRange[] {
+  const blocks = blocksOf(text).map(ipRange);
+  if (blocks[0]?.family !== "IPv4" || blocks.length > 2 || blocks[1]?.family === "IPv4")
+    throw new Error(`--service-cidr: ${text} is not an IPv4 CIDR block, nor one with an IPv6 block after it`);
+  return blocks;
+}
+
+/** The blocks of a comma-separated list. */
+export const blocksOf = (text: string): readonly string[] => text.split(",").map((block) => block.trim());
+
 export interface IpRange {
   readonly text: string;
+  readonly family: IpFamily;
   contains(ip: string): boolean;
   /** Free to give: neither network nor broadcast; the upper part first, for people choose low ones by hand. */
   candidates(clock: Clock): Iterable<string>;
 }
 
+/** Addresses that are tried of a block, however large it is. */
+const MOST_OFFSETS = 2 ** 20;
+
 export function ipRange(text: string): IpRange {
   const block = parseCidr(text);
-  const [address = "", bits = ""] = text.split("/");
-  if (!block || isIP(address) !== 4) throw new Error(`--service-cidr: ${text} is not an IPv4 CIDR block`);
-  const base = numberOf(address) & maskOf(Number(bits));
-  const size = 2 ** (32 - Number(bits));
-  const list = new BlockList();
-  list.addSubnet(address, Number(bits), "ipv4");
+  if (!block) throw new Error(`--service-cidr: ${text} is not a CIDR block`);
+  const { family, bits } = block;
+  const width = family === "IPv4" ? 32 : 128;
+  const base = baseOf(text);
+  const size = width - bits > 20 ? MOST_OFFSETS : 2 ** (width - bits);
+  const last = size - 2; // an IPv4 block's last address is its broadcast
   const reserved = Math.min(Math.max(16, Math.floor(size / 16)), 256);
   return {
     text,
-    contains: (ip) => isIP(ip) === 4 && list.check(ip, "ipv4"),
+    family,
+    contains: (ip) => cidrContains(block, ip),
     *candidates(clock) {
-      const split = reserved < size - 2 ? reserved : 1;
-      for (const offset of shuffledFrom(clock, split, size - 2)) yield addressOf(base + offset);
-      for (let offset = 1; offset < split; offset++) yield addressOf(base + offset);
+      const split = reserved < last ? reserved : 1;
+      const at = (offset: number) => numberToAddress(base + BigInt(offset), family);
+      for (const offset of shuffledFrom(clock, split, last)) yield at(offset);
+      for (let offset = 1; offset < split; offset++) yield at(offset);
     },
   };
 }
 
-/** The nth address of a block: the API server's own Service has the first. */
-export function nthAddress(cidr: string, n: number): string {
-  const [address = "", bits = ""] = cidr.split("/");
-  return addressOf((numberOf(address) & maskOf(Number(bits))) + n);
+/** The nth address of a block, the first of several: the API server's own Service has the first. */
+export function nthAddress(cidrs: string, n: number): string {
+  const [cidr = ""] = blocksOf(cidrs);
+  return numberToAddress(baseOf(cidr) + BigInt(n), cidr.includes(":") ? "IPv6" : "IPv4");
 }
 
-const maskOf = (bits: number): number => (bits === 0 ? 0 : -1 << (32 - bits));
-const numberOf = (ip: string): number => ip.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
-const addressOf = (number: number): string => [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join(".");
+function baseOf(cidr: string): bigint {
+  const [address = "", bits = ""] = cidr.split("/");
+  const free = BigInt((address.includes(":") ? 128 : 32) - Number(bits));
+  return (addressToNumber(address) >> free) << free;
+}
 
 /** All numbers of a range, once each, beginning anywhere. */
 export function* shuffledFrom(clock: Clock, first: number, last: number): Generator<number> {

@@ -46,16 +46,6 @@ const cases: readonly Case[] = [
   ],
   [
     "services",
-    service({ ipFamilies: ["IPv6"] }),
-    ['spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster'],
-  ],
-  [
-    "services",
-    service({ ipFamilyPolicy: "RequireDualStack" }),
-    [has("this cluster is not configured for dual-stack services")],
-  ],
-  [
-    "services",
     service({
       ports: [
         { port: 80, name: "a" },

@@ -1,8 +1,8 @@
 /**
  * Rules of a Service's addresses: ClusterIPs and the families that they are of.
  *
- * This cluster gives IPv4 addresses. A headless Service has none, and may name families as it likes: they say which
- * endpoints it has.
+ * Which families the cluster has is looked at when addresses are given (admission/service-addresses.ts). A headless
+ * Service has no address, and may name families as it likes: they say which endpoints it has.
  */
 import { familyOf, ipError } from "../../machinery/objects/ip.ts";
 import type { Service } from "../../machinery/objects/kinds.ts";
@@ -33,7 +33,7 @@ export function validateAddresses(spec: Spec, errors: FieldErrors): void {
   oneOf(ipFamilyPolicy, FAMILY_POLICIES, "spec.ipFamilyPolicy", errors);
   if (!validateEach(clusterIPs, errors)) return;
   validateTogether(spec, errors);
-  validateConfigured(spec, errors);
+  validateCount(spec, errors);
 }
 
 /** True when all of them are addresses, so that more can be said about them. */
@@ -66,20 +66,14 @@ function validateTogether(spec: Spec, errors: FieldErrors): void {
   }
 }
 
-/** What this cluster cannot give. */
-function validateConfigured(spec: Spec, errors: FieldErrors): void {
+/** Two of anything only where two are asked for. */
+function validateCount(spec: Spec, errors: FieldErrors): void {
   if (isHeadless(spec)) return;
   const { clusterIPs = [], ipFamilies = [], ipFamilyPolicy } = spec;
-  const path = "spec.ipFamilyPolicy";
-  const single = ipFamilyPolicy === undefined || ipFamilyPolicy === "SingleStack";
-  const several = (what: string) =>
-    `must be 'RequireDualStack' or 'PreferDualStack' when multiple ${what} are specified`;
-  if (ipFamilyPolicy === "RequireDualStack")
-    errors.invalid(path, ipFamilyPolicy, "this cluster is not configured for dual-stack services");
-  if (single && ipFamilies.length > 1) errors.invalid(path, ipFamilyPolicy, several("IP families"));
-  else if (single && clusterIPs.length > 1) errors.invalid(path, ipFamilyPolicy, several("cluster IPs"));
-  for (const [index, family] of ipFamilies.entries())
-    if (family === "IPv6") errors.invalid(`spec.ipFamilies[${index}]`, family, "not configured on this cluster");
+  if (ipFamilyPolicy !== undefined && ipFamilyPolicy !== "SingleStack") return;
+  const why = (what: string) => `must be 'RequireDualStack' or 'PreferDualStack' when multiple ${what} are specified`;
+  if (ipFamilies.length > 1) errors.invalid("spec.ipFamilyPolicy", ipFamilyPolicy, why("IP families"));
+  else if (clusterIPs.length > 1) errors.invalid("spec.ipFamilyPolicy", ipFamilyPolicy, why("cluster IPs"));
 }
 
 export function validateAddressUpdate(spec: Spec, old: Spec, errors: FieldErrors): void {

@@ -44,6 +44,7 @@ export const serviceStrategy: Strategy<Service> = {
   prepareForUpdate({ spec }, { spec: old }) {
     if (!spec || !old) return;
     keepAllotted(spec, old);
+    toOneFamily(spec, old);
     giveBack(spec, old);
     if (!needsAddress(old) || spec.type !== "ExternalName") defaultFamilies(spec);
   },
@@ -55,7 +56,7 @@ export const serviceStrategy: Strategy<Service> = {
   allowUnconditionalUpdate: true,
 };
 
-/** IPv4 is the only family of this cluster; a headless Service without selector may name both. */
+/** IPv4 is the first family of a cluster; a headless Service without selector may name both. */
 function defaultFamilies(spec: Spec): void {
   if (!needsAddress(spec)) return;
   const free = isHeadless(spec) && Object.keys(spec.selector ?? {}).length === 0;
@@ -88,6 +89,13 @@ function keepAllotted(spec: Spec, old: Spec): void {
   if (needsHealthPort(old) && needsHealthPort(spec) && !spec.healthCheckNodePort && old.healthCheckNodePort) {
     spec.healthCheckNodePort = old.healthCheckNodePort;
   }
+}
+
+/** Who asks for one family only, and leaves the rest as it was, keeps the first of both. */
+function toOneFamily(spec: Spec, old: Spec): void {
+  if (spec.ipFamilyPolicy !== "SingleStack" || (old.ipFamilyPolicy ?? "SingleStack") === "SingleStack") return;
+  for (const field of ["ipFamilies", "clusterIPs"] as const)
+    if (spec[field]?.length === 2 && spec[field].join() === old[field]?.join()) spec[field] = spec[field].slice(0, 1);
 }
 
 /** What belongs to the old type only, and was left as it is, goes with it. */

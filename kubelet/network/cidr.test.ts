@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { addressAt, addressToNumber, contains, numberToAddress, parseCidr } from "./cidr.ts";
+import { addressToNumber, numberToAddress } from "../../machinery/objects/ip-numbers.ts";
+import { addressAt, contains, parseCidr } from "./cidr.ts";
 
 describe("ranges", () => {
   test.each([

@@ -7,8 +7,9 @@
  */
 import { createHash } from "node:crypto";
 import { familyOf, type IpFamily } from "../../machinery/objects/ip.ts";
+import { numberToAddress } from "../../machinery/objects/ip-numbers.ts";
 import type { Node } from "../../machinery/objects/kinds.ts";
-import { addressAt, contains, numberToAddress, parseCidr } from "./cidr.ts";
+import { addressAt, contains, parseCidr } from "./cidr.ts";
 
 export const VXLAN = "k8ts-vxlan";
 

@@ -4,8 +4,8 @@
  * Several may ask for the same key (two Services with one external address): ranks decide, see ledger.ts.
  */
 import { familyOf, type IpFamily } from "../../machinery/objects/ip.ts";
+import { addressToNumber, numberToAddress } from "../../machinery/objects/ip-numbers.ts";
 import type { EndpointSlice, Service, ServicePort } from "../../machinery/objects/kinds.ts";
-import { addressToNumber, numberToAddress } from "../network/cidr.ts";
 import { type Memory, stickyChain } from "./affinity.ts";
 import { type Place, type Target, targetsOf } from "./endpoints.ts";
 import type { Slots } from "./slots.ts";
