@@ -16,6 +16,7 @@ const table: Readonly<Record<string, () => Promise<Describer>>> = {
   "deployment.apps": async () => (await import("./workloads.ts")).describeDeployment,
   "replicaset.apps": async () => (await import("./workloads.ts")).describeReplicaSet,
   "horizontalpodautoscaler.autoscaling": async () => (await import("./autoscaler.ts")).describeAutoscaler,
+  "networkpolicy.networking.k8s.io": async () => (await import("./network-policy.ts")).describeNetworkPolicy,
   "job.batch": async () => (await import("./workloads.ts")).describeJob,
 };
 
