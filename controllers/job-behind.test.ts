@@ -63,3 +63,20 @@ it("deletes no Pod that has succeeded before the cache shows it", async () => {
   const job = await cluster.client.get("jobs", ref);
   expect(job.status?.succeeded).toBe(3);
 });
+
+it("counts an index that succeeded after its Pod was let go, where nobody deleted it any more", async () => {
+  cluster = await startControlled({ clock: fakeClock() });
+  await createJob(1);
+  await cluster.settled();
+  await cluster.stop();
+  const [pod] = await cluster.list("pods");
+  const { name = "" } = pod?.metadata ?? {};
+  await cluster.client.patch("pods", { namespace: "default", name }, { metadata: { finalizers: null } });
+  const free = await cluster.client.get("pods", { namespace: "default", name });
+  await cluster.client.updateStatus("pods", { ...free, status: { ...free.status, phase: "Succeeded" } });
+  await cluster.restart();
+  await cluster.settled();
+  const job = await cluster.client.get("jobs", ref);
+  expect(job.status?.completedIndexes).toBe("0");
+  expect(await cluster.list("pods")).toHaveLength(1);
+});

@@ -30,7 +30,7 @@ export interface Tally {
 export function tally(job: Job, pods: readonly Pod[], released: ReadonlySet<string>): Tally {
   const { status = {}, spec } = job;
   const waiting = waitingOf(job);
-  const held = heldBy(pods, released).filter((pod) => hasIndex(pod, job));
+  const held = heldBy(job, pods, released).filter((pod) => hasIndex(pod, job));
   const fresh = held.filter(({ metadata: { uid } }) => !waiting.failed.has(uid) && !waiting.succeeded.has(uid));
   const newlySucceeded = fresh.filter(isSucceeded);
   const newlyFailed = fresh.filter((pod) => isFailed(pod, job) && verdictOn(job, pod).action !== "Ignore");
@@ -68,8 +68,19 @@ function failedFor(job: Job, failed: readonly Pod[], completed: ReadonlySet<numb
   return new Set([...indexes].filter((index) => !completed.has(index)));
 }
 
-const heldBy = (pods: readonly Pod[], released: ReadonlySet<string>): Pod[] =>
-  pods.filter((pod) => isTracked(pod) && !released.has(pod.metadata.uid));
+function heldBy(job: Job, pods: readonly Pod[], released: ReadonlySet<string>): Pod[] {
+  const done = parseIndexes(job.status?.completedIndexes, job.spec?.completions);
+  return pods.filter((pod) => (isTracked(pod) ? !released.has(pod.metadata.uid) : isOverlooked(job, pod, done)));
+}
+
+/**
+ * A controller that died between taking the finalizer off and deleting the Pod left it to succeed unseen. Its index
+ * counts all the same, or the work would be done again; counting an index twice is counting it once.
+ */
+function isOverlooked(job: Job, pod: Pod, done: ReadonlySet<number>): boolean {
+  if (!isIndexed(job) || !isSucceeded(pod) || pod.metadata.deletionTimestamp !== undefined) return false;
+  return hasIndex(pod, job) && !done.has(indexOf(pod)!);
+}
 
 function waitingOf({ status }: Job) {
   const { succeeded = [], failed = [] } = status?.uncountedTerminatedPods ?? {};
@@ -101,7 +112,7 @@ export function account(
   released: ReadonlySet<string>,
   over: Ending | undefined,
 ): Account {
-  const held = heldBy(pods, released);
+  const held = heldBy(job, pods, released);
   const uids = new Set(held.map(({ metadata }) => metadata.uid));
   const waiting = waitingOf(job);
   const succeeded = [...waiting.succeeded].filter((uid) => uids.has(uid));
