@@ -24,12 +24,16 @@ export function isReady({ status }: Pod): boolean {
   return isTrue(status?.conditions, "Ready");
 }
 
-/** Milliseconds until a ready Pod counts as available: 0 when it does, undefined when it is not ready. */
+/**
+ * Milliseconds until a ready Pod counts as available: 0 when it does, undefined when it is not ready. Never more than
+ * it takes: a clock that was set back, and is set right again, must keep nobody waiting.
+ */
 export function timeToAvailable(pod: Pod, minReadySeconds: number, now: number): number | undefined {
   if (!isReady(pod)) return undefined;
   if (minReadySeconds === 0) return 0;
   const since = readySince(pod);
-  return since === undefined ? undefined : Math.max(0, since + minReadySeconds * 1000 - now);
+  const whole = minReadySeconds * 1000;
+  return since === undefined ? undefined : Math.min(whole, Math.max(0, since + whole - now));
 }
 
 export function isAvailable(pod: Pod, minReadySeconds: number, now: number): boolean {
