@@ -6,15 +6,16 @@
  * label of which revision they are; `kubectl rollout history` and `undo` read what is kept here.
  */
 import type { Client } from "../machinery/client/client.ts";
-import type { Change, Lister } from "../machinery/client/informer.ts";
+import { type Change, keyOf, type Lister } from "../machinery/client/informer.ts";
 import { type ControllerRevision, kinds, type PodTemplateSpec } from "../machinery/objects/kinds.ts";
 import { controllerOf, isControlledBy, ownerReferenceTo } from "../machinery/objects/owners.ts";
-import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
+import { fromLabelSelector } from "../machinery/objects/selectors.ts";
 import { isAlreadyExists, isNotFound } from "../machinery/objects/status.ts";
 import type { Draft, LabelSelector, StoredMeta } from "../machinery/objects/wire.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim, claimable } from "./claim.ts";
 import { templateHash } from "./deployment-revision.ts";
+import { selects } from "./owners-concerned.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 
 /** On Pods: of which revision they are. */
@@ -147,8 +148,8 @@ export function ownersOfRevision(
   if (type === "deleted") return [];
   return owners
     .list(namespace)
-    .filter(({ spec }) => matches(fromLabelSelector(spec?.selector), object.metadata.labels))
-    .map(({ metadata }) => `${namespace}/${metadata.name}`);
+    .filter((one) => selects(one, object))
+    .map(keyOf);
 }
 
 /** What is kept is a strategic merge patch that puts the template back. */

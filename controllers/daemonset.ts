@@ -18,8 +18,7 @@ import {
 } from "../machinery/loop/controller.ts";
 import { createExpectations, type Expectations, OVERDUE_MS } from "../machinery/loop/expectations.ts";
 import type { ControllerRevision, DaemonSet, Node, Pod } from "../machinery/objects/kinds.ts";
-import { controllerOf } from "../machinery/objects/owners.ts";
-import { fromLabelSelector, isEverything, matches } from "../machinery/objects/selectors.ts";
+import { fromLabelSelector, isEverything } from "../machinery/objects/selectors.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim, claimable } from "./claim.ts";
 import {
@@ -35,9 +34,9 @@ import { createDaemonBackoff, type DaemonBackoff } from "./daemonset-backoff.ts"
 import { drafter, fitter, matters, nodeOf, podPrefix } from "./daemonset-nodes.ts";
 import { byNode, type Plan, planOf, type View } from "./daemonset-plan.ts";
 import { type DaemonSetStatus, nextAvailable, statusOf } from "./daemonset-status.ts";
+import { observe, ownersConcerned } from "./owners-concerned.ts";
 import { createPodCreations, type PodCreations } from "./pod-creations.ts";
 import { createPodDeletions, type PodDeletions } from "./pod-deletions.ts";
-import { ownerKey } from "./pod-from-template.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 
 type Context = {
@@ -77,7 +76,10 @@ export function daemonSetController(): Controller {
         if (type === "deleted") for (const one of [creations, deletions, backoff]) one.forget(key);
         return [key];
       },
-      pods: (change, listers) => setsOfPod(change, setsIn(listers), asked),
+      pods: (change, listers) => {
+        observe(change, "daemonsets", asked);
+        return ownersConcerned(change, "daemonsets", setsIn(listers));
+      },
       nodes: (change, listers) => setsOfNode(change, setsIn(listers)),
       controllerrevisions: (change, listers) => ownersOfRevision(change, REVISED, setsIn(listers)),
     },
@@ -111,22 +113,6 @@ export function daemonSetController(): Controller {
 
 const setsIn = (listers: Listers) => listers["daemonsets"] as Lister<DaemonSet>;
 const hashOf = ({ metadata }: ControllerRevision): string => metadata.labels?.[REVISION_LABEL] ?? metadata.name;
-
-/** The sets that a Pod's change concerns; what it shows closes expectations. */
-function setsOfPod(change: Change<Pod>, sets: Lister<DaemonSet>, { creations, expectations }: Asked): string[] {
-  const { object: pod, old, type } = change;
-  const key = ownerKey(pod, "daemonsets");
-  if (key) {
-    if (type !== "updated") creations.observed(key, pod.metadata.name);
-    if (type === "deleted" || pod.metadata.deletionTimestamp) expectations.deletionObserved(key, pod.metadata.uid);
-  }
-  const owners = [key, old && ownerKey(old, "daemonsets")].filter((one) => one !== undefined);
-  if (owners.length > 0 || type === "deleted" || controllerOf(pod)) return [...new Set(owners)];
-  return sets
-    .list(pod.metadata.namespace)
-    .filter(({ spec }) => matches(fromLabelSelector(spec?.selector), pod.metadata.labels))
-    .map(keyOf);
-}
 
 /** Sets for which the node fits otherwise than before. */
 function setsOfNode({ object: node, old, type }: Change<Node>, sets: Lister<DaemonSet>): string[] {

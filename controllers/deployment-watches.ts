@@ -1,28 +1,11 @@
 /**
- * Watches of Deployments: which of them a change of a ReplicaSet or a Pod concerns. Pure.
+ * Watches of Deployments: which of them a change of a Pod concerns. Pure. Of their ReplicaSets: owners-concerned.ts.
  */
 import type { Change, Lister } from "../machinery/client/informer.ts";
 import type { Deployment, Pod, ReplicaSet } from "../machinery/objects/kinds.ts";
 import { controllerOf } from "../machinery/objects/owners.ts";
-import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
 import { isRecreate } from "./deployment-scale.ts";
 import { isTerminal } from "./pod-state.ts";
-
-/** A set's owner; an orphan may be adopted by any Deployment that selects it. */
-export function ownersOfSet(
-  { object: set, old, type }: Change<ReplicaSet>,
-  listers: Readonly<Record<string, unknown>>,
-): string[] {
-  const owners = [set, old].flatMap((one) => {
-    const owner = one && controllerOf(one);
-    return owner?.kind === "Deployment" ? [`${one?.metadata.namespace}/${owner.name}`] : [];
-  });
-  if (owners.length > 0 || type === "deleted" || controllerOf(set)) return [...new Set(owners)];
-  return (listers["deployments"] as Lister<Deployment>)
-    .list(set.metadata.namespace)
-    .filter(({ spec }) => matches(fromLabelSelector(spec?.selector), set.metadata.labels))
-    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
-}
 
 /** Recreate waits until the last old Pod is gone. */
 export function recreatesWaitingFor(

@@ -57,7 +57,8 @@ import {
   setCondition,
   timeToDeadline,
 } from "./deployment-status.ts";
-import { ownersOfSet, recreatesWaitingFor } from "./deployment-watches.ts";
+import { recreatesWaitingFor } from "./deployment-watches.ts";
+import { ownersConcerned } from "./owners-concerned.ts";
 import { isTerminal } from "./pod-state.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 import { createSetWrites, type SetWrites } from "./set-writes.ts";
@@ -88,7 +89,7 @@ export function deploymentController(): Controller {
       },
       replicasets: (change, listers) => {
         if (change.type === "deleted") writes.gone(change.key);
-        return ownersOfSet(change, listers);
+        return ownersConcerned(change, "deployments", listers["deployments"] as unknown as Lister<Deployment>);
       },
       pods: recreatesWaitingFor,
     },

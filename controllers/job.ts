@@ -13,7 +13,7 @@ import { createOwnWrites } from "../machinery/loop/own-writes.ts";
 import { findCondition, isTrue } from "../machinery/objects/conditions.ts";
 import type { Job, Pod } from "../machinery/objects/kinds.ts";
 import { controllerOf } from "../machinery/objects/owners.ts";
-import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
+import { fromLabelSelector } from "../machinery/objects/selectors.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim } from "./claim.ts";
 import { endingOf, isFinished, timeToDeadline } from "./job-ending.ts";
@@ -22,8 +22,8 @@ import { endOf, isTracked, TRACKING } from "./job-pods.ts";
 import { type Asked, type JobContext, releaseAll, scale } from "./job-scale.ts";
 import { statusOf } from "./job-status.ts";
 import { account, tally } from "./job-tally.ts";
+import { observe, ownerKey, ownersConcerned } from "./owners-concerned.ts";
 import { createPodCreations } from "./pod-creations.ts";
-import { ownerKey } from "./pod-from-template.ts";
 import { isActive, isTerminal } from "./pod-state.ts";
 
 /** Who looks after a Job that names nobody. */
@@ -104,29 +104,17 @@ interface Seen {
 }
 
 /** The Job that a Pod's change concerns; what it shows closes expectations. */
-function keysOf(
-  { key: podKey, object: pod, type }: Change<Pod>,
-  jobs: Lister<Job>,
-  asked: Asked,
-  seen: Seen,
-): string[] {
+function keysOf(change: Change<Pod>, jobs: Lister<Job>, asked: Asked, seen: Seen): string[] {
+  observe(change, "jobs", asked);
+  const { key: podKey, object: pod, type } = change;
   const key = ownerKey(pod, "jobs");
   const owner = controllerOf(pod);
-  const { name, uid, namespace = "", deletionTimestamp } = pod.metadata;
+  const { uid, namespace = "" } = pod.metadata;
   if (type === "deleted" || owner) seen.orphans.get(namespace)?.delete(podKey);
   else addTo(seen.orphans, namespace, podKey);
   if (key && owner) addTo(seen.owners, key, owner.uid);
   if (type === "deleted" || !isTracked(pod)) asked.released.delete(uid);
-  if (key) {
-    if (type !== "updated") asked.creations.observed(key, name);
-    if (type === "deleted" || deletionTimestamp) asked.expectations.deletionObserved(key, uid);
-    return [key];
-  }
-  if (type === "deleted" || owner) return [];
-  return jobs
-    .list(namespace)
-    .filter(({ spec }) => matches(fromLabelSelector(spec?.selector), pod.metadata.labels))
-    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  return ownersConcerned(change, "jobs", jobs);
 }
 
 function addTo(sets: Map<string, Set<string>>, key: string, value: string): void {

@@ -1,7 +1,7 @@
 /**
  * Pods from templates: what a controller sends to make a Pod of its own. Pure.
  */
-import { type KindInfo, kinds, type Pod, type PodTemplateSpec, type ResourceName } from "../machinery/objects/kinds.ts";
+import type { KindInfo, Pod, PodTemplateSpec } from "../machinery/objects/kinds.ts";
 import { ownerReferenceTo } from "../machinery/objects/owners.ts";
 import type { Draft, StoredMeta } from "../machinery/objects/wire.ts";
 
@@ -22,11 +22,4 @@ export function podFromTemplate(template: PodTemplateSpec, owner: Owner, kind: K
     },
     ...(template.spec ? { spec: template.spec } : {}),
   };
-}
-
-/** Where an owner reference points, as a key, when it is of this kind. */
-export function ownerKey(pod: Pod, resource: ResourceName): string | undefined {
-  const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
-  if (owner?.kind !== kinds[resource].kind) return undefined;
-  return `${pod.metadata.namespace}/${owner.name}`;
 }

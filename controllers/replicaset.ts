@@ -20,16 +20,17 @@ import { createExpectations, type Expectations, OVERDUE_MS } from "../machinery/
 import { findCondition, withCondition, withoutCondition } from "../machinery/objects/conditions.ts";
 import { kinds, type Pod, type ReplicaSet, type ReplicationController } from "../machinery/objects/kinds.ts";
 import { controllerOf } from "../machinery/objects/owners.ts";
-import { fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
+import { fromLabelSelector } from "../machinery/objects/selectors.ts";
 import { ApiError } from "../machinery/objects/status.ts";
 import type { Draft, StoredObject } from "../machinery/objects/wire.ts";
 import { wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim, claimable } from "./claim.ts";
+import { observe, ownersConcerned } from "./owners-concerned.ts";
 import { createPodCreations, type PodCreations } from "./pod-creations.ts";
 import { podsToDelete } from "./pod-deletion-order.ts";
 import { createPodDeletions, type PodDeletions } from "./pod-deletions.ts";
-import { ownerKey, podFromTemplate } from "./pod-from-template.ts";
+import { podFromTemplate } from "./pod-from-template.ts";
 import { isActive, isAvailable, isReady, isTerminating, timeToAvailable } from "./pod-state.ts";
 
 type Context = { readonly sets: Lister<ReplicaSet>; readonly pods: Lister<Pod>; readonly kind: ReplicaKind } & Services;
@@ -79,8 +80,10 @@ export function replicaController(kind: ReplicaKind): Controller {
         if (type === "deleted") for (const one of [creations, deletions]) one.forget(key);
         return [key];
       },
-      pods: (change: Change<Pod>, listers: Readonly<Record<string, Lister<StoredObject>>>) =>
-        keysOf(change, kind, kind.sets(listers[resource]!), asked),
+      pods: (change: Change<Pod>, listers: Readonly<Record<string, Lister<StoredObject>>>) => {
+        observe(change, resource, asked);
+        return ownersConcerned(change, resource, kind.sets(listers[resource]!));
+      },
     } as Watches,
 
     async reconcile(key, services): Promise<Outcome> {
@@ -112,33 +115,6 @@ export function replicaController(kind: ReplicaKind): Controller {
 
 async function writeStatus({ metadata }: ReplicaSet, status: Status, { client, kind }: Context): Promise<void> {
   await client.updateStatus(kind.resource, { metadata, status } as Draft<ReplicaSet> & Draft<ReplicationController>);
-}
-
-/** The sets that a Pod's change concerns; what it shows closes expectations. */
-function keysOf(
-  change: Change<Pod>,
-  { resource }: ReplicaKind,
-  sets: Lister<ReplicaSet>,
-  { creations, expectations }: Asked,
-): string[] {
-  const { object: pod, old, type } = change;
-  const key = ownerKey(pod, resource);
-  if (key) {
-    if (type !== "updated") creations.observed(key, pod.metadata.name);
-    if (type === "deleted" || pod.metadata.deletionTimestamp) expectations.deletionObserved(key, pod.metadata.uid);
-  }
-  const before = old && ownerKey(old, resource);
-  const keys = [key, before].filter((one) => one !== undefined);
-  if (keys.length > 0 || type === "deleted") return [...new Set(keys)];
-  return controllerOf(pod) ? [] : candidatesFor(pod, sets);
-}
-
-/** An orphan may be adopted by any set that selects it. */
-function candidatesFor(pod: Pod, sets: Lister<ReplicaSet>): string[] {
-  return sets
-    .list(pod.metadata.namespace)
-    .filter(({ spec }) => matches(fromLabelSelector(spec?.selector), pod.metadata.labels))
-    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
 }
 
 /** The set's Pods, those on their way out included. */

@@ -18,8 +18,8 @@ import {
   type Services,
 } from "../machinery/loop/controller.ts";
 import type { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from "../machinery/objects/kinds.ts";
-import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
-import { formatLabelSelector, fromLabelSelector, matches } from "../machinery/objects/selectors.ts";
+import { isControlledBy } from "../machinery/objects/owners.ts";
+import { formatLabelSelector, fromLabelSelector } from "../machinery/objects/selectors.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../machinery/objects/status.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim, claimable } from "./claim.ts";
@@ -30,7 +30,7 @@ import {
   type RevisedKind,
   truncateHistory,
 } from "./controller-revision.ts";
-import { ownerKey } from "./pod-from-template.ts";
+import { ownersConcerned, selects } from "./owners-concerned.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 import { inGrowingBatches } from "./slow-start.ts";
 import { firstOwners, isStale, ownershipOf } from "./statefulset-claims.ts";
@@ -61,7 +61,7 @@ export const statefulSetController: Controller = defineController({
   paced: true,
   watches: {
     statefulsets: enqueueSelf,
-    pods: (change, listers) => setsOfPod(change, setsIn(listers)),
+    pods: (change, listers) => ownersConcerned(change, "statefulsets", setsIn(listers), isNamedLike),
     controllerrevisions: (change, listers) => ownersOfRevision(change, REVISED, setsIn(listers)),
     persistentvolumeclaims: (change, listers) => setsOfClaim(change, setsIn(listers)),
   },
@@ -99,18 +99,8 @@ export const statefulSetController: Controller = defineController({
 
 const setsIn = (listers: Listers) => listers["statefulsets"] as Lister<StatefulSet>;
 
-/** A Pod's set; an orphan may be adopted by the one whose name it bears. */
-function setsOfPod({ object: pod, old, type }: Change<Pod>, sets: Lister<StatefulSet>): string[] {
-  const owners = [pod, old].map((one) => one && ownerKey(one, "statefulsets")).filter((key) => key !== undefined);
-  if (owners.length > 0 || type === "deleted" || controllerOf(pod)) return [...new Set(owners)];
-  return sets
-    .list(pod.metadata.namespace)
-    .filter((set) => ordinalOf(set, pod) !== undefined && selects(set, pod))
-    .map(keyOf);
-}
-
-const selects = ({ spec }: StatefulSet, { metadata }: Pod) =>
-  matches(fromLabelSelector(spec?.selector), metadata.labels);
+/** An orphan may be adopted by the set whose name it bears. */
+const isNamedLike = (set: StatefulSet, pod: Pod): boolean => ordinalOf(set, pod) !== undefined && selects(set, pod);
 
 /** A claim that is gone may be what a Pod waits for. */
 function setsOfClaim({ object, type }: Change<PersistentVolumeClaim>, sets: Lister<StatefulSet>): string[] {
