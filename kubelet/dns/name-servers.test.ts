@@ -67,6 +67,10 @@ test("the machine's servers: loopback stubs and ourselves left out, changes take
     expect(servers()).toEqual([]); // not looked at again so soon
     await clock.advance(6_000);
     expect(servers()).toEqual([at("192.0.2.7")]);
+    writeFileSync(files.main, "nameserver 127.0.0.1\n");
+    writeFileSync(files.behindStub, "nameserver 10.42.0.1\n");
+    await clock.advance(6_000);
+    expect(servers()).toEqual([at("127.0.0.1")]); // nothing else answers on this machine
     writeFileSync(files.main, "nameserver 192.0.2.8\nnameserver 2001:db8::1\n");
     await clock.advance(6_000);
     expect(servers()).toEqual([at("192.0.2.8"), at("2001:db8::1")]);

@@ -94,7 +94,10 @@ export interface ResolverFiles {
 
 const FILES: ResolverFiles = { main: "/etc/resolv.conf", behindStub: "/run/systemd/resolve/resolv.conf" };
 
-/** The machine's name servers without our own addresses; looks again when a file has changed. */
+/**
+ * The machine's name servers without our own addresses: those behind a stub where it names only the stub. Looks
+ * again when a file has changed.
+ */
 export function machineServers(own: readonly string[], clock: Clock, files = FILES): () => readonly NameServer[] {
   let seen = "";
   let looked = Number.NEGATIVE_INFINITY;
@@ -110,11 +113,16 @@ export function machineServers(own: readonly string[], clock: Clock, files = FIL
 }
 
 function readServers(own: readonly string[], files: ResolverFiles): readonly NameServer[] {
-  const usable = nameServersIn(files.main).filter((address) => !isLoopback(address));
-  const real = usable.length ? usable : nameServersIn(files.behindStub);
-  return real
-    .filter((address) => !isLoopback(address) && !own.includes(address))
-    .flatMap((address) => parseServer(address) ?? []);
+  const listed = nameServersIn(files.main);
+  const remote = (addresses: readonly string[]) =>
+    addresses.filter((address) => !isLoopback(address) && !own.includes(address));
+  // One on this machine alone serves too: this process is on the machine, and circles are found (loop-check.ts).
+  const choices = [
+    remote(listed),
+    remote(nameServersIn(files.behindStub)),
+    listed.filter((address) => isLoopback(address) && !own.includes(address)),
+  ];
+  return (choices.find(({ length }) => length) ?? []).flatMap((address) => parseServer(address) ?? []);
 }
 
 function nameServersIn(file: string): readonly string[] {
