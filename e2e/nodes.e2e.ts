@@ -183,6 +183,12 @@ describe.skipIf(!canRunContainers)("nodes", () => {
       for (const other of ["one", "three"])
         expect(stdout).toMatch(new RegExp(`✓ Pods of ${other} +reached with packets of up to 1\\d{3} bytes`));
       expect(stdout).toMatch(/✓ clock +as the server's/);
+      const { port } = three;
+      machines.onRouter("ip", "link", "set", port, "mtu", "1300");
+      expect((await two.attempt(program, "check")).stdout).toMatch(
+        /✗ Pods of three +reached, but packets of \d+ bytes are lost/,
+      );
+      machines.onRouter("ip", "link", "set", port, "mtu", "1500");
     });
 
     let lost: Pod | undefined;

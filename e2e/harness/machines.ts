@@ -23,6 +23,8 @@ const program = join(import.meta.dirname, "..", "..", "k8ts");
 export interface Machine {
   readonly name: string;
   readonly address: string;
+  /** The router's end of its cable. */
+  readonly port: string;
   /** Home of k8ts on it; outlives a reboot. */
   readonly paths: HomePaths;
   readonly env: NodeJS.ProcessEnv;
@@ -103,7 +105,7 @@ export async function createMachines({ segments = 1, hidden = [] }: MachinesOpti
         mtu,
       });
       const cable = (state: "up" | "down") => sync([...outside, "ip", "link", "set", port, state]);
-      const made = await booted({ name, address, paths, boot: [...outside, ...boot], cable });
+      const made = await booted({ name, address, port, paths, boot: [...outside, ...boot], cable });
       all.push(made);
       return made;
     },
@@ -145,12 +147,13 @@ function routerScript(segments: number, hidden: readonly number[]): string {
 interface BootParts {
   readonly name: string;
   readonly address: string;
+  readonly port: string;
   readonly paths: HomePaths;
   readonly boot: readonly string[];
   cable(state: "up" | "down"): void;
 }
 
-async function booted({ name, address, paths, boot, cable }: BootParts): Promise<Machine> {
+async function booted({ name, address, port, paths, boot, cable }: BootParts): Promise<Machine> {
   const env = { ...process.env, K8TS_HOME: paths.root, KUBECONFIG: paths.adminKubeconfig, HOME: paths.root };
   let held: Holder | undefined = await holder(boot);
   const enter = () => {
@@ -162,6 +165,7 @@ async function booted({ name, address, paths, boot, cable }: BootParts): Promise
   const machine: Machine = {
     name,
     address,
+    port,
     paths,
     env,
     get enter() {

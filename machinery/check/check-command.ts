@@ -51,13 +51,14 @@ export async function whatIsBad(home: string, server: string, clock: Clock): Pro
   return findings.filter(({ state }) => state === "bad");
 }
 
-/** Only a node that has joined knows the others. */
+/** Only a node that has joined knows the others: its proxy may see them all, its kubelet itself alone. */
 async function lookAtOthers({ home, clock, log, signal }: ComponentContext): Promise<readonly Finding[]> {
-  const kubeconfig = homePaths(home).kubeconfig("kubelet");
-  if (!existsSync(kubeconfig)) return [];
-  const [user] = (await loadKubeconfig([kubeconfig])).users;
+  const paths = homePaths(home);
+  const [own, all] = [paths.kubeconfig("kubelet"), paths.kubeconfig("proxy")];
+  if (!existsSync(own) || !existsSync(all)) return [];
+  const [user] = (await loadKubeconfig([own])).users;
   const self = user?.name.replace(/^system:node:/, "") ?? "";
-  const client = await connect({ kubeconfig, clock, log, signal });
+  const client = await connect({ kubeconfig: all, clock, log, signal });
   try {
     const { items } = await client.list("nodes");
     return await probeOverlay({ nodes: items, self, clock });

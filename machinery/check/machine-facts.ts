@@ -85,7 +85,7 @@ export async function machineFacts(home: string): Promise<MachineFacts> {
     mayLowerOomScore: (capabilities & CAP_SYS_RESOURCE) !== 0n,
     nameServers: nameServers("/etc/resolv.conf"),
     resolvedServers: nameServers("/run/systemd/resolve/resolv.conf"),
-    uplink: uplink(),
+    uplink: await uplink(),
     forwardDropped: (await output("iptables", "-w", "2", "-S", "FORWARD")).startsWith("-P FORWARD DROP"),
     dockerUser: await succeeds("iptables", "-w", "2", "-n", "-L", "DOCKER-USER"),
   };
@@ -163,13 +163,19 @@ function nameServers(file: string): readonly string[] {
   return [...read(file).matchAll(/^nameserver\s+(\S+)/gm)].map((match) => match[1] as string);
 }
 
-function uplink(): MachineFacts["uplink"] {
+/** Asked of this network namespace: /sys shows that in which it was mounted. */
+async function uplink(): Promise<MachineFacts["uplink"]> {
   const device = read("/proc/net/route")
     .split("\n")
     .map((row) => row.split("\t"))
     .find(([, destination]) => destination === "00000000")?.[0];
   if (device === undefined) return undefined;
-  return { device, mtu: number(`/sys/class/net/${device}/mtu`) };
+  return { device, mtu: await mtuOf(device) };
+}
+
+/** 0 where there is no such device. */
+export async function mtuOf(device: string): Promise<number> {
+  return Number(/ mtu (\d+) /.exec(await output("ip", "-o", "link", "show", "dev", device))?.[1] ?? 0);
 }
 
 const number = (file: string) => Number(read(file) || 0);

@@ -5,12 +5,12 @@
  * makes it as large as wanted. Only a node that has joined can look.
  */
 import { createSocket } from "node:dgram";
-import { readFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { encode } from "dns-packet";
 import type { Node } from "../objects/kinds.ts";
 import type { Clock } from "../process/clock.ts";
 import { bad, type Finding, good } from "./finding.ts";
+import { mtuOf } from "./machine-facts.ts";
 
 const ANSWER_MS = 1_000;
 const TRIES = 3;
@@ -24,7 +24,7 @@ export interface OverlayProbeOptions {
 }
 
 export async function probeOverlay({ nodes, self, clock }: OverlayProbeOptions): Promise<readonly Finding[]> {
-  const mtu = podMtu();
+  const mtu = await podMtu();
   const findings: Finding[] = [];
   for (const node of nodes.filter(({ metadata }) => metadata.name !== self)) {
     const [first, bits] = (node.spec?.podCIDR ?? "").split("/");
@@ -133,13 +133,6 @@ function isReached(address: string): Promise<boolean> {
 }
 
 /** What the runtime gives Pods' links; the usual where there is no overlay. */
-function podMtu(): number {
-  for (const device of ["k8ts-vxlan", "k8ts0"]) {
-    try {
-      return Number(readFileSync(`/sys/class/net/${device}/mtu`, "utf8"));
-    } catch {
-      // no such device: the next one tells
-    }
-  }
-  return 1_500;
+async function podMtu(): Promise<number> {
+  return (await mtuOf("k8ts-vxlan")) || (await mtuOf("k8ts0")) || 1_500;
 }

@@ -9,9 +9,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import type { HomePaths } from "../process/home.ts";
 import { bad, type Finding, good, poor } from "./finding.ts";
+import { mtuOf } from "./machine-facts.ts";
 
 const OVERLAY_PORT = 8472;
-const OVERLAY_DEVICE = "/sys/class/net/k8ts-vxlan";
+const OVERLAY_DEVICE = "k8ts-vxlan";
 
 export async function probePorts(paths: HomePaths, apiPort: number): Promise<readonly Finding[]> {
   const [api, overlay] = await Promise.all([tcpIsFree(apiPort), udpIsFree(OVERLAY_PORT)]);
@@ -27,7 +28,7 @@ export async function probePorts(paths: HomePaths, apiPort: number): Promise<rea
           ),
     overlay
       ? good("overlay's port", `UDP ${OVERLAY_PORT} is free`)
-      : existsSync(OVERLAY_DEVICE)
+      : (await mtuOf(OVERLAY_DEVICE)) > 0
         ? good("overlay's port", `UDP ${OVERLAY_PORT} is this node's`)
         : poor(
             "overlay's port",
