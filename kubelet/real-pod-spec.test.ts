@@ -132,6 +132,16 @@ describe.skipIf(whyNoContainerd())("what a Pod asks of the kernel", () => {
     expect(limitsOf(cgroup)).toEqual({ quota: 30_000, memory: 48 * MIB });
     expect(limitsOf(join(cgroup, idOf(pod)))).toEqual({ quota: 30_000, memory: 48 * MIB });
     expect(limitsOf(join(cgroup, second))).toEqual({ quota: 30_000, memory: 16 * MIB });
+
+    const larger = { requests: { cpu: "100m" }, limits: { cpu: "400m", memory: "64Mi" } };
+    await real.client.patch("pods", ref("whole"), { spec: { resources: larger } } as never, {
+      type: "strategic",
+      subresource: "resize",
+    });
+    await until("whole", (one) => one?.status?.resources?.limits?.["memory"] === "64Mi");
+    expect(limitsOf(cgroup)).toEqual({ quota: 40_000, memory: 64 * MIB });
+    expect(limitsOf(join(cgroup, idOf(pod)))).toEqual({ quota: 40_000, memory: 64 * MIB });
+    expect(limitsOf(join(cgroup, second))).toEqual({ quota: 40_000, memory: 16 * MIB });
   });
 
   it("is resized while it runs, up and down, and never below what it uses", async () => {

@@ -49,6 +49,7 @@ const resizeWords = ({ grown, updates, final }: Resize): string =>
 export const asAsked = (pod: Pod): Sizes => ({
   of: ({ name }) => resizable(pod).find((one) => one.name === name)?.resources ?? {},
   pod: podLimits(pod),
+  whole: pod.spec?.resources,
 });
 
 /** What one plan should say. */

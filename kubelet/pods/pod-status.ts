@@ -22,6 +22,7 @@ export interface StatusInput {
   /** The Pod with what it was granted, and what its runs have; undefined: what it asks for. */
   readonly granted?: Pod;
   readonly sizeOf?: (record: ContainerRecord) => Requirements;
+  readonly whole?: Requirements | undefined;
   readonly resize?: ResizeState;
   readonly runtime: RuntimePod;
   /** What this process wrote last; undefined: the API's own. */
@@ -73,13 +74,14 @@ function withCondition(conditions: PodCondition[], added: PodCondition, now: str
 }
 
 /** What the Pod has as a whole, where it asks for something as a whole. */
-function podResources({ pod, granted = pod }: StatusInput): Pick<PodStatus, "resources" | "allocatedResources"> {
+function podResources(input: StatusInput): Pick<PodStatus, "resources" | "allocatedResources"> {
+  const { pod, granted = pod } = input;
   const { resources } = granted.spec ?? {};
   if (!resources) return {};
-  const { limits, requests } = resources;
+  const { limits, requests } = input.whole ?? resources;
   return {
     resources: { ...(limits ? { limits } : {}), ...(requests ? { requests } : {}) },
-    ...(requests ? { allocatedResources: requests } : {}),
+    ...(resources.requests ? { allocatedResources: resources.requests } : {}),
   };
 }
 

@@ -21,6 +21,7 @@ const podOf = (main: Requirements, helper: Requirements = SMALL, extra: object =
 const has = (main: Requirements, helper: Requirements = SMALL, pod = podOf(main, helper)): Sizes => ({
   of: ({ name }) => (name === "main" ? main : helper),
   pod: podLimits(pod),
+  whole: pod.spec?.resources,
 });
 const running = runtimeOf([record("main"), record("helper")]);
 const restarts = { resizePolicy: [{ resourceName: "memory", restartPolicy: "RestartContainer" }] };
@@ -83,6 +84,26 @@ describe("a resize is carried out", () => {
     const input = { runtime: running, ...given };
     expect(outcome(input).actions.toSorted()).toEqual([...actions].sort());
     expect(planned(input).resizing).toBe(resizing);
+  });
+});
+
+describe("a Pod that is resized as a whole", () => {
+  const whole = (memory: string, containers = [container("main"), container("own", { resources: SMALL })]) =>
+    aPod({ resources: { requests: { memory }, limits: { memory } }, containers });
+  const both = runtimeOf([record("main"), record("own")]);
+  const sizes = (pod: Pod): Sizes => ({
+    of: ({ name }) => (name === "own" ? SMALL : {}),
+    pod: podLimits(pod),
+    whole: pod.spec?.resources,
+  });
+  it("takes the containers along that have no limit of their own", () => {
+    const grows = { pod: whole("128Mi"), sizes: sizes(whole("64Mi")), runtime: both };
+    expect(outcome(grows).actions).toEqual(["resize grow main settle"]);
+    const shrinks = { pod: whole("64Mi"), sizes: sizes(whole("128Mi")), runtime: both };
+    expect(outcome(shrinks).actions).toEqual(["resize main settle"]);
+  });
+  it("is done when the Pod has what it was granted", () => {
+    expect(planned({ pod: whole("128Mi"), sizes: sizes(whole("128Mi")), runtime: both }).resizing).toBe(false);
   });
 });
 

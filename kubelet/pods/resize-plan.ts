@@ -6,7 +6,7 @@
  * new size; all others are updated as they run. Who carries it out: resize.ts.
  */
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
-import { compare, differingSizes, type Requirements, resizable } from "./allocation.ts";
+import { compare, differingSizes, type Requirements, resizable, sameSize } from "./allocation.ts";
 import { type PodLimits, podLimits } from "./resources.ts";
 import { type ContainerRecord, latest, type RuntimePod } from "./runtime-state.ts";
 
@@ -15,6 +15,8 @@ export interface Sizes {
   of(record: ContainerRecord): Requirements;
   /** Of the Pod's cgroup. */
   readonly pod: PodLimits;
+  /** What the Pod has as a whole, where it asks for that: its limits are those of containers without any. */
+  readonly whole: Requirements | undefined;
 }
 
 export interface Resize {
@@ -37,11 +39,15 @@ export interface ResizePlan {
 
 /** `pod` as it was granted. */
 export function planResize(pod: Pod, runtime: RuntimePod, sizes: Sizes): ResizePlan {
+  const { resources: whole } = pod.spec ?? {};
+  const wholeDiffers = !sameSize(sizes.whole, whole);
+  const limitsAnew = differingSizes({ limits: sizes.whole?.limits ?? {} }, { limits: whole?.limits ?? {} });
   const differing = resizable(pod).flatMap((container) => {
     const record = latest(runtime, container.name);
     if (record?.state !== "running") return [];
     const has = sizes.of(record);
-    const changes = differingSizes(has, container.resources);
+    const shared = limitsAnew.filter((name) => container.resources?.limits?.[name] === undefined);
+    const changes = [...differingSizes(has, container.resources), ...shared];
     return changes.length > 0 ? [{ record, container, has, changes }] : [];
   });
   const restarts = differing.filter(({ container, changes }) => needsRestart(container, changes));
@@ -49,8 +55,8 @@ export function planResize(pod: Pod, runtime: RuntimePod, sizes: Sizes): ResizeP
   const wanted = podLimits(pod);
   const grown = larger(sizes.pod, wanted);
   const grows = !sameLimits(grown, sizes.pod);
-  const settles = restarts.length === 0 && !sameLimits(wanted, grown);
-  const done = differing.length === 0 && sameLimits(wanted, sizes.pod);
+  const settles = restarts.length === 0 && (wholeDiffers || !sameLimits(wanted, grown));
+  const done = differing.length === 0 && !wholeDiffers && sameLimits(wanted, sizes.pod);
   const nothing = !grows && updates.length === 0 && !settles;
   return {
     done,

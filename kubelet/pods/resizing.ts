@@ -28,6 +28,7 @@ export function createResizing(services: PodServices): Resizing {
   const { cri, cgroups } = services;
   const runs = new Map<string, Requirements>();
   let podSize: PodLimits | undefined;
+  let whole: Requirements | undefined;
 
   const keyOf = ({ name, attempt }: Pick<ContainerRecord, "name" | "attempt">) => `${name}#${attempt}`;
 
@@ -48,10 +49,15 @@ export function createResizing(services: PodServices): Resizing {
     );
   }
 
+  const wholeOf = ({ spec, status }: Pod): Requirements | undefined =>
+    spec?.resources && (whole ?? status?.resources ?? spec.resources);
+
   async function update(granted: Pod, { record, container }: Resize["updates"][number]): Promise<void> {
-    const before = sizeOf(granted, record);
-    const limit = container.resources?.limits?.["memory"];
-    const shrinks = limit !== undefined && compare(limit, before.limits?.["memory"]) < 0;
+    const memoryOf = (own: Requirements, all: Requirements | undefined) =>
+      own.limits?.["memory"] ?? all?.limits?.["memory"];
+    const before = memoryOf(sizeOf(granted, record), wholeOf(granted));
+    const limit = memoryOf(container.resources ?? {}, granted.spec?.resources);
+    const shrinks = limit !== undefined && before !== undefined && compare(limit, before) < 0;
     if (shrinks) {
       const { stats } = await cri.containerStats({ containerId: record.id });
       const used = stats.memory?.usageBytes?.value || stats.memory?.workingSetBytes?.value || 0;
@@ -72,6 +78,7 @@ export function createResizing(services: PodServices): Resizing {
     sizes: (granted) => ({
       of: (record) => sizeOf(granted, record),
       pod: podSize ?? toldPodSize(granted),
+      whole: wholeOf(granted),
     }),
     started(name, attempt, size) {
       runs.delete(keyOf({ name, attempt: attempt - 2 }));
@@ -79,6 +86,7 @@ export function createResizing(services: PodServices): Resizing {
     },
     made: (granted) => {
       podSize = podLimits(granted);
+      whole = granted.spec?.resources;
     },
     async carryOut(granted, { grown, updates, final }) {
       try {
@@ -89,6 +97,7 @@ export function createResizing(services: PodServices): Resizing {
           refuseBelow("pod memory limit", final.memory, (await cgroups.memoryUsage(granted)) ?? 0);
         }
         await limit(granted, final);
+        whole = granted.spec?.resources;
       } catch (error) {
         throw new StartFailure("ResizeError", (error as Error).message, { cause: error });
       }

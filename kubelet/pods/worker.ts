@@ -32,6 +32,8 @@ export interface PodWorker {
   terminate(why: Termination): void;
   /** It is on its way out, or was never taken. */
   readonly ends: () => boolean;
+  /** Nothing of it runs, and its volumes and cgroup are given back. */
+  readonly released: () => boolean;
   readonly pod: () => Pod;
   readonly runtime: () => RuntimePod | undefined;
   readonly status: () => PodStatus;
@@ -193,10 +195,12 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
   function tellStatus(planned: Plan, seen: RuntimePod, granted: Pod): void {
     const old = statuses.current(uid);
     if (removed || (!old && isTerminal(pod))) return;
+    const sizes = operations.sizes(granted);
     const status = podStatus({
       pod,
       granted,
-      sizeOf: operations.sizes(granted).of,
+      sizeOf: sizes.of,
+      whole: sizes.whole,
       resize: resizeState(),
       runtime: seen,
       old,
@@ -283,6 +287,7 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
       wake();
     },
     ends: () => ending !== undefined,
+    released: () => released,
     referencesChanged() {
       stale = true;
       operations.retryNow();
