@@ -1,4 +1,7 @@
-/** Two projects: "unit" lies beside the source and needs nothing installed; "e2e" starts real clusters, one after the other. */
+/**
+ * Projects: "unit" lies beside the source and needs nothing installed; "e2e" starts real clusters, one after the other;
+ * "vm" starts virtual machines, by a command of its own.
+ */
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -21,6 +24,14 @@ export default defineConfig({
           include: ["e2e/**/*.e2e.ts"],
           fileParallelism: false,
           testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: "vm",
+          include: ["e2e/vm/**/*.vm.ts"],
+          fileParallelism: false,
           hookTimeout: 300_000,
         },
       },
