@@ -119,10 +119,10 @@ export function createEviction(context: EvictionContext): Eviction {
     return worker;
   }
 
-  /** As far as it ends at all: one that hangs does not keep the others safe. */
+  /** With all that it took; but one that hangs does not keep the others safe. */
   async function untilGone(worker: PodWorker): Promise<void> {
     const until = clock.monotonic() + GONE_MS;
-    while (isRunning(worker) && clock.monotonic() < until) await clock.sleep(GONE_LOOK_MS, signal);
+    while (!worker.released() && clock.monotonic() < until) await clock.sleep(GONE_LOOK_MS, signal);
   }
 
   function pauseMs(): number {
