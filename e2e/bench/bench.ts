@@ -21,6 +21,7 @@ import { idle } from "./idle.ts";
 import { memory } from "./memory.ts";
 import { podNetwork } from "./pod-network.ts";
 import { podStart } from "./pod-start.ts";
+import { policies } from "./policies.ts";
 import { type Section, table } from "./report.ts";
 import { scale } from "./scale.ts";
 import { schedulerMeasurements } from "./scheduler.ts";
@@ -67,6 +68,7 @@ const measurements: readonly Measurement[] = [
   workloads,
   scale,
   dnsQueries,
+  policies,
   serviceProgramming,
   podNetwork,
   idle,
