@@ -31,8 +31,8 @@ import { createDecoders } from "../schema/decode.ts";
 import { createOpenApi } from "../schema/openapi.ts";
 import { createProtobuf } from "../schema/protobuf.ts";
 import type { Tunnels } from "../tunnel/contract.ts";
+import { createPlaceResolver } from "../tunnel/service-dial.ts";
 import type { WebhookClient } from "../webhooks/contract.ts";
-import { createServiceResolver } from "../webhooks/service-endpoint.ts";
 import { createWebhookClient } from "../webhooks/webhook-client.ts";
 import { createAdmissionServices } from "./admission-services.ts";
 import { readBody } from "./body.ts";
@@ -101,7 +101,14 @@ export function assembleServer(options: ServerOptions): AssembledServer {
   const { all } = options.metrics;
   const { serviceCidr, nodePorts } = options;
   const addresses = createServiceAddresses({ clock, objects, internal: cache.internal, serviceCidr, nodePorts });
-  const webhooks = createWebhookClient({ clock, resolve: createServiceResolver(objects, clock) });
+  const placeOf = createPlaceResolver({ objects, tunnels: options.tunnels, clock });
+  const webhooks = createWebhookClient({
+    clock,
+    async resolve(namespace, name, port) {
+      const place = placeOf({ namespace, name, port });
+      return { host: place.host, port: place.port, dial: place.tunneled ? place.dial : undefined };
+    },
+  });
 
   const aggregation = createAggregation({
     cache: resources.cache(apiServicesRow(resources)),

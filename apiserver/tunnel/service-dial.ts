@@ -1,5 +1,5 @@
 /**
- * Service dial: a byte stream to a port of a Service, for what the server itself asks: other API servers.
+ * Service dial: a byte stream to a port of a Service, for what the server itself asks: webhooks, other API servers.
  *
  * Ready endpoints that are Pods are reached through the tunnel of their node where there is one, so that no service
  * proxy and no Pod network is needed on this machine; all else by its address. One attempt, bounded in time.
@@ -25,6 +25,8 @@ export interface ServicePlace {
   readonly host: string;
   readonly port: number;
   dial(signal: AbortSignal): Promise<Duplex>;
+  /** Whether `dial` goes through the tunnel of a node, and not to host and port. */
+  readonly tunneled: boolean;
 }
 
 /** Throws where the Service leads nowhere. */
@@ -61,7 +63,7 @@ export function createPlaceResolver({ objects, tunnels, clock }: ResolveOptions)
         const pod = targetRef?.kind === "Pod" ? targetRef.name : undefined;
         if (tunnels && pod && byTunnel(nodeName)) {
           const at = { node: nodeName, namespace, pod, port };
-          places.push({ host, port, dial: (signal) => dialPod(tunnels, at, signal) });
+          places.push({ host, port, tunneled: true, dial: (signal) => dialPod(tunnels, at, signal) });
         } else places.push(byAddress(host, port));
       }
     }
@@ -97,6 +99,7 @@ function byAddress(host: string, port: number): ServicePlace {
   return {
     host,
     port,
+    tunneled: false,
     dial: (signal) =>
       new Promise((resolve, reject) => {
         const socket = connect({ host, port, timeout: limits.proxyConnectMs, signal });

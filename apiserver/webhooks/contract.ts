@@ -3,6 +3,7 @@
  *
  * Conversion (../custom/webhook.ts) and admission (../admission) ask through it; what they say is theirs.
  */
+import type { Duplex } from "node:stream";
 
 /** Where the webhook is, as configurations of all kinds write it. */
 export interface WebhookClientConfig {
@@ -17,8 +18,15 @@ export interface WebhookClientConfig {
   readonly caBundle?: string;
 }
 
-/** Where a Service's port is reached. */
-export type ResolveService = (namespace: string, name: string, port: number) => Promise<{ host: string; port: number }>;
+/** Where a Service's port is reached; rejects where it leads nowhere. */
+export type ResolveService = (namespace: string, name: string, port: number) => Promise<ServicePlace>;
+
+export interface ServicePlace {
+  readonly host: string;
+  readonly port: number;
+  /** A connection to it, where that is not one to the address: through the tunnel of a node. */
+  readonly dial?: ((signal: AbortSignal) => Promise<Duplex>) | undefined;
+}
 
 export interface WebhookCall {
   readonly config: WebhookClientConfig;

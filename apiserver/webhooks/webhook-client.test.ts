@@ -1,4 +1,5 @@
 /** The client of webhooks against a real https server: kept connections, time, size, trust. */
+import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startWebhookServer, type WebhookServer } from "../../e2e/harness/webhook-server.ts";
 import { systemClock } from "../../machinery/process/clock.ts";
@@ -41,6 +42,24 @@ describe("a call", () => {
     await expect(post({ config: service("other") })).rejects.toThrow(
       /^Post "https:\/\/other.default.svc:443\/\?timeout=2s": tls: failed to verify certificate: x509: certificate is valid for hook.default.svc, 127.0.0.1, not other.default.svc$/,
     );
+  });
+
+  test("goes the way that the place has, and is kept", async () => {
+    let dials = 0;
+    const dial = async () => {
+      dials++;
+      return connect(server.port, "127.0.0.1");
+    };
+    const there = createWebhookClient({
+      clock: systemClock,
+      resolve: async () => ({ host: "192.0.2.7", port: 443, dial }),
+    });
+    const call = { body, timeoutMs: 2_000 };
+    for (let count = 0; count < 2; count++)
+      expect(await there.post({ ...call, config: service("hook") })).toMatchObject({ kind: "Review" });
+    expect(dials).toBe(1);
+    await expect(there.post({ ...call, config: service("other") })).rejects.toThrow(/not other.default.svc$/);
+    there.close();
   });
 
   test.each<[string, () => Partial<WebhookCall>, RegExp]>([

@@ -7,11 +7,14 @@
  */
 import type { IncomingMessage } from "node:http";
 import { Agent, type RequestOptions, request } from "node:https";
+import type { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
 import { parseJson } from "../../machinery/objects/json.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import { limits } from "../../machinery/process/limits.ts";
 import {
   type ResolveService,
+  type ServicePlace,
   type WebhookCall,
   type WebhookClient,
   type WebhookClientConfig,
@@ -27,8 +30,25 @@ export interface WebhookClientOptions {
 /** Idle connections that are kept to one place. */
 const KEPT = 16;
 
+interface Dialed {
+  readonly dial: ServicePlace["dial"];
+}
+
+/** Connections are kept by host and port, which tell places apart however they are reached. */
+class PlaceAgent extends Agent {
+  override createConnection(options: object, callback: (error: Error | null, stream: Duplex) => void) {
+    const { dial, ...rest } = options as Partial<Dialed>;
+    if (!dial) return super.createConnection(options, callback);
+    dial(new AbortController().signal).then(
+      (socket) => callback(null, connectTls({ ...rest, socket })),
+      (error: Error) => callback(error, undefined as never),
+    );
+    return undefined;
+  }
+}
+
 export function createWebhookClient({ clock, resolve }: WebhookClientOptions): WebhookClient {
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: KEPT, timeout: limits.webhookMs });
+  const agent = new PlaceAgent({ keepAlive: true, maxFreeSockets: KEPT, timeout: limits.webhookMs });
   return {
     async post(call) {
       const target = targetOf(call.config, call.timeoutMs);
@@ -51,11 +71,6 @@ interface Target {
   readonly hostname: string;
   readonly port: number;
   readonly service: WebhookClientConfig["service"] | undefined;
-}
-
-interface Place {
-  readonly host: string;
-  readonly port: number;
 }
 
 function targetOf({ url, service }: WebhookClientConfig, timeoutMs: number): Target {
@@ -82,7 +97,11 @@ function targetOf({ url, service }: WebhookClientConfig, timeoutMs: number): Tar
   return { shown: `https://${host}${whole}`, host, path: whole, hostname, port, service };
 }
 
-async function placeOf({ service, hostname, port }: Target, resolve: ResolveService, failed: Failed): Promise<Place> {
+async function placeOf(
+  { service, hostname, port }: Target,
+  resolve: ResolveService,
+  failed: Failed,
+): Promise<ServicePlace> {
   if (!service) return { host: hostname, port };
   try {
     return await resolve(service.namespace, service.name, port);
@@ -96,15 +115,16 @@ interface Exchange {
   readonly clock: Clock;
   readonly call: WebhookCall;
   readonly target: Target;
-  readonly place: Place;
+  readonly place: ServicePlace;
   readonly failed: Failed;
 }
 
 function exchange({ agent, clock, call, target, place, failed }: Exchange): Promise<unknown> {
   const { config, body, timeoutMs, signal } = call;
   const ca = config.caBundle && Buffer.from(config.caBundle, "base64").toString();
-  const options: RequestOptions = {
+  const options: RequestOptions & Dialed = {
     agent,
+    dial: place.dial,
     method: "POST",
     host: place.host,
     port: place.port,
