@@ -256,6 +256,16 @@ describe.skipIf(whyNoContainerd())("what a Pod asks of the kernel", () => {
     expect(name).toBe(hostname());
   });
 
+  it("has the name that it asks for, and dies first when it asks for nothing", async () => {
+    const script = "busybox hostname; tail -n 1 /etc/hosts; cat /proc/self/oom_score_adj";
+    const named = { hostname: "a", subdomain: "web", setHostnameAsFQDN: true };
+    expect(await output("named", { ...named, containers: [says(script)] })).toEqual([
+      "a.web.default.svc.cluster.local",
+      expect.stringMatching(/^10\.\d+\.\d+\.\d+\ta\.web\.default\.svc\.cluster\.local\ta$/),
+      "1000",
+    ]);
+  });
+
   it("lets an ephemeral container look at the processes of its target", async () => {
     await up("target", { containers: [says("exec sleep 4321")] });
     const container = says("cat /proc/1/cmdline | busybox tr '\\0' ' '; echo", { targetContainerName: "main" }, "look");
