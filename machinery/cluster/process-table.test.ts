@@ -1,4 +1,4 @@
-/** The processes of `up --nodes`: a server here, and a machine for each node that joins it as any other. */
+/** The processes of `up --nodes`: a server here, and a machine for each node that joins it like all others. */
 import { expect, test } from "vitest";
 import { homePaths } from "../process/home.ts";
 import { type ClusterOptions, processTable } from "./process-table.ts";
