@@ -29,7 +29,8 @@ export function mergeList(original: Json[], patch: Json[], rules: ListRules): Js
   if (!holdsObjects(original, patch)) return inOrder([...new Set([...original, ...patch])], patch, original, rules);
   if (rules.mergeKey === undefined) throw badRequest("cannot merge lists without merge key for type struct");
 
-  const { base, changes } = applyItemDirectives(original, patch, rules.mergeKey);
+  const { base, changes, replaced } = applyItemDirectives(original, patch, rules.mergeKey);
+  if (replaced) return changes.map(withoutDirectives); // as it is: a node may have several addresses of one type
   for (const change of changes) {
     const key = keyOf(change, rules.mergeKey);
     const at = base.findIndex((item) => item[rules.mergeKey!] === key);
@@ -66,7 +67,7 @@ function applyItemDirectives(original: Json[], patch: Json[], mergeKey: string) 
     } else if (directive === "merge") throw badRequest("merging lists cannot yet be specified in the patch");
     else throw badPatchType(directive, item);
   }
-  return replace ? { base: [], changes } : { base: [...base], changes };
+  return { base: [...base], changes, replaced: replace };
 }
 
 function inOrder(list: Json[], patchOrder: Json[], serverOrder: Json[], { mergeKey }: ListRules): Json[] {

@@ -85,6 +85,14 @@ describe("a Pod's spec", () => {
       result: { containers: [{ name: "only", image: "x" }] },
     },
     {
+      what: "has a list replaced by one in which a key is there twice",
+      original: { containers: [web, sidecar] },
+      patch: {
+        containers: [{ $patch: "replace" }, { name: "b", image: "1" }, { name: "a" }, { name: "b", image: "2" }],
+      },
+      result: { containers: [{ name: "b", image: "1" }, { name: "a" }, { name: "b", image: "2" }] },
+    },
+    {
       what: "has atomic lists replaced",
       original: { containers: [web], tolerations: [{ key: "a" }] },
       patch: { containers: [{ name: "web", args: ["c"] }], tolerations: [{ key: "b" }] },
