@@ -187,4 +187,18 @@ describe("a resize", () => {
     expect(main(after)?.containerID).toBe(main(before)?.containerID);
     expect(await limitInRuntime(after)).toBe(192 * 1024 * 1024);
   });
+
+  it("ends as it was asked for last, however often the kubelet is killed in between", async () => {
+    await create("web", size("64Mi", "128Mi"));
+    const before = await podUntil(client, ref("web"), ready);
+    for (const [round, limit] of ["160Mi", "96Mi", "192Mi", "112Mi", "224Mi"].entries()) {
+      await resize("web", size("64Mi", limit));
+      await new Promise((resolve) => setTimeout(resolve, round * 7));
+      await node.stop();
+      await node.start();
+    }
+    const after = await podUntil(client, ref("web"), has("224Mi"), 20_000);
+    expect(main(after)).toMatchObject({ containerID: main(before)?.containerID, restartCount: 0 });
+    expect(await limitInRuntime(after)).toBe(224 * 1024 * 1024);
+  });
 });
