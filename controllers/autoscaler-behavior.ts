@@ -146,16 +146,13 @@ function byPolicies(
   wanted: number,
   now: number,
 ): Bounded {
-  if (wanted > current) {
-    const fastest = Math.max(current, policyLimit(scaleUp, UP, history, current, now));
-    const most = Math.min(max, fastest);
-    if (wanted > most) return { replicas: most, why: max > fastest ? TOO_FAST_UP : TOO_MANY };
-  } else if (wanted < current) {
-    const fastest = Math.min(current, policyLimit(scaleDown, DOWN, history, current, now));
-    const least = Math.max(min, fastest);
-    if (wanted < least) return { replicas: least, why: min < fastest ? TOO_FAST_DOWN : TOO_FEW };
-  }
-  return { replicas: wanted, why: IN_RANGE };
+  if (wanted === current) return { replicas: wanted, why: IN_RANGE };
+  const [way, rules, bound] = wanted > current ? ([UP, scaleUp, max] as const) : ([DOWN, scaleDown, min] as const);
+  const beyond = (one: number, other: number) => one !== other && way.most([one, other]) === one;
+  const fastest = way.most([current, policyLimit(rules, way, history, current, now)]);
+  const furthest = way.least([bound, fastest]);
+  if (!beyond(wanted, furthest)) return { replicas: wanted, why: IN_RANGE };
+  return { replicas: furthest, why: beyond(bound, fastest) ? way.tooFast : way.tooFar };
 }
 
 interface Direction {
@@ -164,6 +161,8 @@ interface Direction {
   readonly most: (limits: readonly number[]) => number;
   readonly pods: (from: number, value: number) => number;
   readonly percent: (from: number, value: number) => number;
+  readonly tooFast: Why;
+  readonly tooFar: Why;
 }
 
 const lowest = (limits: readonly number[]) => Math.min(...limits);
@@ -175,12 +174,16 @@ const UP: Direction = {
   most: highest,
   pods: (from, value) => from + value,
   percent: (from, value) => Math.ceil(from * (1 + value / 100)),
+  tooFast: TOO_FAST_UP,
+  tooFar: TOO_MANY,
 };
 const DOWN: Direction = {
   least: highest,
   most: lowest,
   pods: (from, value) => from - value,
   percent: (from, value) => Math.trunc(from * (1 - value / 100)),
+  tooFast: TOO_FAST_DOWN,
+  tooFar: TOO_FEW,
 };
 
 function policyLimit(rules: Rules | undefined, way: Direction, { ups, downs }: History, current: number, now: number) {
