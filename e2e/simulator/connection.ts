@@ -25,6 +25,10 @@ export interface ConnectionOptions {
   /** The version that a list of any age may be answered at. */
   readonly oldVersion: (behindMs: number) => string | undefined;
   readonly crash: (downMs: number) => void;
+  /** Called with the path of each write, before it is on its way. */
+  readonly sends: (path: string) => void;
+  /** False: Events are taken as written, and forgotten. */
+  readonly events: boolean;
   /** Somebody else changes the object of a request. */
   readonly meddle: (path: string) => Promise<void>;
 }
@@ -42,6 +46,12 @@ const cutOff = () => new ApiError("ServiceUnavailable", "cannot reach the server
 export function resourceOf(path: string): string {
   const parts = path.split("/").slice(path.startsWith("/api/") ? 3 : 4);
   return (parts[0] === "namespaces" && parts.length > 2 ? parts[2] : parts[0]) ?? "";
+}
+
+/** A path without an object's name. */
+export function isCollection(path: string): boolean {
+  const parts = path.split("/").slice(path.startsWith("/api/") ? 3 : 4);
+  return parts.length === 1 || (parts[0] === "namespaces" && parts.length === 3);
 }
 
 export function createConnection(options: ConnectionOptions): Connection {
@@ -98,10 +108,17 @@ export function createConnection(options: ConnectionOptions): Connection {
     shared: true,
     async request(request) {
       if (dead) return never;
+      if (request.method !== "GET") options.sends(request.path);
+      if (!options.events && /^(POST|PATCH)$/.test(request.method) && resourceOf(request.path) === "events")
+        return request.body;
       await travel(request.method === "GET" ? 2 : 6);
       request.signal?.throwIfAborted();
       try {
-        return await (request.method === "GET" ? answered(aged(request)) : write(request));
+        if (request.method !== "GET") return await write(request);
+        const late = isCollection(request.path) ? trouble.lateUntil(process, resourceOf(request.path)) : 0;
+        const answer = await answered(aged(request));
+        if (late > clock.monotonic()) await clock.sleep(late - clock.monotonic());
+        return answer;
       } finally {
         await travel(3);
       }

@@ -31,13 +31,15 @@ export interface Host {
 }
 
 export interface HostOptions
-  extends Pick<ConnectionOptions, "handler" | "serverGone" | "trouble" | "oldVersion" | "meddle"> {
+  extends Pick<ConnectionOptions, "handler" | "serverGone" | "trouble" | "oldVersion" | "meddle" | "events"> {
   readonly name: string;
   readonly seed: number;
   readonly time: VirtualTime;
   readonly run: (life: Life) => Promise<void>;
   readonly say: (text: string) => void;
-  readonly broke: (problem: string) => void;
+  readonly broke: (promise: string, problem: string) => void;
+  /** A life of a process sends a write. */
+  readonly sends: (name: string, life: number, path: string) => void;
 }
 
 export function createHost(options: HostOptions): Host {
@@ -69,14 +71,15 @@ export function createHost(options: HostOptions): Host {
         clock,
         random: random(seed, name, life, "network", connections.length),
         crash,
+        sends: (path) => options.sends(name, life, path),
       });
       connections.push(connection);
       return connection;
     };
     say(`${name} starts, life ${life}`);
     run({ name, number: life, clock, signal: new AbortController().signal, transport }).then(
-      () => current === mine && broke(`${name} ended by itself`),
-      (error: unknown) => current === mine && broke(`${name} ended: ${(error as Error)?.stack ?? error}`),
+      () => current === mine && broke("processes", `${name} ended by itself`),
+      (error: unknown) => current === mine && broke("processes", `${name} ended: ${(error as Error)?.stack ?? error}`),
     );
   };
   const crash = (downMs: number) => {

@@ -4,6 +4,8 @@
  * They are faults that people make: each is right most of the time, and wrong when the cache lags, an answer
  * is lost or a process dies at the wrong moment. How they are loaded is in mutate.ts.
  */
+import type { Plan } from "./plan.ts";
+
 export interface Mutant {
   readonly name: string;
   /** From the root of the project. */
@@ -13,6 +15,10 @@ export interface Mutant {
   readonly replace: string;
   /** What is made where it can show: seeds without are left out. */
   readonly about: string;
+  /** What else a plan needs for it to show. */
+  readonly where?: (plan: Plan) => boolean;
+  /** A seed that found it quickly: it is tried first, then the others in their order. */
+  readonly seen?: number;
 }
 
 export const mutants: readonly Mutant[] = [
@@ -20,6 +26,7 @@ export const mutants: readonly Mutant[] = [
     name: "expectations left out",
     file: "controllers/replicaset.ts",
     about: "deployments",
+    seen: 1,
     find: "const settled = expectations.satisfied(key, context.clock.monotonic());",
     replace: "const settled = true;",
   },
@@ -34,6 +41,7 @@ export const mutants: readonly Mutant[] = [
     name: "the surge is off by one",
     file: "controllers/deployment-scale.ts",
     about: "deployments",
+    seen: 3,
     find: "const room = maxTotal(deployment) - all.reduce(",
     replace: "const room = maxTotal(deployment) + 1 - all.reduce(",
   },
@@ -41,6 +49,7 @@ export const mutants: readonly Mutant[] = [
     name: "one more may be missing than is allowed",
     file: "controllers/deployment-scale.ts",
     about: "deployments",
+    seen: 1,
     find: "const minAvailable = wanted(deployment) - fences(deployment).unavailable;",
     replace: "const minAvailable = wanted(deployment) - fences(deployment).unavailable - 1;",
   },
@@ -48,6 +57,7 @@ export const mutants: readonly Mutant[] = [
     name: "status before spec: a Job lets Pods go before it has counted them",
     file: "controllers/job.ts",
     about: "jobs",
+    where: ({ steps }) => JSON.stringify(steps).includes('"completionMode":"NonIndexed"'),
     find: "  if (!sameJson(status, job.status)) {",
     replace: "  await releaseAll(accounts.release, context, asked);\n  if (!sameJson(status, job.status)) {",
   },
@@ -55,6 +65,7 @@ export const mutants: readonly Mutant[] = [
     name: "ready Pods are counted twice",
     file: "controllers/replicaset.ts",
     about: "deployments",
+    seen: 1,
     find: "counts.readyReplicas++;",
     replace: "counts.readyReplicas += 2;",
   },
@@ -62,6 +73,7 @@ export const mutants: readonly Mutant[] = [
     name: "a report does not say what it is about",
     file: "controllers/replicaset.ts",
     about: "deployments",
+    seen: 1,
     find: "observedGeneration: set.metadata.generation ?? 0,",
     replace: "observedGeneration: set.status?.observedGeneration ?? 0,",
   },
@@ -69,6 +81,7 @@ export const mutants: readonly Mutant[] = [
     name: "updated Pods are not counted",
     file: "controllers/deployment-status.ts",
     about: "deployments",
+    seen: 1,
     find: "updatedReplicas: next?.status?.replicas ?? 0,",
     replace: "updatedReplicas: 0,",
   },
@@ -76,6 +89,7 @@ export const mutants: readonly Mutant[] = [
     name: "a Job acts on a copy older than its own write",
     file: "controllers/job.ts",
     about: "jobs",
+    seen: 4,
     find: "if (asked.writes.behind(key, job)) return done;",
     replace: "",
   },
@@ -92,5 +106,52 @@ export const mutants: readonly Mutant[] = [
     about: "services",
     find: 'if (type === "updated" && old && !matters(old, pod)) return [];',
     replace: 'if (type === "updated") return [];',
+  },
+  {
+    name: "a StatefulSet deletes its Pods at once",
+    file: "controllers/statefulset.ts",
+    about: "statefulsets",
+    find: 'await client.delete("pods", { namespace, name }, { preconditions: { uid } });',
+    replace: 'await client.delete("pods", { namespace, name }, { preconditions: { uid }, gracePeriodSeconds: 0 });',
+  },
+  {
+    name: "the garbage collector trusts its cache about owners",
+    file: "controllers/garbage-collector.ts",
+    about: "deployments",
+    find: "const owner = await find(client, { resource, namespace, name: reference.name });",
+    replace:
+      "const owner = graph.node(reference.uid)?.place && ({ metadata: { uid: reference.uid } } as StoredObject);",
+  },
+  {
+    name: "caches begin with a list of any age",
+    file: "machinery/client/list-watch.ts",
+    about: "deployments",
+    where: ({ faults }) => faults.some((fault) => fault.kind === "crash" && (fault.behindMs ?? 0) > 1_000),
+    find: "const limit: Record<string, string> = transport.shared ? {} :",
+    replace: 'const limit: Record<string, string> = transport.shared ? { resourceVersion: "0" } :',
+  },
+  {
+    name: "a leader does not look at its lease after a pause",
+    file: "machinery/loop/leader-election.ts",
+    about: "deployments",
+    where: ({ shape, faults }) =>
+      shape.candidates > 1 && faults.some((fault) => fault.kind === "pause" && fault.ms > 18_000),
+    find: "const check = renew ? () => claim.prove(timing.renewDeadlineMs) : async () => undefined;",
+    replace: "const check = async () => undefined;",
+  },
+  {
+    name: "a key that changed while it was worked on is forgotten",
+    file: "machinery/loop/work-queue.ts",
+    about: "deployments",
+    find: "dirty.delete(key);\n    add(key, cause);",
+    replace: "dirty.delete(key);",
+  },
+  {
+    name: "one answer about Pods holds a claim for ever",
+    file: "controllers/volume-protection.ts",
+    about: "statefulsets",
+    where: ({ steps }) => steps.some((step) => JSON.stringify(step).includes("volumeClaimTemplates")),
+    find: "&& unused(last.pods)) return false;",
+    replace: ") return !unused(last.pods);",
   },
 ];

@@ -7,9 +7,10 @@
  */
 import { registerHooks } from "node:module";
 import type { Mutant } from "./mutants.ts";
-import { planOf } from "./plan.ts";
+import { type Plan, planOf } from "./plan.ts";
+import type { Components } from "./processes.ts";
 import type { Prepared } from "./server.ts";
-import { type Components, simulate } from "./world.ts";
+import { simulate } from "./world.ts";
 
 const root = new URL("../../", import.meta.url).href;
 const AGAIN = /^(controllers|scheduler|machinery\/(loop|client))\//;
@@ -22,9 +23,10 @@ export interface Found {
 /** The first seed that finds the mutant, and that what is not broken passes. */
 export async function findMutant(mutant: Mutant, prepared: Prepared, mostSeeds: number): Promise<Found | undefined> {
   const components = await loadMutant(mutant);
-  for (let seed = 1; seed <= mostSeeds; seed++) {
+  const others = Array.from({ length: mostSeeds }, (_, index) => index + 1).filter((seed) => seed !== mutant.seen);
+  for (const seed of mutant.seen === undefined ? others : [mutant.seen, ...others]) {
     const plan = planOf(seed);
-    if (!plan.steps.some(({ verb, resource }) => verb === "create" && resource === mutant.about)) continue;
+    if (!shows(plan, mutant)) continue;
     const { violation } = await simulate(plan, prepared, components);
     if (violation === undefined) continue;
     const { violation: anyway } = await simulate(plan, prepared);
@@ -33,13 +35,16 @@ export async function findMutant(mutant: Mutant, prepared: Prepared, mostSeeds: 
   return undefined;
 }
 
+export const shows = (plan: Plan, { about, where = () => true }: Mutant): boolean =>
+  plan.steps.some(({ verb, resource }) => verb === "create" && resource === about) && where(plan);
+
 export function mutated(text: string, { name, find, replace }: Mutant): string {
   const parts = text.split(find);
   if (parts.length !== 2) throw new Error(`mutant "${name}": its text is there ${parts.length - 1} times`);
   return parts.join(replace);
 }
 
-async function loadMutant(mutant: Mutant): Promise<Components> {
+export async function loadMutant(mutant: Mutant): Promise<Components> {
   const mark = `?mutant=${encodeURIComponent(mutant.name)}`;
   const hooks = registerHooks({
     resolve(specifier, context, next) {

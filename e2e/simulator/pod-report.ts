@@ -2,7 +2,7 @@
  * Pod report: what a simulated node says of a Pod that runs, and of itself. Pure.
  *
  * Images tell how they behave: "app:1" gets ready, "app:never-ready" does not, "work:5" succeeds after
- * five seconds, "flaky:5" ends then and fails for some Pods.
+ * five seconds, "flaky:5" ends then and fails for some Pods, "picky:5" with different codes.
  */
 import type { Node, Pod } from "../../machinery/objects/kinds.ts";
 import { wireTime } from "../../machinery/process/clock.ts";
@@ -15,12 +15,16 @@ export const isEnded = ({ status }: Pod): boolean => status?.phase === "Succeede
 
 const imageOf = (pod: Pod) => pod.spec?.containers[0]?.image ?? "";
 
+const PICKY_CODES = [1, 1, 3, 42];
+
 /** When the container ends by itself and how; undefined where it runs on. */
 export function endsAfter(pod: Pod, seed: number): { readonly ms: number; readonly code: number } | undefined {
   const [kind, seconds] = imageOf(pod).split(":");
-  if (kind !== "work" && kind !== "flaky") return undefined;
-  const fails = kind === "flaky" && random(seed, "fails", pod.metadata.uid).chance(0.4);
-  return { ms: Number(seconds) * 1000, code: fails ? 1 : 0 };
+  if (kind !== "work" && kind !== "flaky" && kind !== "picky") return undefined;
+  const dice = random(seed, "fails", pod.metadata.uid);
+  const fails = kind !== "work" && dice.chance(0.4);
+  const code = kind === "picky" ? dice.pick(PICKY_CODES) : 1;
+  return { ms: Number(seconds) * 1000, code: fails ? code : 0 };
 }
 
 const READY_AFTER_MS = 700;

@@ -5,23 +5,60 @@
  */
 import { generateKeyPairSync } from "node:crypto";
 import { createApiserver } from "../../apiserver/create-apiserver.ts";
+import type { ReadNode } from "../../apiserver/node-metrics/contract.ts";
 import type { Schema } from "../../apiserver/schema/contract.ts";
 import { loadSchema } from "../../apiserver/schema/load.ts";
-import type { Store } from "../../apiserver/store/contract.ts";
+import type { Operation, Store } from "../../apiserver/store/contract.ts";
+import { createMemoryStore } from "../../apiserver/store/memory.ts";
+import { CONTROLLERS_USER, runControllers } from "../../controllers/controllers.ts";
 import type { Handler } from "../../machinery/client/transport/contract.ts";
+import { directTransport } from "../../machinery/client/transport/direct.ts";
 import { silent } from "../../machinery/process/logging.ts";
 import { random } from "./random.ts";
-import type { ProcessClock, VirtualTime } from "./virtual-time.ts";
+import { createVirtualTime, type ProcessClock, type VirtualTime, within } from "./virtual-time.ts";
 
 /** What all simulations of a process share; costly to make. */
 export interface Prepared {
   readonly schema: Schema;
   readonly tokenKey: string;
+  /** What is written when a cluster starts for the first time, before it has nodes, commit by commit. */
+  readonly first: readonly (readonly Operation[])[];
 }
 
 export async function prepare(): Promise<Prepared> {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  return { schema: await loadSchema(), tokenKey: privateKey.export({ type: "pkcs8", format: "pem" }).toString() };
+  const schema = await loadSchema();
+  const tokenKey = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  return { schema, tokenKey, first: await firstStart({ schema, tokenKey, first: [] }) };
+}
+
+/** How long it takes at most until a cluster without nodes has all that it begins with. */
+const FIRST_MS = 60_000;
+
+/** What is the same in all clusters, by the server itself and by its controllers, is made once. */
+async function firstStart(prepared: Prepared): Promise<Prepared["first"]> {
+  const time = createVirtualTime(-2 * FIRST_MS);
+  const clock = time.clock(random("first start"));
+  const inner = createMemoryStore({ clock });
+  const written: (readonly Operation[])[] = [];
+  const store: Store = {
+    ...inner,
+    async commit(conditions, operations, options) {
+      const result = await inner.commit(conditions, operations, options);
+      if (result.committed) written.push(operations);
+      return result;
+    },
+  };
+  const server = createServer(0, time, store, prepared, () => Promise.reject(new Error("there are no nodes")));
+  await within(time, server.start());
+  const handler = server.handler() as Handler;
+  const transport = directTransport({ handler, user: CONTROLLERS_USER, groups: [] });
+  const { signal } = new AbortController();
+  void runControllers({ transport, clock, log: silent, signal, leadership: "none", identity: "first" });
+  await time.run(FIRST_MS);
+  clock.kill();
+  server.crash();
+  return written;
 }
 
 export interface SimulatedServer {
@@ -36,7 +73,13 @@ export interface SimulatedServer {
 
 const never = new Promise<never>(() => undefined);
 
-export function createServer(seed: number, time: VirtualTime, store: Store, prepared: Prepared): SimulatedServer {
+export function createServer(
+  seed: number,
+  time: VirtualTime,
+  store: Store,
+  { schema, tokenKey }: Prepared,
+  readNode: ReadNode,
+): SimulatedServer {
   let lives = 0;
   let current: { readonly handler: Handler; readonly clock: ProcessClock; readonly gone: AbortController } | undefined;
   const none = new AbortController();
@@ -48,7 +91,9 @@ export function createServer(seed: number, time: VirtualTime, store: Store, prep
       const clock = time.clock(random(seed, "server", ++lives));
       const gone = new AbortController();
       const apiserver = createApiserver({
-        ...prepared,
+        schema,
+        tokenKey,
+        readNode,
         store: mortal(store, gone.signal),
         advertiseAddress: "192.0.2.1",
         clock,

@@ -2,14 +2,23 @@
  * Shrink: the fewest faults and steps of a plan that still break something.
  *
  * Parts are left out in halves, then in ever smaller pieces, then one by one until none can be spared. What
- * remains replays as the whole plan did: nothing else of it moves when a part is left out.
+ * remains replays as the whole plan did: nothing else of it moves when a part is left out. Only what breaks the
+ * same promise in the same way counts: another fault that shows on the way is another one's to find.
  */
 import type { Plan } from "./plan.ts";
+import type { Verdict } from "./world.ts";
 
 export interface Shrunk {
   readonly plan: Plan;
   /** Simulations that it took. */
   readonly runs: number;
+}
+
+/** What was broken, apart from the names and numbers of the case; undefined when nothing was. */
+export function kindOf({ promise, violation }: Pick<Verdict, "promise" | "violation">): string | undefined {
+  if (violation === undefined) return undefined;
+  const words = (violation.split("\n")[0] ?? "").split(/\s+/).filter((word) => !/[\d/]/.test(word));
+  return `${promise}: ${words.join(" ")}`;
 }
 
 /** `breaks` says whether a smaller plan still fails. */

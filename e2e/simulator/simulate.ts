@@ -9,8 +9,8 @@ import { mutants } from "./mutants.ts";
 import { findMutant } from "./mutate.ts";
 import { describePlan, planOf } from "./plan.ts";
 import { type Prepared, prepare } from "./server.ts";
-import { shrink } from "./shrink.ts";
-import { simulate } from "./world.ts";
+import { kindOf, shrink } from "./shrink.ts";
+import { simulate, type Verdict } from "./world.ts";
 
 export class SimulationFailed extends Error {
   override readonly name = "SimulationFailed";
@@ -24,6 +24,7 @@ export const simulateCommand = defineComponent({
     seeds: { type: "number", default: 200, value: "N", help: "how many seeds to run" },
     from: { type: "number", default: 1, value: "SEED", help: "the first seed" },
     trace: { type: "string", value: "FILE", help: "write the trace of the last seed here" },
+    "no-shrink": { type: "boolean", help: "do not cut down what fails" },
     "keep-going": { type: "boolean", help: "do not end at the first seed that fails" },
     mutants: { type: "boolean", help: "break controllers on purpose instead, and see whether each is found" },
   },
@@ -34,12 +35,15 @@ export const simulateCommand = defineComponent({
     let failed = 0;
     for (let seed = from; seed < from + seeds; seed++) {
       signal.throwIfAborted();
-      const { violation, trace } = await simulate(planOf(seed), prepared);
-      if (flags.trace && (violation || seed === from + seeds - 1)) writeFileSync(flags.trace, `${trace.join("\n")}\n`);
+      const verdict = await simulate(planOf(seed), prepared);
+      const { violation } = verdict;
+      if (flags.trace && (violation || seed === from + seeds - 1))
+        writeFileSync(flags.trace, `${verdict.trace.join("\n")}\n`);
       if ((seed - from + 1) % 100 === 0) say(`${seed - from + 1} seeds, ${failed} failed`);
       if (violation === undefined) continue;
       failed++;
-      await explain(seed, violation, prepared);
+      if (flags["no-shrink"]) say(`seed ${seed} fails: ${violation} (${verdict.promise})`);
+      else await explain(seed, verdict, prepared);
       if (!flags["keep-going"]) break;
     }
     if (failed > 0) throw new SimulationFailed(`${failed} seed(s) failed`);
@@ -49,14 +53,14 @@ export const simulateCommand = defineComponent({
 
 const say = (text: string) => void process.stdout.write(`${text}\n`);
 
-async function explain(seed: number, violation: string, prepared: Prepared): Promise<void> {
-  say(`seed ${seed} fails: ${violation}`);
-  const { plan, runs } = await shrink(planOf(seed), async (smaller) => {
-    const verdict = await simulate(smaller, prepared);
-    return verdict.violation !== undefined;
-  });
+async function explain(seed: number, found: Verdict, prepared: Prepared): Promise<void> {
+  say(`seed ${seed} fails: ${found.violation} (${found.promise})`);
+  const { plan, runs } = await shrink(
+    planOf(seed),
+    async (smaller) => kindOf(await simulate(smaller, prepared)) === kindOf(found),
+  );
   const verdict = await simulate(plan, prepared);
-  say(`the fewest faults that break something, found in ${runs} runs: ${verdict.violation}`);
+  say(`the fewest faults that break the same, found in ${runs} runs: ${verdict.violation}`);
   say(describePlan(plan));
   say(`see it again: npm run simulate -- --from ${seed} --seeds 1 --trace trace.txt`);
 }

@@ -4,8 +4,8 @@
 import type { Fault } from "./faults.ts";
 import type { Host } from "./host.ts";
 import type { Nodes } from "./nodes.ts";
-import { STORM_MS } from "./plan.ts";
 import type { SimulatedServer } from "./server.ts";
+import { STORM_MS } from "./shape.ts";
 import type { Trouble } from "./trouble.ts";
 import type { ProcessClock } from "./virtual-time.ts";
 
@@ -15,6 +15,8 @@ export interface Target {
   readonly server: SimulatedServer;
   readonly trouble: Trouble;
   readonly compact: () => void;
+  /** Somebody deletes the Node of a machine that is down. */
+  readonly removeNode: (index: number) => void;
   readonly say: (text: string) => void;
 }
 
@@ -28,7 +30,8 @@ export function startStorm(faults: readonly Fault[], clock: ProcessClock, target
   });
 }
 
-function happen(fault: Fault, clock: ProcessClock, { hosts, nodes, server, trouble, compact, say }: Target): void {
+function happen(fault: Fault, clock: ProcessClock, target: Target): void {
+  const { hosts, nodes, server, trouble, compact, say } = target;
   const lasting = (ms: number, over: () => void) => clock.after(Math.min(ms, Math.max(STORM_MS - fault.at, 0)), over);
   switch (fault.kind) {
     case "pause":
@@ -58,9 +61,11 @@ function happen(fault: Fault, clock: ProcessClock, { hosts, nodes, server, troub
         nodes.silence(fault.node, false);
       });
       return;
+    case "removed":
     case "dead":
       say(`node-${fault.node} goes down`);
       nodes.power(fault.node, false);
+      if (fault.kind === "removed") target.removeNode(fault.node);
       lasting(fault.ms, () => {
         say(`node-${fault.node} boots`);
         nodes.power(fault.node, true);

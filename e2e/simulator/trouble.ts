@@ -22,6 +22,8 @@ export interface Trouble {
   write(process: string): WriteFate;
   /** Until when watch events of the resource are held back. */
   heldUntil(process: string, resource: string): number;
+  /** Until when an answered list of the resource is on its way. */
+  lateUntil(process: string, resource: string): number;
   repeats(process: string, resource: string): boolean;
   /** Calls back when a watch is to break. */
   watching(process: string, resource: string, cut: (expired: boolean) => void): () => void;
@@ -58,6 +60,26 @@ export function createTrouble(seed: number, elapsed: () => number, say: (text: s
     return due?.fault;
   };
 
+  const untilEnd = (kind: "hold" | "late", process: string, resource: string) => {
+    let until = 0;
+    for (const one of open) {
+      const { fault } = one;
+      if (fault.kind === kind && fault.process === process && fault.resource === resource && lasts(one))
+        until = Math.max(until, fault.at + fault.ms);
+    }
+    return until;
+  };
+  /** How the next life of a process that crashes now begins. */
+  const reborn = ({ process, downMs, late, behindMs }: Extract<Fault, { kind: "crash" }>) => {
+    const at = elapsed();
+    if (late) {
+      const { resource } = late;
+      open.push({ fault: { at, kind: "late", process, resource, ms: downMs + late.ms }, left: 0 });
+      open.push({ fault: { at, kind: "hold", process, resource, ms: downMs + 2 * late.ms }, left: 0 });
+    }
+    if (behindMs) open.push({ fault: { at, kind: "stale", behindMs, ms: downMs + 1_000 }, left: 0 });
+  };
+
   return {
     begin(fault) {
       if (fault.kind === "cut") {
@@ -72,8 +94,12 @@ export function createTrouble(seed: number, elapsed: () => number, say: (text: s
       open = [];
     },
     write(process) {
+      if (open.length === 0) return PASSES;
       const due = counted(process);
-      if (due?.kind === "crash") return { kind: "crash", how: due.how, downMs: due.downMs };
+      if (due?.kind === "crash") {
+        reborn(due);
+        return { kind: "crash", how: due.how, downMs: due.downMs };
+      }
       if (due?.kind === "conflict") return { kind: "conflict" };
       for (const fault of lasting("loss"))
         if (fault.process === process && dice.get(fault)?.chance(fault.share)) {
@@ -82,13 +108,8 @@ export function createTrouble(seed: number, elapsed: () => number, say: (text: s
         }
       return PASSES;
     },
-    heldUntil: (process, resource) =>
-      Math.max(
-        0,
-        ...lasting("hold")
-          .filter((fault) => fault.process === process && fault.resource === resource)
-          .map(({ at, ms }) => at + ms),
-      ),
+    heldUntil: (process, resource) => untilEnd("hold", process, resource),
+    lateUntil: (process, resource) => untilEnd("late", process, resource),
     repeats: (process, resource) =>
       lasting("repeat").some((fault) => fault.process === process && fault.resource === resource),
     watching(process, resource, cut) {

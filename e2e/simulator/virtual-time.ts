@@ -28,7 +28,8 @@ export interface VirtualTime {
   run(ms: number, until?: () => boolean): Promise<void>;
 }
 
-const START = Date.UTC(2026, 0, 1);
+/** What the clocks show in the beginning. */
+export const START = Date.UTC(2026, 0, 1);
 
 interface Waiting {
   at: number;
@@ -43,7 +44,8 @@ interface Owner {
   pausedUntil: number;
 }
 
-export function createVirtualTime(): VirtualTime {
+/** `startMs`: what its clocks show in the beginning, relative to the others'. */
+export function createVirtualTime(startMs = 0): VirtualTime {
   let elapsed = 0;
   let order = 0;
   let fired = 0;
@@ -54,7 +56,7 @@ export function createVirtualTime(): VirtualTime {
     let skew = 0;
     const bytes = (length: number) => Uint8Array.from({ length }, () => random.between(0, 255));
     const one: ProcessClock = {
-      now: () => START + elapsed + skew,
+      now: () => START + startMs + elapsed + skew,
       monotonic: () => elapsed,
       after(ms, fn): Timer {
         const at = elapsed + Math.max(1, Math.ceil(ms)); // as Node's own timers
@@ -114,45 +116,51 @@ export function createVirtualTime(): VirtualTime {
   };
 }
 
+/** Lets time pass until the work is done. */
+export async function within(time: VirtualTime, work: Promise<unknown>): Promise<void> {
+  let over = false;
+  const ended = work.finally(() => {
+    over = true;
+  });
+  for (let passed = 0; !over && passed < 60_000; passed += 100) await time.run(100, () => over);
+  await ended;
+}
+
 /** Lets promise chains that are ready run to their next wait. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const before = (a: Waiting, b: Waiting) => a.at < b.at || (a.at === b.at && a.order < b.order);
 
 /** Binary heap by time, then by the order of making. */
 function createHeap() {
   const items: Waiting[] = [];
-  const before = (one: number, other: number) => {
-    const a = items[one] as Waiting;
-    const b = items[other] as Waiting;
-    return a.at < b.at || (a.at === b.at && a.order < b.order);
-  };
-  const swap = (one: number, other: number) => {
-    const kept = items[one] as Waiting;
-    items[one] = items[other] as Waiting;
-    items[other] = kept;
-  };
   return {
     first: () => items[0],
     push(entry: Waiting) {
-      items.push(entry);
-      for (let at = items.length - 1; at > 0; ) {
+      let at = items.length;
+      while (at > 0) {
         const parent = (at - 1) >>> 1;
-        if (!before(at, parent)) break;
-        swap(at, parent);
+        const above = items[parent] as Waiting;
+        if (!before(entry, above)) break;
+        items[at] = above;
         at = parent;
       }
+      items[at] = entry;
     },
     pop() {
       const last = items.pop() as Waiting;
-      if (items.length === 0) return;
-      items[0] = last;
-      for (let at = 0; ; ) {
-        const left = 2 * at + 1;
-        if (left >= items.length) break;
-        const child = left + 1 < items.length && before(left + 1, left) ? left + 1 : left;
-        if (!before(child, at)) break;
-        swap(child, at);
+      const { length } = items;
+      if (length === 0) return;
+      let at = 0;
+      for (let child = 1; child < length; child = 2 * at + 1) {
+        const right = child + 1;
+        if (right < length && before(items[right] as Waiting, items[child] as Waiting)) child = right;
+        const below = items[child] as Waiting;
+        if (!before(below, last)) break;
+        items[at] = below;
         at = child;
       }
+      items[at] = last;
     },
   };
 }

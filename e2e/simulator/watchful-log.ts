@@ -6,11 +6,10 @@
 import { ApiError } from "../../machinery/objects/status.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 
-export function watchfulLog(process: string, broke: (problem: string) => void): Logger {
+export function watchfulLog(process: string, broke: (promise: string, problem: string) => void): Logger {
   const look = (message: string, fields?: Readonly<Record<string, unknown>>) => {
     const error = fields?.["error"];
-    if (error instanceof Error && !(error instanceof ApiError) && !EXPECTED.has(error.name))
-      broke(`${process}: ${message}: ${error.stack}`);
+    if (error instanceof Error && !passes(error)) broke("log", `${process}: ${message}: ${error.stack}`);
   };
   const log: Logger = {
     debug: () => undefined,
@@ -18,7 +17,7 @@ export function watchfulLog(process: string, broke: (problem: string) => void): 
     warn: look,
     error(message, fields) {
       look(message, fields);
-      if (!(fields?.["error"] instanceof ApiError)) broke(`${process}: ${message} ${JSON.stringify(fields)}`);
+      if (!passes(fields?.["error"])) broke("log", `${process}: ${message} ${JSON.stringify(fields)}`);
     },
     child: () => log,
   };
@@ -26,3 +25,8 @@ export function watchfulLog(process: string, broke: (problem: string) => void): 
 }
 
 const EXPECTED = new Set(["LeadershipLost", "AbortError"]);
+/** What passes by itself: a plugin takes its word back when the Pod is gone, a claim that is deleted comes anew. */
+const REFUSED = /^running PreBind plugin|^pvc \S+ is being deleted$/;
+
+const passes = (error: unknown): boolean =>
+  error instanceof ApiError || (error instanceof Error && (EXPECTED.has(error.name) || REFUSED.test(error.message)));

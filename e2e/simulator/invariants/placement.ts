@@ -17,7 +17,7 @@ export function placement(): Invariant {
       if (!nodeName || former) return undefined;
       const allocatable = objects.get("nodes", undefined, nodeName)?.status?.allocatable;
       if (!allocatable) return undefined;
-      const there = objects.of("pods").filter((one) => one.spec?.nodeName === nodeName && !isEnded(one));
+      const there = objects.podsOn(nodeName).filter((one) => !isEnded(one));
       const cpu = there.reduce((sum, one) => sum + cpuOf(one), 0);
       if (there.length > Number(allocatable["pods"])) return `${nodeName} has ${there.length} Pods, too many`;
       if (cpu > milliValue(allocatable["cpu"])) return `${nodeName} is promised ${cpu}m of ${allocatable["cpu"]} CPUs`;

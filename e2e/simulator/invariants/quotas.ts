@@ -1,21 +1,36 @@
 /**
- * Quotas: no Pod is created beyond what its namespace may have.
- */
-
+ * Quotas: no Pod is created beyond what its namespace may have, in number and in processors.
+ */ import type { Pod } from "../../../machinery/objects/kinds.ts";
+import { milliValue } from "../../../machinery/objects/quantity.ts";
 import { isEnded } from "../pod-report.ts";
+import { START } from "../virtual-time.ts";
 import type { Invariant } from "./invariants.ts";
 
 export function quotas(): Invariant {
   return {
-    onWrite({ resource, namespace, before, after }, objects) {
+    onWrite({ resource, namespace, before, after, at }, objects) {
       if (resource !== "pods" || before || !after) return undefined;
       for (const quota of objects.of("resourcequotas")) {
         if (quota.metadata.namespace !== namespace) continue;
-        const hard = quota.spec?.hard?.["pods"];
-        const used = objects.of("pods").filter((pod) => pod.metadata.namespace === namespace && !isEnded(pod)).length;
-        if (hard !== undefined && used > Number(hard)) return `${used} Pods in ${namespace}, the quota is ${hard}`;
+        const { pods: most, "requests.cpu": cpu } = quota.spec?.hard ?? {};
+        const there = objects.of("pods").filter((pod) => pod.metadata.namespace === namespace && !isOver(pod, at));
+        if (most !== undefined && there.length > Number(most))
+          return `${there.length} Pods in ${namespace}, the quota is ${most}`;
+        const asked = there.reduce((sum, pod) => sum + requestOf(pod), 0);
+        if (cpu !== undefined && asked > milliValue(cpu))
+          return `Pods in ${namespace} ask for ${asked}m CPUs, the quota is ${cpu}`;
       }
       return undefined;
     },
   };
 }
+
+/** It has ended, or should have long ago: its node is given its grace once more. */
+function isOver(pod: Pod, at: number): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = pod.metadata;
+  if (isEnded(pod) || !deletionTimestamp) return isEnded(pod);
+  return START + at > Date.parse(deletionTimestamp) + deletionGracePeriodSeconds * 1000;
+}
+
+const requestOf = ({ spec }: Pod): number =>
+  (spec?.containers ?? []).reduce((sum, { resources }) => sum + milliValue(resources?.requests?.["cpu"]), 0);

@@ -3,7 +3,7 @@
  */
 
 /** The longest that a view is allowed to lag in a storm: see faults.ts. */
-const RECENT_MS = 60_000;
+export const RECENT_MS = 60_000;
 
 export interface Recent {
   note(value: number, now: number): void;

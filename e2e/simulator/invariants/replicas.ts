@@ -1,11 +1,11 @@
 /**
  * Replicas: a ReplicaSet never has more Pods than were lately asked of it, however late its cache is.
  */
-import type { Pod, ReplicaSet } from "../../../machinery/objects/kinds.ts";
+import type { ReplicaSet } from "../../../machinery/objects/kinds.ts";
 import { controllerOf } from "../../../machinery/objects/owners.ts";
-import { isEnded } from "../pod-report.ts";
 import type { Invariant } from "./invariants.ts";
 import { createRecent, type Recent } from "./recent.ts";
+import { counts } from "./well.ts";
 
 export function replicas(): Invariant {
   const wanted = new Map<string, Recent>();
@@ -21,9 +21,7 @@ export function replicas(): Invariant {
       const owner = controllerOf(after);
       const recent = owner?.kind === "ReplicaSet" ? wanted.get(owner.uid) : undefined;
       if (!owner || !recent) return undefined;
-      const active = objects
-        .of("pods")
-        .filter((pod: Pod) => controllerOf(pod)?.uid === owner.uid && !isEnded(pod) && !pod.metadata.deletionTimestamp);
+      const active = objects.podsOf(owner.uid).filter(counts);
       const most = recent.most(at);
       if (active.length <= most) return undefined;
       return `ReplicaSet ${owner.name} has ${active.length} Pods, lately ${most} were asked for at most`;

@@ -1,30 +1,39 @@
 /**
  * Rollouts: a Deployment never has more Pods than its replicas and maxSurge allow, and once it was whole
- * never fewer ready ones than replicas less maxUnavailable, unless users or broken machines took them.
+ * never fewer available ones than replicas less maxUnavailable, unless users or broken machines took them.
+ * One that recreates never has Pods of two templates at once.
  */
 import type { Deployment, Pod, ReplicaSet } from "../../../machinery/objects/kinds.ts";
 import { controllerOf } from "../../../machinery/objects/owners.ts";
-import type { Objects, Write } from "../ledger.ts";
+import type { Objects } from "../objects.ts";
 import { isEnded } from "../pod-report.ts";
 import { resolveIntOrPercent } from "./int-or-percent.ts";
 import type { Circumstances, Invariant } from "./invariants.ts";
-import { createRecent, type Recent } from "./recent.ts";
+import { createRecent, RECENT_MS, type Recent } from "./recent.ts";
+import { counts, isAvailable, wasTaken } from "./well.ts";
 
 interface Watched {
   /** Replicas and surge together. */
   readonly ceiling: Recent;
   readonly floor: Recent;
-  /** All that it wants were ready, and since then nobody else took any. */
+  /** All that it wants were available, and since then nobody else took any. */
   whole: boolean;
+  /** When somebody else last deleted one: whoever decided just before knew nothing of it. */
+  takenAt: number;
 }
 
 const TAKERS = new Set(["replicaset-controller", "deployment-controller"]);
 
-export function rollouts({ clockBehind }: Circumstances): Invariant {
+export function rollouts({ clockOff }: Circumstances): Invariant {
   const watched = new Map<string, Watched>();
 
   const bounds = ({ metadata, spec }: Deployment, at: number) => {
-    const one = watched.get(metadata.uid) ?? { ceiling: createRecent(), floor: createRecent(), whole: false };
+    const one = watched.get(metadata.uid) ?? {
+      ceiling: createRecent(),
+      floor: createRecent(),
+      whole: false,
+      takenAt: Number.NEGATIVE_INFINITY,
+    };
     watched.set(metadata.uid, one);
     const wanted = spec?.replicas ?? 1;
     const { maxSurge, maxUnavailable } = limitsOf(spec, wanted);
@@ -35,15 +44,20 @@ export function rollouts({ clockBehind }: Circumstances): Invariant {
 
   return {
     onWrite(write, objects) {
-      const { resource, after, before, at } = write;
-      if (resource === "deployments" && after) {
-        const deployment = after as Deployment;
+      const { resource, at } = write;
+      if (resource === "deployments" && write.after) {
+        const deployment = write.after as Deployment;
         const one = bounds(deployment, at);
-        const grew = (deployment.spec?.replicas ?? 1) > ((before as Deployment | undefined)?.spec?.replicas ?? 0);
-        if (grew && ready(podsOf(deployment, objects)).length < (deployment.spec?.replicas ?? 1)) one.whole = false;
+        const before = write.before as Deployment | undefined;
+        const grew = (deployment.spec?.replicas ?? 1) > (before?.spec?.replicas ?? 0);
+        // who scales down in the middle of a rollout takes from all its sets alike
+        const shrank = (deployment.spec?.replicas ?? 1) < (before?.spec?.replicas ?? 0);
+        if (shrank && setsOf(deployment, objects).filter(hasPods).length > 1) one.whole = false;
+        if (grew && available(deployment, objects, at) < (deployment.spec?.replicas ?? 1)) one.whole = false;
       }
       if (resource !== "pods") return undefined;
-      const pod = (after ?? before) as Pod;
+      const { before } = write;
+      const pod = (write.after ?? before) as Pod;
       const deployment = deploymentOf(pod, objects);
       if (!deployment) return undefined;
       const one = bounds(deployment, at);
@@ -51,30 +65,24 @@ export function rollouts({ clockBehind }: Circumstances): Invariant {
       const { name } = deployment.metadata;
       const most = one.ceiling.most(at);
       if (!before && pods.length > most) return `Deployment ${name} has ${pods.length} Pods, ${most} are allowed`;
+      if (!before && deployment.spec?.strategy?.type === "Recreate") {
+        const old = strangers(pod, deployment, objects)[0];
+        if (old) return `Deployment ${name} recreates ${pod.metadata.name} while ${old.metadata.name} is still there`;
+      }
 
-      const up = ready(pods).length;
+      const { minReadySeconds = 0 } = deployment.spec ?? {};
+      const up = pods.filter((one) => isAvailable(one, minReadySeconds, at)).length;
       const least = one.floor.least(at);
-      if (up >= (deployment.spec?.replicas ?? 1)) one.whole = true;
-      else if (wasTaken(write)) one.whole = false;
-      if (deployment.spec?.minReadySeconds && clockBehind()) one.whole = false;
-      if (one.whole && up < least) return `Deployment ${name} has ${up} ready Pods, at least ${least} have to be`;
+      const taken = wasTaken(write, TAKERS);
+      if (taken && !(write.after && counts(write.after as Pod))) one.takenAt = at;
+      if (at - one.takenAt < RECENT_MS) one.whole = false;
+      else if (up >= (deployment.spec?.replicas ?? 1)) one.whole = true;
+      else if (taken) one.whole = false;
+      if (minReadySeconds > 0 && clockOff()) one.whole = false;
+      if (one.whole && up < least) return `Deployment ${name} has ${up} available Pods, at least ${least} have to be`;
       return undefined;
     },
   };
-}
-
-const counts = (pod: Pod) => !isEnded(pod) && !pod.metadata.deletionTimestamp;
-const isReady = (pod: Pod) =>
-  pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
-const ready = (pods: readonly Pod[]) => pods.filter(isReady);
-
-/** Somebody other than the Deployment's controllers made a ready Pod unready, or took it. */
-function wasTaken({ before, after, cause }: Write): boolean {
-  const former = before as Pod | undefined;
-  if (!former || !counts(former) || !isReady(former)) return false;
-  const now = after as Pod | undefined;
-  if (now && counts(now) && isReady(now)) return false;
-  return !TAKERS.has(cause.controller ?? "");
 }
 
 function deploymentOf(pod: Pod, objects: Objects): Deployment | undefined {
@@ -84,9 +92,25 @@ function deploymentOf(pod: Pod, objects: Objects): Deployment | undefined {
   return above && (objects.byUid(above.uid) as Deployment | undefined);
 }
 
+const hasPods = ({ spec }: ReplicaSet): boolean => (spec?.replicas ?? 0) > 0;
+
+const setsOf = ({ metadata }: Deployment, objects: Objects): readonly ReplicaSet[] =>
+  objects.of("replicasets").filter((set) => controllerOf(set)?.uid === metadata.uid);
+
 /** Those that are neither ended nor on their way out. */
 const podsOf = (deployment: Deployment, objects: Objects): Pod[] =>
-  objects.of("pods").filter((pod) => counts(pod) && deploymentOf(pod, objects) === deployment);
+  setsOf(deployment, objects).flatMap(({ metadata }) => objects.podsOf(metadata.uid).filter(counts));
+
+const available = (deployment: Deployment, objects: Objects, at: number): number =>
+  podsOf(deployment, objects).filter((pod) => isAvailable(pod, deployment.spec?.minReadySeconds ?? 0, at)).length;
+
+/** Pods of its other ReplicaSets that have not ended, those on their way out among them. */
+function strangers(pod: Pod, deployment: Deployment, objects: Objects): Pod[] {
+  const own = controllerOf(pod)?.uid;
+  return setsOf(deployment, objects).flatMap(({ metadata }) =>
+    metadata.uid === own ? [] : objects.podsOf(metadata.uid).filter((one) => !isEnded(one)),
+  );
+}
 
 function limitsOf(spec: Deployment["spec"], wanted: number): { maxSurge: number; maxUnavailable: number } {
   if (spec?.strategy?.type === "Recreate") return { maxSurge: 0, maxUnavailable: wanted };

@@ -1,0 +1,48 @@
+/**
+ * Budgets: evictions alone never bring the Pods of a PodDisruptionBudget below what it asks for.
+ *
+ * Once as many were ready as should be, and while nobody else takes any, an eviction leaves enough.
+ */
+import type { Pod } from "../../../machinery/objects/kinds.ts";
+import { desiredHealthy, expectedPods, hasPod } from "./budget-of.ts";
+import type { Invariant } from "./invariants.ts";
+import { createRecent, type Recent } from "./recent.ts";
+import { counts, isReady } from "./well.ts";
+
+interface Watched {
+  readonly least: Recent;
+  whole: boolean;
+}
+
+const isWell = (pod: Pod | undefined): boolean => pod !== undefined && counts(pod) && isReady(pod);
+
+export function budgets(): Invariant {
+  const watched = new Map<string, Watched>();
+  return {
+    onWrite(write, objects) {
+      if (write.resource !== "pods") return undefined;
+      for (const budget of objects.of("poddisruptionbudgets")) {
+        const before = write.before as Pod | undefined;
+        const after = write.after as Pod | undefined;
+        const pod = (after ?? before) as Pod;
+        if (!hasPod(budget, pod)) continue;
+        const { uid, name } = budget.metadata;
+        const one = watched.get(uid) ?? { least: createRecent(), whole: false };
+        watched.set(uid, one);
+        const needed = desiredHealthy(budget, objects);
+        one.least.note(needed, write.at);
+        const healthy = objects.of("pods").filter((other) => hasPod(budget, other) && isWell(other)).length;
+        if (healthy >= Math.max(expectedPods(budget, objects), needed)) one.whole = true;
+        else if (isWell(before) && !isWell(after) && !isEvicted(pod)) one.whole = false;
+        const least = Math.min(needed, one.least.least(write.at));
+        if (one.whole && isWell(before) && !isWell(after) && healthy < least)
+          return `PodDisruptionBudget ${name} has ${healthy} healthy Pods after an eviction, it needs ${least}`;
+      }
+      return undefined;
+    },
+  };
+}
+
+const isEvicted = ({ status }: Pod): boolean =>
+  status?.conditions?.some(({ type, reason }) => type === "DisruptionTarget" && reason === "EvictionByEvictionAPI") ??
+  false;
