@@ -1,6 +1,7 @@
 /** Failures of Jobs against the real API server under virtual time: which count, for what, and what they end. */
 import { afterEach, describe, expect, it } from "vitest";
 import { type Controlled, type ControlledOptions, startControlled } from "../e2e/harness/controlled.ts";
+import { WORK as ref, workIn } from "../e2e/harness/jobs.ts";
 import type { Job, Pod } from "../machinery/objects/kinds.ts";
 import { type FakeClock, fakeClock } from "../machinery/process/fake-clock.ts";
 import { indexOf } from "./job-indexes.ts";
@@ -20,18 +21,7 @@ const pass = async (ms: number) => {
   await cluster.settled();
 };
 
-const ref = { namespace: "default", name: "work" };
-const createJob = async (spec: Partial<Spec>, restartPolicy = "Never") => {
-  const template = { spec: { restartPolicy, containers: [{ name: "main", image: "a:1" }] } };
-  await cluster.create("jobs", { metadata: ref, spec: { template, ...spec } });
-  await cluster.settled();
-};
-const job = () => cluster.client.get("jobs", ref);
-const status = async () => (await job()).status;
-const conditions = async () =>
-  ((await status())?.conditions ?? [])
-    .filter((one) => one.status === "True")
-    .map(({ type, reason, message }) => `${type} ${reason}: ${message}`);
+const { create: createJob, status, conditions } = workIn(() => cluster);
 const pods = async () =>
   [...(await cluster.list("pods"))].sort((a, b) =>
     a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp),

@@ -1,6 +1,7 @@
 /** Indexed Jobs against the real API server: enough is enough, growing and shrinking, one Pod an index. */
 import { afterEach, describe, expect, it } from "vitest";
 import { type Controlled, type ControlledOptions, startControlled } from "../e2e/harness/controlled.ts";
+import { WORK as ref, workIn } from "../e2e/harness/jobs.ts";
 import type { Job } from "../machinery/objects/kinds.ts";
 import { formatIndexes, indexOf } from "./job-indexes.ts";
 import { draftPod, podNamePrefix } from "./job-pods.ts";
@@ -11,19 +12,9 @@ const start = async (options: ControlledOptions = {}) => {
   cluster = await startControlled(options);
 };
 
-const ref = { namespace: "default", name: "work" };
-const createJob = async (spec: Partial<NonNullable<Job["spec"]>>) => {
-  const template = { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "a:1" }] } };
-  const indexed = { completionMode: "Indexed", completions: 4, parallelism: 4 };
-  await cluster.create("jobs", { metadata: ref, spec: { template, ...indexed, ...spec } });
-  await cluster.settled();
-};
-const job = () => cluster.client.get("jobs", ref);
-const status = async () => (await job()).status;
-const conditions = async () =>
-  ((await status())?.conditions ?? [])
-    .filter((one) => one.status === "True")
-    .map(({ type, reason, message }) => `${type} ${reason}: ${message}`);
+const { create, job, status, conditions } = workIn(() => cluster);
+const createJob = (spec: Partial<NonNullable<Job["spec"]>>) =>
+  create({ completionMode: "Indexed", completions: 4, parallelism: 4, ...spec });
 const running = async () =>
   (await cluster.list("pods"))
     .filter((pod) => pod.status?.phase === "Running" && !pod.metadata.deletionTimestamp)
