@@ -7,31 +7,28 @@
 import { bridgeNetwork } from "../../kubelet/network/bridge-network.ts";
 import { runNodeRoutes } from "../../kubelet/network/node-routes.ts";
 import type { Node } from "../../machinery/objects/kinds.ts";
-import { type Clock, systemClock } from "../../machinery/process/clock.ts";
 import { homePaths } from "../../machinery/process/home.ts";
 import { createLogger } from "../../machinery/process/logging.ts";
+import { fastClock } from "./fast-clock.ts";
 import { toldInformers } from "./told-informers.ts";
 
 const [nodeName = "", home = "", speed = "1"] = process.argv.slice(2);
 const write = (line: string) => void process.stdout.write(line);
-const clock: Clock = {
-  ...systemClock,
-  monotonic: () => systemClock.monotonic() * Number(speed),
-  after: (ms, fn, options) => systemClock.after(ms / Number(speed), fn, options),
-};
+const clock = fastClock(Number(speed));
 const log = createLogger({ component: nodeName, clock, write });
 const signal = new AbortController().signal;
 
 const informers = toldInformers(process.stdin);
 await informers.of("nodes").synced();
 const own = informers.of("nodes").get(nodeName) as Node;
+const clusterCIDR = "10.42.0.0/16,fd00:42::/48";
 const podCIDRs = own.spec?.podCIDRs ?? [];
 const paths = homePaths(home);
 await bridgeNetwork({
   paths,
-  clusterCIDR: "10.42.0.0/16,fd00:42::/48",
+  clusterCIDR,
   serviceCIDR: "10.43.0.0/16,fd00:43::/112",
   nodeAddress: own.status?.addresses?.[0]?.address ?? "",
 }).prepareNode({ nodeName, podCIDR: podCIDRs[0] ?? "", podCIDRs, log, signal });
 const report = (_: Node, message: string) => log.warn("reported", { message });
-await runNodeRoutes({ informers, clock, log, signal, nodeName, paths, report });
+await runNodeRoutes({ informers, clock, log, signal, nodeName, paths, clusterCIDR, report });

@@ -15,11 +15,9 @@ import { BRIDGE, writeCniConfiguration } from "./cni.ts";
 import { letDockerForward } from "./docker.ts";
 import { asked, ip } from "./ip-tool.ts";
 import { hasLink, loadModule } from "./links.ts";
-import { nft } from "./nft.ts";
+import { masquerade } from "./masquerade.ts";
 import { gatewayOf } from "./peers.ts";
 import { podMtu } from "./uplink.ts";
-
-export const TABLE = "k8ts";
 
 export interface BridgeNetworkOptions {
   readonly paths: HomePaths;
@@ -29,18 +27,15 @@ export interface BridgeNetworkOptions {
   readonly nodeAddress: string;
 }
 
-/** How nft and ip call a family, and where its switches are. */
+/** How ip calls a family, and where its switches are. */
 const FAMILIES = {
-  IPv4: { nft: "ip", flag: "-4", forwarding: "/proc/sys/net/ipv4/ip_forward", bridged: "bridge-nf-call-iptables" },
+  IPv4: { flag: "-4", forwarding: "/proc/sys/net/ipv4/ip_forward", bridged: "bridge-nf-call-iptables" },
   IPv6: {
-    nft: "ip6",
     flag: "-6",
     forwarding: "/proc/sys/net/ipv6/conf/all/forwarding",
     bridged: "bridge-nf-call-ip6tables",
   },
 } as const;
-
-const MULTICAST = { IPv4: "224.0.0.0/4", IPv6: "ff00::/8" } as const;
 
 export function bridgeNetwork(options: BridgeNetworkOptions): NodeNetwork {
   const { paths, nodeAddress } = options;
@@ -50,7 +45,7 @@ export function bridgeNetwork(options: BridgeNetworkOptions): NodeNetwork {
       const mtu = await podMtu(nodeAddress);
       for (const range of own.map(parseCidr)) await allowForwarding(range, log);
       await ensureBridge(own, mtu, options.serviceCIDR);
-      await nft(masqueradeScript(own, options.clusterCIDR));
+      await masquerade(own, options.clusterCIDR);
       await letDockerForward(BRIDGE, log);
       await writeCniConfiguration(paths, { podCIDRs: own, mtu });
       log.info("node network ready", { bridge: BRIDGE, podCIDRs: own, mtu });
@@ -95,30 +90,4 @@ async function addressesOf(device: string): Promise<readonly string[]> {
   return (link?.addr_info ?? [])
     .filter(({ scope }) => scope === "global")
     .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
-}
-
-/** Both families in one transaction. A table is made anew, which connections do not notice. */
-function masqueradeScript(podCIDRs: readonly string[], clusterCIDR: string): string {
-  const clusters = clusterCIDR.split(",").map((part) => part.trim());
-  return podCIDRs
-    .map((range) => {
-      const { family } = parseCidr(range);
-      const cluster = clusters.find((one) => parseCidr(one).family === family) ?? range;
-      const { nft: name } = FAMILIES[family];
-      // Without br_netfilter, what one Pod sends to another through a Service must return by the bridge's own address.
-      const local = existsSync("/proc/sys/net/bridge")
-        ? ""
-        : `ct status dnat ${name} saddr ${range} ${name} daddr ${range} masquerade ;`;
-      return `add table ${name} ${TABLE}
-delete table ${name} ${TABLE}
-table ${name} ${TABLE} {
-  chain postrouting {
-    type nat hook postrouting priority srcnat ;
-    ${local}
-    ${name} saddr ${range} ${name} daddr != ${cluster} ${name} daddr != ${MULTICAST[family]} oifname != "${BRIDGE}" masquerade fully-random ;
-  }
-}
-`;
-    })
-    .join("");
 }

@@ -15,6 +15,7 @@ import type { Logger } from "../../machinery/process/logging.ts";
 import { writeCniConfiguration } from "./cni.ts";
 import { asked, batch } from "./ip-tool.ts";
 import { hasLink } from "./links.ts";
+import { remasquerade } from "./masquerade.ts";
 import { freshHealth, judged, machineAnswers, type PeerHealth, type Step } from "./peer-health.ts";
 import { type Attached, gatewayOf, type Peer, type Plan, peerOf, planOf, type Route, VXLAN } from "./peers.ts";
 import { answers } from "./reach.ts";
@@ -28,6 +29,8 @@ export interface NodeRoutesOptions {
   readonly signal: AbortSignal;
   readonly nodeName: string;
   readonly paths: HomePaths;
+  /** One range, or one of each family with a comma between. */
+  readonly clusterCIDR: string;
   /** Tells people about a node that is not reached. */
   readonly report?: (node: Node, message: string) => void;
 }
@@ -37,6 +40,8 @@ const PROTOCOL = "77";
 const GATHER_MS = 50;
 /** How often a route that somebody took away is missed. */
 const LOOK_MS = 5_000;
+/** The same, of the table that masquerades. */
+const LOOK_AT_TABLE_MS = 60_000;
 
 /** Resolves when the signal aborts. */
 export async function runNodeRoutes(options: NodeRoutesOptions): Promise<void> {
@@ -46,7 +51,7 @@ export async function runNodeRoutes(options: NodeRoutesOptions): Promise<void> {
   const rouse = () => wake.resolve();
   const stop = nodes.subscribe(rouse);
   signal.addEventListener("abort", rouse, { once: true });
-  const state: State = { wrapped: undefined, health: new Map(), applied: "", visit: undefined };
+  const state: State = { wrapped: undefined, health: new Map(), applied: "", visit: undefined, tableAt: 0 };
   try {
     await nodes.synced(signal);
     while (!signal.aborted) {
@@ -79,6 +84,8 @@ interface State {
   applied: string;
   /** Peers are being asked. */
   visit: Promise<void> | undefined;
+  /** When to look for the table that masquerades, by the monotonic clock. */
+  tableAt: number;
 }
 
 async function converge(
@@ -102,6 +109,11 @@ async function converge(
     await apply(options, self, plan);
     for (const problem of plan.problems) options.log.warn("a node is not reached", { problem });
     state.applied = text;
+  }
+  if (options.clock.monotonic() >= state.tableAt) {
+    if (state.tableAt > 0 && (await remasquerade(self.ranges, options.clusterCIDR)))
+      options.log.warn("somebody took away the table that masquerades: it is there again");
+    state.tableAt = options.clock.monotonic() + LOOK_AT_TABLE_MS;
   }
   // A peer may take seconds to answer, and nothing else waits for it.
   state.visit ??= visit(options, nodes, { self, others, attached, plan }, state)

@@ -154,7 +154,7 @@ describe.runIf(canMakeNamespaces)("the Pod network between machines", () => {
     expect(await received("b", "a", 1000)).toBe("1000");
   });
 
-  test("a link that drops what is not of its own is passed by the VXLAN", async () => {
+  test("a link that drops what is not of its own is passed by the VXLAN; a table that was taken away comes back", async () => {
     of(
       machines,
       "a",
@@ -170,6 +170,9 @@ describe.runIf(canMakeNamespaces)("the Pod network between machines", () => {
       "all routes through the VXLAN",
     );
     expect(await received("a", "b", 1_000_000)).toBe("1000000");
+    of(machines, "a").run("nft", "delete", "table", "ip", "k8ts");
+    const tables = () => of(machines, "a").run("nft", "list", "tables").split("\n");
+    await eventually(() => tables().includes("table ip k8ts"), "the table that masquerades is back");
   });
 
   test("a node that is gone leaves nothing", async () => {

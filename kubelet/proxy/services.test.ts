@@ -31,10 +31,17 @@ describe.runIf(canMakeNamespaces)("Services in the kernel", () => {
   let seen: { readonly event: string; readonly level: string }[] = [];
   let onLine: (() => void) | undefined;
 
-  const startProxy = async () => {
+  const startProxy = (speed = 1) => {
     seen = [];
     const script = join(import.meta.dirname, "../../e2e/harness/proxy-node.ts");
-    proxy = in_("node").start(process.execPath, "--disable-warning=ExperimentalWarning", script, "here", CLUSTER);
+    proxy = in_("node").start(
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      script,
+      "here",
+      CLUSTER,
+      String(speed),
+    );
     createInterface({ input: proxy.stdout as NodeJS.ReadableStream }).on("line", (line) => {
       seen.push(JSON.parse(line));
       onLine?.();
@@ -137,7 +144,7 @@ describe.runIf(canMakeNamespaces)("Services in the kernel", () => {
       const child = one.start(process.execPath, "-e", server, name);
       await new Promise((resolve) => child.stdout?.once("data", resolve));
     }
-    await startProxy();
+    startProxy();
     proxy.stdin?.write(`${JSON.stringify(objects({}, [{ pod: "a" }, { pod: "b" }]))}\n`);
     await logged("service rules stand");
   });
@@ -271,7 +278,7 @@ describe.runIf(canMakeNamespaces)("Services in the kernel", () => {
     const before = list();
     proxy.kill("SIGKILL");
     expect(who(ask("client", NODE, 30080))).not.toContain("ECONNREFUSED");
-    await startProxy();
+    startProxy();
     proxy.stdin?.write(`${JSON.stringify(told)}\n`);
     await logged("service rules stand");
     expect(seen.filter(({ event }) => event === "written")).toEqual([]);
@@ -280,17 +287,30 @@ describe.runIf(canMakeNamespaces)("Services in the kernel", () => {
     proxy.kill("SIGKILL");
     in_("node").run("nft", "delete element ip k8ts-proxy node-ports { tcp . 30080 }");
     in_("node").run("nft", "add element ip k8ts-proxy hairpins { 10.42.0.77 . 10.42.0.77 }");
-    await startProxy();
+    startProxy();
     proxy.stdin?.write(`${JSON.stringify(told)}\n`);
     await logged("written");
     expect(list()).toBe(before);
 
     proxy.kill("SIGKILL");
     in_("node").run("nft", "flush chain ip k8ts-proxy translate-incoming");
-    await startProxy();
+    startProxy();
     proxy.stdin?.write(`${JSON.stringify(told)}\n`);
     await logged("written");
     expect(who(ask("client", NODE, 30080, 20))).toEqual(new Set(["a", "b"]));
+  });
+
+  test("a table that somebody else took away comes back by itself", async () => {
+    const told = objects({}, [{ pod: "a" }]);
+    await tell(told);
+    proxy.kill("SIGKILL");
+    startProxy(60); // it looks once a minute
+    proxy.stdin?.write(`${JSON.stringify(told)}\n`);
+    await logged("service rules stand");
+    const from = seen.length;
+    in_("node").run("nft", "flush", "ruleset");
+    await logged("written", from);
+    expect(who(ask("b", "10.43.0.5", 80))).toEqual(new Set(["a"]));
   });
 
   test("a host port leads to its Pod, after Services of the same port", async () => {

@@ -48,6 +48,7 @@ export async function startProxy(settings: ProxySettings, context: ProxyContext)
         ...common,
         log: log.child({ part: "network" }),
         paths,
+        clusterCIDR,
         report: (node, message) => events.warning(node, "PodNetworkUnreachable", message),
       }),
     );
