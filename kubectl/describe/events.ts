@@ -5,15 +5,20 @@ import { type DescribeContext, related } from "./describer.ts";
 import type { Document } from "./document.ts";
 import { ago } from "./fields.ts";
 
+/** What happens to a Pod from a file of its node is told of that, not of the mirror that shows it. */
+export function uidInEvents({ metadata }: Pick<KubeObject, "metadata">): string {
+  return metadata.annotations?.["kubernetes.io/config.mirror"] ?? metadata.uid ?? "";
+}
+
 export async function writeEvents(object: KubeObject, document: Document, context: DescribeContext): Promise<void> {
   if (!context.showEvents) return;
-  const { name = "", namespace, uid = "" } = object.metadata;
+  const { name = "", namespace } = object.metadata;
   // What kubelets report about nodes names them by name where other events have a uid.
   const fields = {
     "involvedObject.name": name,
     "involvedObject.namespace": namespace,
     "involvedObject.kind": object.kind,
-    "involvedObject.uid": object.kind === "Node" ? undefined : uid,
+    "involvedObject.uid": object.kind === "Node" ? undefined : uidInEvents(object),
   };
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   const fieldSelector = given.map(([field, value]) => `${field}=${value}`).join(",");

@@ -4,7 +4,7 @@ import type { SchedulingExplanation } from "../../machinery/objects/scheduling.t
 import { ApiError } from "../../machinery/objects/status.ts";
 import type { KubeObject } from "../../machinery/objects/wire.ts";
 import type { Cluster } from "../cluster.ts";
-import { lastSeen } from "../describe/events.ts";
+import { lastSeen, uidInEvents } from "../describe/events.ts";
 import { findType, type ResourceType, resolveType, resourcePath } from "../discovery.ts";
 import { listAll } from "../selection.ts";
 import { ownedBy } from "../trace/gather.ts";
@@ -27,8 +27,8 @@ export function createWhyContext(cluster: Cluster, now: number): WhyContext {
       return (found ?? []).map(({ object }) => object as unknown as T);
     },
     async events({ metadata, kind }) {
-      const { name = "", namespace, uid = "" } = metadata;
-      const who = kind === "Node" ? `involvedObject.name=${name}` : `involvedObject.uid=${uid}`;
+      const { name = "", namespace } = metadata;
+      const who = kind === "Node" ? `involvedObject.name=${name}` : `involvedObject.uid=${uidInEvents({ metadata })}`;
       const fieldSelector = `${who},involvedObject.kind=${kind}`;
       const found = await looked("events", (type) => listAll(cluster, type, namespace, { fieldSelector }));
       const events = (found ?? []).map(({ object }) => object as unknown as CoreEvent);

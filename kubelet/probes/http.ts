@@ -43,13 +43,30 @@ export async function probeHttp(probe: HttpProbe): Promise<Verdict> {
   return { ok: false, output: `Get "${url}": stopped after ${MAX_REDIRECTS} redirects` };
 }
 
+/** A header may be given several times; an empty value takes away what a probe says by itself. */
+function headersOf(given: HttpProbe["headers"]): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {
+    "user-agent": "kube-probe/1.36",
+    accept: "*/*",
+    connection: "close",
+  };
+  const byName = Map.groupBy(given, ([name]) => name.toLowerCase());
+  for (const [name, list] of byName) {
+    const values = list.map(([, value]) => value);
+    const removed = (name === "user-agent" || name === "accept") && values.every((value) => value === "");
+    if (removed) delete headers[name];
+    else headers[name] = values.length === 1 ? (values[0] ?? "") : values;
+  }
+  return headers;
+}
+
 type Answer = { readonly status: number; readonly location: string | undefined } | { readonly failure: string };
 
 function get(url: URL, { headers, timeoutMs }: HttpProbe): Promise<Answer> {
   return new Promise((resolve) => {
     const options: RequestOptions = {
       method: "GET",
-      headers: { "user-agent": "kube-probe/1.36", accept: "*/*", connection: "close", ...Object.fromEntries(headers) },
+      headers: headersOf(headers),
       agent: false,
       signal: AbortSignal.timeout(timeoutMs),
     };

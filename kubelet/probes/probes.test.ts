@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer as createHttp } from "node:http";
 import { createServer as createHttp2 } from "node:http2";
 import { type AddressInfo, createServer as createTcp, type Server } from "node:net";
@@ -63,6 +64,30 @@ describe("HTTP probes", () => {
       ok: false,
       output: `Get "http://127.0.0.1:${port}/": dial tcp 127.0.0.1:${port}: connect: connection refused`,
     });
+  });
+
+  it("send each header as often as it is given, and take their own away", async () => {
+    const seen: string[][] = [];
+    const echo = createHttp((request, response) => {
+      seen.push(request.rawHeaders);
+      response.end();
+    }).listen(0, "127.0.0.1");
+    await once(echo, "listening");
+    const { port } = echo.address() as AddressInfo;
+    const headers = [
+      ["X-Two", "a"],
+      ["x-two", "b"],
+      ["Accept", ""],
+      ["Host", "web.example"],
+    ] as const;
+    const verdict = await probeHttp({ scheme: "HTTP", host: "127.0.0.1", port, path: "/", headers, timeoutMs: 5_000 });
+    echo.close();
+    expect(verdict.ok).toBe(true);
+    const sent = (name: string) => seen[0]?.filter((_one, at) => seen[0]?.[at - 1]?.toLowerCase() === name);
+    expect(sent("x-two")).toEqual(["a", "b"]);
+    expect(sent("accept")).toEqual([]);
+    expect(sent("host")).toEqual(["web.example"]);
+    expect(sent("user-agent")).toEqual(["kube-probe/1.36"]);
   });
 });
 
