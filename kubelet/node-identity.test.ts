@@ -11,8 +11,9 @@ import { machineFacts } from "./node-facts.ts";
 
 let clock: FakeClock;
 let pipeline: Pipeline;
-const stopping = new AbortController();
+let stopping: AbortController;
 beforeEach(async () => {
+  stopping = new AbortController();
   clock = fakeClock();
   pipeline = await startPipeline({ clock });
 });
@@ -66,6 +67,23 @@ it("gives up when its name was given to another machine while it ran", async () 
   await annotate(OTHER);
   await clock.advance(400_000);
   await ended;
+});
+
+it("that was deleted comes back as a new node, when its Pods have been given up", async () => {
+  const admin = pipeline.client();
+  await admin.create("namespaces", { metadata: { name: "kube-node-lease" } }).catch(() => undefined); // it may be there
+  const keeper = await keeperWith(OWN);
+  const { metadata } = await keeper.register();
+  const running = keeper.run();
+  await clock.advance(20_000);
+  await admin.delete("nodes", { name: "n1" });
+  await admin.delete("leases", { namespace: "kube-node-lease", name: "n1" }); // by garbage collection
+  await clock.advance(55_000);
+  expect(await admin.find("nodes", { name: "n1" })).toBeUndefined();
+  await clock.advance(30_000);
+  expect((await admin.get("nodes", { name: "n1" })).metadata.uid).not.toBe(metadata.uid);
+  stopping.abort();
+  await running;
 });
 
 test.each<[string, (string | undefined)[], boolean]>([

@@ -178,7 +178,7 @@ describe("a node that is kept", () => {
   it("registers again when it was deleted", async () => {
     await admin.delete("nodes", { name: "node-1" });
     health = { ...easy, notReady: ["x"] };
-    await clock.advance(30_000);
+    await clock.advance(90_000);
     expect((await node()).metadata.labels?.["disk"]).toBe("ssd");
   });
 });

@@ -52,6 +52,8 @@ const LEASE_RENEW_MS = 10_000;
 const RETRY_MS = 500;
 const RETRY_MAX_MS = 7_000;
 const LEASES = "kube-node-lease";
+/** A node that was deleted stays away so long: until its Pods are deleted too, for a new one may get other addresses. */
+const FORGOTTEN_MS = 60_000;
 
 export function createNodeKeeper({ client, clock, log, signal, events, settings, health }: NodeContext): NodeKeeper {
   const { name } = settings;
@@ -62,6 +64,8 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
   /** Aborted, and replaced, when a status could not be written. */
   let failed = new AbortController();
   let lease: Lease | undefined;
+  /** There was a lease of this process. */
+  let renewed = false;
 
   async function registerOnce(): Promise<Node> {
     try {
@@ -139,6 +143,11 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
     return updating;
   }
 
+  function lookAgain(): void {
+    reportedAt = Number.NEGATIVE_INFINITY;
+    update().catch(() => undefined); // keepStatus hears of it
+  }
+
   /** Looks from time to time; a status that could not be written, whoever tried, is tried again soon. */
   async function keepStatus(): Promise<void> {
     for (let delay = STATUS_LOOK_MS, retry = RETRY_MS; !signal.aborted; ) {
@@ -149,7 +158,11 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
         if (signal.aborted) return;
         if (error instanceof NameTakenError) throw error;
         log.warn("the node's status could not be written", { object: `nodes/${name}`, error });
-        if (isNotFound(error)) node = await register();
+        if (isNotFound(error)) {
+          log.warn("the node was deleted: it registers anew when its Pods are gone", { object: `nodes/${name}` });
+          await clock.sleep(FORGOTTEN_MS, signal).catch(() => undefined); // aborted: the loop's condition ends it
+          if (!signal.aborted) node = await register();
+        }
         [delay, retry] = [retry, Math.min(retry * 2, RETRY_MAX_MS)];
       }
       await clock.sleep(delay, AbortSignal.any([signal, failed.signal])).catch(() => undefined);
@@ -163,11 +176,14 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
     if (found) {
       lease = undefined; // read again, unless this write succeeds
       lease = await client.update("leases", { ...found, spec: { ...found.spec, ...spec } });
+      renewed = true;
       return;
     }
+    if (renewed) lookAgain(); // a lease goes with its node
     const { uid } = node?.metadata ?? {};
     const owner = uid ? [{ apiVersion: "v1", kind: "Node", name, uid }] : [];
     lease = await client.create("leases", { metadata: { ...ref, ownerReferences: owner }, spec });
+    renewed = true;
   }
 
   async function keepLease(): Promise<void> {
