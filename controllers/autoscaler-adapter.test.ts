@@ -11,7 +11,9 @@ import {
 } from "../e2e/harness/aggregated-server.ts";
 import { type Pipeline, startPipeline } from "../e2e/harness/pipeline.ts";
 import { parseLabelSelector } from "../machinery/objects/selectors.ts";
+import { systemClock } from "../machinery/process/clock.ts";
 import { externalMetric, objectMetric, podsMetric } from "./autoscaler-metrics.ts";
+import { discover } from "./discovery.ts";
 
 let pipeline: Pipeline;
 let adapter: AggregatedServer;
@@ -33,7 +35,8 @@ const timestamp = "2026-01-01T00:00:00Z";
 const selector = parseLabelSelector("verb=GET");
 
 async function serve({ group, version }: typeof CUSTOM, path: string, items: readonly object[]): Promise<void> {
-  adapter.answers[`/apis/${group}/${version}`] = { kind: "APIResourceList", resources: [] };
+  const hits = { name: "pods/hits", singularName: "", namespaced: true, kind: "MetricValueList", verbs: ["get"] };
+  adapter.answers[`/apis/${group}/${version}`] = { kind: "APIResourceList", resources: [hits] };
   adapter.answers[`/apis/${group}/${version}/namespaces/default/${path}`] = { kind: "MetricValueList", items };
   await register(pipeline, { group, version, server: adapter });
   await availableUntil(pipeline, `${version}.${group}`, /^True/);
@@ -65,6 +68,14 @@ test("a metric of something outside is the sum of its values", async () => {
     { timestamp, value: "30" },
   ]);
   expect(await externalMetric(controllers(), "default", { name: "queue", selector })).toBe(50_000);
+});
+
+test("metrics are no resources that could be collected", async () => {
+  await serve(CUSTOM, "queue", []);
+  const { resources, failures } = await discover(controllers(), systemClock);
+  expect(failures).toEqual([]);
+  expect(resources.filter(({ group }) => group === CUSTOM.group)).toEqual([]);
+  expect(resources.some(({ plural }) => plural === "deployments")).toBe(true);
 });
 
 test("an adapter that has gone is said to be unable", async () => {

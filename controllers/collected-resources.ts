@@ -50,6 +50,8 @@ const DEFINITIONS = "customresourcedefinitions";
 const PATIENCE_MS = 30_000;
 /** After a definition changed: when what it defines is looked for, the second time for servers that lag behind. */
 const LOOK_AFTER_MS = [250, 3_000];
+/** Until the server is asked again that could not tell at the start. */
+const RETRY_MS = 1_000;
 /** And without that: what else may change, a server that was replaced by another release. */
 const REDISCOVER_MS = 300_000;
 
@@ -132,7 +134,11 @@ export function createCollectedResources(
 
   return {
     async start() {
-      await synced();
+      // nothing is collected before all is known once; a server that cannot tell yet is asked again
+      while (byKind.size === 0) {
+        await look();
+        if (byKind.size === 0) await clock.sleep(RETRY_MS, signal);
+      }
       const patience = new AbortController();
       const limit = AbortSignal.any([patience.signal, signal]);
       const timer = clock.after(PATIENCE_MS, () => patience.abort(new Error("it does not answer")));

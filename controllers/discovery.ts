@@ -33,7 +33,7 @@ interface GroupDiscoveryList {
       readonly freshness?: string;
       readonly resources?: readonly {
         readonly resource: string;
-        readonly responseKind: { readonly kind: string };
+        readonly responseKind?: { readonly kind?: string };
         readonly scope: string;
         readonly verbs: readonly string[];
       }[];
@@ -58,7 +58,8 @@ export async function discover(client: Client, clock: Clock): Promise<Discovered
         if (freshness === "Stale")
           failures.push(`${group}/${version}: stale GroupVersion discovery: ${group}/${version}`);
         for (const { resource: plural, responseKind, scope, verbs } of served) {
-          if (seen.has(plural)) continue;
+          // a resource that is there by its subresources alone has no objects
+          if (seen.has(plural) || !responseKind?.kind) continue;
           seen.add(plural);
           resources.push({
             group,

@@ -256,6 +256,15 @@ describe("discovery", () => {
     });
   });
 
+  test("knows of resources that another server tells only parts of", async () => {
+    const hits = { name: "pods/hits", singularName: "", namespaced: true, kind: "MetricValueList", verbs: ["get"] };
+    server.answers[ROOT] = { kind: "APIResourceList", resources: [hits] };
+    await available();
+    expect(await toysDiscovered()).toMatchObject({
+      resources: [{ resource: "pods", responseKind: {}, subresources: [{ subresource: "hits" }] }],
+    });
+  });
+
   test("says that it is stale where the other server does not answer", async () => {
     await register(pipeline, toys());
     await availableUntil(pipeline, NAME, /^False/);

@@ -254,7 +254,9 @@ function discoveredRemote({ group: ownGroup, version: ownVersion, resources }: R
         ...(one.categories?.length && { categories: one.categories }),
       });
   }
+  // one that is there by its parts alone has no kind, which clients must not miss
   return [...parents.values()].map(({ subresources, ...rest }) => ({
+    responseKind: { group: "", version: "", kind: "" },
     verbs: [],
     singularResource: "",
     ...rest,
