@@ -102,7 +102,8 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
   const metrics = createKubeletMetrics({ ...wanted, workers: () => services.workers.list() });
   const options = { ...wanted, cri: untilStopped(metrics.counted(wanted.cri), wanted.signal) };
   const { client, cri, clock, log, signal, nodeName } = options;
-  await Promise.all([mkdir(options.directory, { recursive: true }), mkdir(options.logs, { recursive: true })]);
+  const { directory, logs, staticPods } = options;
+  for (const made of [directory, logs, staticPods]) if (made) await mkdir(made, { recursive: true });
   const version = await answerOf(cri, options);
   const simulated = version.runtimeName === "simulated";
   const given = options.settings ?? standardSettings;

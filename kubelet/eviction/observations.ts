@@ -18,8 +18,10 @@ export interface ObservationSources {
 }
 
 export function machineObservations(sources: ObservationSources): () => Promise<Observations> {
+  let images: string | undefined; // it does not move while the runtime runs
   return async () => {
-    const [memory, disks, pids] = await Promise.all([memoryOf(sources), disksOf(sources), processes()]);
+    images ??= await imageDirectory(sources.cri);
+    const [memory, disks, pids] = await Promise.all([memoryOf(sources), disksOf(sources, images), processes()]);
     return new Map([...memory, ...disks, ...pids]);
   };
 }
@@ -45,8 +47,7 @@ async function memoryOf({ nodeUsage, memoryBytes }: ObservationSources): Promise
   return [["memory.available", { available: availableBytes, capacity: memoryBytes }]];
 }
 
-async function disksOf({ cri, directory }: ObservationSources): Promise<Entries> {
-  const images = await imageDirectory(cri);
+async function disksOf({ directory }: ObservationSources, images: string | undefined): Promise<Entries> {
   const [own, theirs] = await Promise.all([stat(directory), images && stat(images).catch(() => undefined)]);
   const shared = images === undefined || !theirs || theirs.dev === own.dev;
   const node = await diskOf(directory);

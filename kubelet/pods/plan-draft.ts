@@ -16,6 +16,8 @@ export interface Ending {
   /** status.reason and status.message for "failed". */
   readonly reason?: string;
   readonly message?: string;
+  /** It was never taken: of its containers there is nothing to tell. */
+  readonly refused?: true;
   /** Told together with the phase: why somebody ended it. */
   readonly condition?: { readonly type: string; readonly reason: string; readonly message: string };
   /** When the grace period began, and how long it is. */

@@ -151,6 +151,12 @@ describe("phase and conditions", () => {
     expect(conditions(status({ pod: gated("True"), runtime }))).toMatchObject({ Ready: "True" });
   });
 
+  it("tell nothing of the containers of a Pod that was refused", () => {
+    const refused = { kind: "failed", refused: true, reason: "OutOfcpu", since: NOW, graceSeconds: 0 } as const;
+    const found = status({ ending: refused, runtime: nothing, stopped: true });
+    expect([found.phase, found.reason, found.containerStatuses]).toEqual(["Failed", "OutOfcpu", undefined]);
+  });
+
   it("say what a deadline did", () => {
     const failed = {
       kind: "failed",

@@ -41,7 +41,7 @@ export function podStatus(input: StatusInput): PodStatus {
   const old = input.old ?? pod.status ?? {};
   const over = ending !== undefined;
   const counted = containerStatuses({ ...input, old, over });
-  const lists = stopped ? { ...counted, ...closed(counted, old) } : counted;
+  const lists = ending?.refused ? {} : stopped ? { ...counted, ...closed(counted, old) } : counted;
   const phase = settledPhase(input, old, podPhase(pod, lists, stopped));
   const { generation } = pod.metadata;
   const conditions = podConditions({

@@ -143,9 +143,10 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
     const refusal = services.refuses(pod) ?? (await allocations.admit(pod));
     admitted = true;
     if (!refusal || ending) return;
-    const { reason, message } = refusal;
-    events.warning(pod, reason, message);
-    ending = { kind: "failed", reason, message: `Pod was rejected: ${message}`, since: clock.now(), graceSeconds: 0 };
+    const { reason } = refusal;
+    events.warning(pod, reason, refusal.message);
+    const message = `Pod was rejected: ${refusal.message}`;
+    ending = { kind: "failed", refused: true, reason, message, since: clock.now(), graceSeconds: 0 };
   }
 
   function planNow(granted: Pod, seen: RuntimePod, busy: ReadonlySet<string>): Plan {
