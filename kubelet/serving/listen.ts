@@ -69,8 +69,10 @@ function listen(own: TlsServer, port: number, { clock, log, signal }: Pick<Liste
   const attempt = () => {
     if (!signal.aborted) own.listen(port);
   };
+  let told = false;
   own.on("error", (error) => {
-    log.warn("the kubelet's own port cannot be opened", { port, error: error.message });
+    if (!told) log.warn("the kubelet's own port cannot be opened", { port, error: error.message });
+    told = true;
     clock.after(AGAIN_MS, attempt, { background: true });
   });
   own.on("listening", () => log.info("the kubelet listens", { port }));
