@@ -14,11 +14,11 @@ import {
   type Toleration,
 } from "../machinery/objects/kinds.ts";
 import { matchesNodeSelector } from "../machinery/objects/node-selector.ts";
+import { tolerates } from "../machinery/objects/tolerations.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import { sameJson } from "./canonical-json.ts";
 import { REVISION_LABEL } from "./controller-revision.ts";
 import { podFromTemplate } from "./pod-from-template.ts";
-import { tolerates } from "./taint-eviction.ts";
 
 /** Whether Pods are made for the node, and whether one that runs there already may stay. */
 export interface Fit {

@@ -15,8 +15,9 @@ import {
   type Services,
 } from "../machinery/loop/controller.ts";
 import { withCondition } from "../machinery/objects/conditions.ts";
-import type { Node, Pod, Taint, Toleration } from "../machinery/objects/kinds.ts";
+import type { Node, Pod, Taint } from "../machinery/objects/kinds.ts";
 import { isConflict, isNotFound } from "../machinery/objects/status.ts";
+import { tolerates } from "../machinery/objects/tolerations.ts";
 import { wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
 
@@ -118,12 +119,4 @@ export function timeLeft(pod: Pod, node: Node | undefined, now: number): number 
   });
   const least = Math.min(Number.POSITIVE_INFINITY, ...deadlines);
   return least === Number.POSITIVE_INFINITY ? undefined : least;
-}
-
-/** An empty key with Exists tolerates every taint, an empty effect every effect. */
-export function tolerates({ key, operator, value, effect }: Toleration, taint: Taint): boolean {
-  if (effect && effect !== taint.effect) return false;
-  if (key && key !== taint.key) return false;
-  if (operator === "Exists") return true;
-  return Boolean(key) && (value ?? "") === (taint.value ?? "");
 }

@@ -1,5 +1,6 @@
 /** TaintToleration: taints that a Pod does not tolerate keep it away, or make a node less liked. */
 import type { Node, Pod, Taint, Toleration } from "../../machinery/objects/kinds.ts";
+import { tolerates as toleratedBy } from "../../machinery/objects/tolerations.ts";
 import { proportional } from "../decide.ts";
 import { type Hint, type Plugin, refusedForGood } from "../framework.ts";
 
@@ -37,21 +38,6 @@ export function toleratesNode({ spec }: Pod, node: Node): boolean {
   return taints.every((taint) => isSoft(taint) || tolerates(spec?.tolerations, taint));
 }
 
-/** https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/ */
 export function tolerates(tolerations: readonly Toleration[] | undefined, taint: Taint): boolean {
-  return (tolerations ?? []).some(({ key, operator, value, effect }) => {
-    if (effect && effect !== taint.effect) return false;
-    if (key && key !== taint.key) return false;
-    const compare = COMPARE[operator || "Equal"];
-    return compare?.(key ?? "", value ?? "", taint.value ?? "") ?? false;
-  });
+  return (tolerations ?? []).some((toleration) => toleratedBy(toleration, taint));
 }
-
-const COMPARE: Readonly<Record<string, (key: string, value: string, taint: string) => boolean>> = {
-  Exists: () => true,
-  Equal: (key, value, taint) => key !== "" && value === taint,
-  Gt: (key, value, taint) => key !== "" && isInteger(value) && isInteger(taint) && BigInt(taint) > BigInt(value),
-  Lt: (key, value, taint) => key !== "" && isInteger(value) && isInteger(taint) && BigInt(taint) < BigInt(value),
-};
-
-const isInteger = (text: string) => /^-?\d+$/.test(text);
