@@ -38,7 +38,8 @@ export interface Connection extends Transport {
   sever(): void;
 }
 
-const never = new Promise<never>(() => undefined);
+/** Anew each time: what waits for one that all share would be kept for ever. */
+const never = () => new Promise<never>(() => undefined);
 const away = () => new ApiError("ServiceUnavailable", "cannot reach the server: connect ECONNREFUSED");
 const cutOff = () => new ApiError("ServiceUnavailable", "cannot reach the server: read ECONNRESET");
 
@@ -67,7 +68,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   const travel = async (longestMs: number) => {
     await clock.sleep(random.next() * longestMs);
     if (clock.pausedMs > 0) await clock.sleep(clock.pausedMs);
-    if (dead) await never;
+    if (dead) await never();
   };
   /** The answer, or what a client sees when the server dies meanwhile. */
   const answered = (request: ClientRequest): Promise<unknown> => {
@@ -89,7 +90,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     if (fate.kind === "crash") {
       if (fate.how === "answer lost") await answered(request).catch(() => undefined); // nobody hears of it
       options.crash(fate.downMs);
-      return never;
+      return never();
     }
     if (fate.kind === "lost" && fate.how === "refused") throw cutOff();
     const answer = await answered(request);
@@ -107,7 +108,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   return {
     shared: true,
     async request(request) {
-      if (dead) return never;
+      if (dead) return never();
       if (request.method !== "GET") options.sends(request.path);
       if (!options.events && /^(POST|PATCH)$/.test(request.method) && resourceOf(request.path) === "events")
         return request.body;
@@ -125,7 +126,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     },
 
     async *watch(request) {
-      if (dead) await never;
+      if (dead) await never();
       await travel(2);
       const resource = resourceOf(request.path);
       const cut = new AbortController();
@@ -142,13 +143,13 @@ export function createConnection(options: ConnectionOptions): Connection {
             if (held <= 0) break;
             await clock.sleep(held);
           }
-          if (dead) await never;
+          if (dead) await never();
           request.signal?.throwIfAborted();
           yield batch as readonly WatchEvent[];
           if (trouble.repeats(process, resource)) yield batch;
         }
       } catch (error) {
-        if (dead) await never;
+        if (dead) await never();
         request.signal?.throwIfAborted();
         if (cut.signal.aborted) throw cut.signal.reason;
         throw error instanceof ApiError ? error : cutOff();

@@ -26,8 +26,8 @@ export interface Host {
   jump(ms: number): void;
   /** How far its wall clock is off. */
   readonly skewMs: number;
-  /** Ends it for good, as the end of the simulation does. */
-  kill(): void;
+  /** Ends it for good, as the end of the simulation does: all its lives let go of what they hold. */
+  end(): void;
 }
 
 export interface HostOptions
@@ -46,6 +46,8 @@ export function createHost(options: HostOptions): Host {
   const { name, seed, time, run, say, broke } = options;
   const supervisor = time.clock(random(seed, name, "supervisor"));
   let number = 0;
+  /** Aborts when the simulation is over; a life that died knows nothing of it before. */
+  const over = new AbortController();
   /** Of the machine's clock: a new life has it too. */
   let skew = 0;
   let current: { readonly clock: ProcessClock; readonly connections: Connection[] } | undefined;
@@ -77,7 +79,7 @@ export function createHost(options: HostOptions): Host {
       return connection;
     };
     say(`${name} starts, life ${life}`);
-    run({ name, number: life, clock, signal: new AbortController().signal, transport }).then(
+    run({ name, number: life, clock, signal: over.signal, transport }).then(
       () => current === mine && broke("processes", `${name} ended by itself`),
       (error: unknown) => current === mine && broke("processes", `${name} ended: ${(error as Error)?.stack ?? error}`),
     );
@@ -105,9 +107,10 @@ export function createHost(options: HostOptions): Host {
     get skewMs() {
       return skew;
     },
-    kill() {
+    end() {
       kill();
       supervisor.kill();
+      over.abort();
     },
   };
 }

@@ -4,7 +4,7 @@
  * A dead server is abandoned like any process: what it was doing in the store has happened, or never will.
  */
 import { generateKeyPairSync } from "node:crypto";
-import { createApiserver } from "../../apiserver/create-apiserver.ts";
+import { type Apiserver, createApiserver } from "../../apiserver/create-apiserver.ts";
 import type { ReadNode } from "../../apiserver/node-metrics/contract.ts";
 import type { Schema } from "../../apiserver/schema/contract.ts";
 import { loadSchema } from "../../apiserver/schema/load.ts";
@@ -53,11 +53,13 @@ async function firstStart(prepared: Prepared): Promise<Prepared["first"]> {
   await within(time, server.start());
   const handler = server.handler() as Handler;
   const transport = directTransport({ handler, user: CONTROLLERS_USER, groups: [] });
-  const { signal } = new AbortController();
+  const over = new AbortController();
+  const { signal } = over;
   void runControllers({ transport, clock, log: silent, signal, leadership: "none", identity: "first" });
   await time.run(FIRST_MS);
   clock.kill();
-  server.crash();
+  over.abort();
+  server.end();
   return written;
 }
 
@@ -69,9 +71,12 @@ export interface SimulatedServer {
   /** Resolves when it serves. */
   start(): Promise<void>;
   crash(): void;
+  /** The simulation is over: all its lives let go of what they hold. */
+  end(): void;
 }
 
-const never = new Promise<never>(() => undefined);
+/** Anew each time: what waits for one that all share would be kept for ever. */
+const never = () => new Promise<never>(() => undefined);
 
 export function createServer(
   seed: number,
@@ -82,8 +87,14 @@ export function createServer(
 ): SimulatedServer {
   let lives = 0;
   let current: { readonly handler: Handler; readonly clock: ProcessClock; readonly gone: AbortController } | undefined;
+  const apiservers: Apiserver[] = [];
   const none = new AbortController();
   none.abort();
+  const crash = () => {
+    current?.clock.kill();
+    current?.gone.abort();
+    current = undefined;
+  };
   return {
     handler: () => current?.handler,
     gone: () => current?.gone.signal ?? none.signal,
@@ -99,14 +110,15 @@ export function createServer(
         clock,
         log: silent,
       });
+      apiservers.push(apiserver);
       const mine = { handler: apiserver.handler, clock, gone };
       current = mine;
       await apiserver.start();
     },
-    crash() {
-      current?.clock.kill();
-      current?.gone.abort();
-      current = undefined;
+    crash,
+    end() {
+      crash();
+      for (const apiserver of apiservers) void apiserver.close();
     },
   };
 }
@@ -114,9 +126,9 @@ export function createServer(
 /** The store as one life of the server sees it: silent after its death. */
 function mortal(store: Store, gone: AbortSignal): Store {
   const alive = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (gone.aborted) return never;
+    if (gone.aborted) return never();
     const answer = await work();
-    return gone.aborted ? never : answer;
+    return gone.aborted ? never() : answer;
   };
   return {
     get: (key) => alive(() => store.get(key)),
@@ -124,10 +136,10 @@ function mortal(store: Store, gone: AbortSignal): Store {
     commit: (conditions, operations, options) => alive(() => store.commit(conditions, operations, options)),
     async *watch(request) {
       for await (const batch of store.watch({ ...request, signal: AbortSignal.any([request.signal, gone]) })) {
-        if (gone.aborted) await never;
+        if (gone.aborted) await never();
         yield batch;
       }
-      if (gone.aborted) await never;
+      if (gone.aborted) await never();
     },
     history: (key) => alive(() => store.history(key)),
     revision: () => alive(() => store.revision()),

@@ -127,8 +127,8 @@ export async function simulate(
     if (why) broke(`rest: ${why.of}`, `it came to rest in a wrong state: ${why.problem}`);
     else if (!calm()) broke("rest", `it does not come to rest: ${ledger.trace.slice(-6).join("; ")}`);
   }
-  for (const host of processes.hosts.values()) host.kill();
-  server.crash();
+  for (const host of processes.hosts.values()) host.end();
+  server.end();
   return {
     violation: violation?.problem,
     promise: violation?.promise,
