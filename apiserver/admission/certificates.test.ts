@@ -55,6 +55,7 @@ test("a request is read without the library that makes one", () => {
     emails: [],
     addresses: [],
     uris: [],
+    keyHash: expect.stringMatching(/^[0-9a-f]{64}$/),
   });
 });
 
