@@ -8,6 +8,7 @@
  */
 import type { EventRecorder } from "../../machinery/loop/controller.ts";
 import type { Node, Pod } from "../../machinery/objects/kinds.ts";
+import { tolerates } from "../../machinery/objects/tolerations.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import { isTerminal } from "../pods/pod-spec.ts";
@@ -168,11 +169,6 @@ function isRunning(worker: PodWorker): boolean {
 }
 
 function toleratesMemoryPressure(pod: Pod): boolean {
-  const key = "node.kubernetes.io/memory-pressure";
-  return (pod.spec?.tolerations ?? []).some(
-    (one) =>
-      (one.key === undefined || one.key === "" || one.key === key) &&
-      (one.effect === undefined || one.effect === "" || one.effect === "NoSchedule") &&
-      (one.operator === "Exists" || (one.key === key && !one.value)),
-  );
+  const taint = { key: "node.kubernetes.io/memory-pressure", effect: "NoSchedule" };
+  return (pod.spec?.tolerations ?? []).some((toleration) => tolerates(toleration, taint));
 }
