@@ -88,7 +88,7 @@ export function deploymentController(): Controller {
         return [key];
       },
       replicasets: (change, listers) => {
-        if (change.type === "deleted") writes.gone(change.key);
+        if (change.type === "deleted") writes.gone(change.key, change.object.metadata.uid);
         return ownersConcerned(change, "deployments", listers["deployments"] as unknown as Lister<Deployment>);
       },
       pods: recreatesWaitingFor,

@@ -22,8 +22,8 @@ export interface SetWrites {
   send(deployment: ObjectKey, set: Ref, write: () => Promise<ReplicaSet>, now: number): Promise<ReplicaSet>;
   /** Milliseconds after which to look again, while a write does not show; undefined when all do. */
   behind(deployment: ObjectKey, context: Context): Promise<number | undefined>;
-  /** The set is gone. */
-  gone(set: ObjectKey): void;
+  /** The set of this uid is gone; another of its name may have been written since. */
+  gone(set: ObjectKey, uid: string): void;
   forget(deployment: ObjectKey): void;
 }
 
@@ -68,8 +68,8 @@ export function createSetWrites(): SetWrites {
       return written.has(deployment) ? OVERDUE_MS : undefined;
     },
 
-    gone(set) {
-      for (const sets of written.values()) sets.delete(set);
+    gone(set, uid) {
+      for (const sets of written.values()) if (sets.get(set)?.set?.metadata.uid === uid) sets.delete(set);
     },
     forget: (deployment) => void written.delete(deployment),
   };
@@ -80,9 +80,7 @@ async function ask(key: ObjectKey, client: Context["client"]): Promise<{ readonl
   return { set: await client.find("replicasets", { namespace, name }) };
 }
 
-/** Whether the cached set is the one written, or a later one. */
+/** Whether the cached set is the one written, or a later one; a former one of the same name is neither. */
 function shows(cached: ReplicaSet, written: ReplicaSet): boolean {
-  return cached.metadata.uid === written.metadata.uid
-    ? !older(cached.metadata.resourceVersion, written.metadata.resourceVersion ?? "")
-    : true;
+  return !older(cached.metadata.resourceVersion, written.metadata.resourceVersion ?? "");
 }
