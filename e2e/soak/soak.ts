@@ -35,14 +35,14 @@ export async function soak({ seconds, seed, say }: SoakOptions): Promise<number>
       await systemClock.sleep(BETWEEN_MS.least + random() * (BETWEEN_MS.most - BETWEEN_MS.least));
     }
     await eventually("everything as asked after the last fault", () => asAsked(scene), SETTLE_MS);
-    await eventually(
-      "nothing leaked",
-      async () => {
-        const leaks = (await Promise.all(scene.all.map((machine) => leaksOn(scene, machine)))).flat();
-        if (leaks.length > 0) throw new Error(leaks.join("\n"));
-      },
-      SETTLE_MS,
-    );
+    let leaks: readonly string[] = [];
+    const look = async () => {
+      leaks = (await Promise.all(scene.all.map((machine) => leaksOn(scene, machine)))).flat();
+      if (leaks.length > 0) throw new Error("something leaked");
+    };
+    await eventually("nothing leaked", look, SETTLE_MS).catch((error: unknown) => {
+      throw new Error(`after ${faults} faults:\n${leaks.join("\n")}`, { cause: error });
+    });
     say(`soak: ${faults} faults; everything is as asked and nothing leaked`);
     return faults;
   } finally {

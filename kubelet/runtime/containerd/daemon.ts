@@ -45,7 +45,7 @@ export async function prepareContainerd({ paths, log, cniBin }: PrepareContainer
 
   for (const directory of [paths.run, paths.containerd, layout.root])
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-  forgetBeforeReboot(layout, log);
+  forgetBeforeReboot(layout, paths.cniData, log);
   rmSync(layout.socket, { force: true });
   rmSync(`${layout.socket}.ttrpc`, { force: true });
   for (const directory of [layout.state, layout.cni, layout.registries]) mkdirSync(directory, { recursive: true });
@@ -67,7 +67,7 @@ function checkSocketPath(socket: string): void {
 }
 
 /** After a reboot no shim lives and no mount stands, so the state of tasks is worthless, as on a tmpfs. */
-function forgetBeforeReboot(layout: ContainerdLayout, log: Logger): void {
+function forgetBeforeReboot(layout: ContainerdLayout, addresses: string, log: Logger): void {
   const mark = `${layout.state}/boot-id`;
   const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   const before = existsSync(mark) ? readFileSync(mark, "utf8").trim() : undefined;
@@ -75,6 +75,7 @@ function forgetBeforeReboot(layout: ContainerdLayout, log: Logger): void {
     log.info("the machine was rebooted: forgetting the state of its containers");
     unmountUnder(layout.state);
     rmSync(layout.state, { recursive: true, force: true });
+    rmSync(addresses, { recursive: true, force: true }); // no Pod has one any more, and not every one is given back
   }
   mkdirSync(layout.state, { recursive: true, mode: 0o711 });
   writeFileSync(mark, `${boot}\n`);
