@@ -30,7 +30,7 @@ export interface PeerHealth {
 const SOON_MS = 2_000;
 const LATER_MS = 30_000;
 const SELDOM_MS = 60_000;
-const WRAPPED_MS = 90_000;
+const WRAPPED_MS = 5 * 60_000;
 const SETTLED_MS = 30 * 60_000;
 const PATIENCE = 3;
 

@@ -97,7 +97,7 @@ describe("a peer that does not answer", () => {
     expect([1, 2, 3].map(() => look(state, false, "route", true))).toEqual(["nothing", "nothing", "ask the machine"]);
     expect(machineAnswers(state, true, 0).do).toBe("wrap");
     for (let times = 0; times < 9; times++) expect(look(state, false, "tunnel", true, 60_000)).toBe("nothing");
-    expect(look(state, false, "tunnel", true, 100_000)).toBe("unwrap and tell");
+    expect(look(state, false, "tunnel", true, 301_000)).toBe("unwrap and tell");
   });
 
   test("is left alone while its machine is dead", () => {

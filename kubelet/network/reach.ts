@@ -10,6 +10,7 @@ import type { Clock } from "../../machinery/process/clock.ts";
 /** The name server of the node, when there is one. */
 const PORT = 53;
 const PATIENCE_MS = 3_000;
+const LAST_LOOK_MS = 200;
 
 /** Refused by the other end: the packet arrived, and so did the answer. */
 const ANSWERS = new Set(["ECONNREFUSED", "ECONNRESET"]);
@@ -28,7 +29,11 @@ export function answers(
       resolve(answer);
     };
     const onAbort = () => end(false);
-    const patience = clock.after(PATIENCE_MS, () => end(false), { background: true });
+    // A process that was kept waiting sees the timer before the answer that came long ago: one more look.
+    const lastLook = () => {
+      patience = clock.after(LAST_LOOK_MS, () => end(false), { background: true });
+    };
+    let patience = clock.after(PATIENCE_MS, lastLook, { background: true });
     signal.addEventListener("abort", onAbort, { once: true });
     socket.once("connect", () => end(true));
     socket.once("error", (error: NodeJS.ErrnoException) => end(ANSWERS.has(error.code ?? "")));

@@ -108,7 +108,7 @@ describe.runIf(canMakeNamespaces)("Services in the kernel", () => {
   /** What answers say: "a from 10.42.0.3", one for each of `times` connections. */
   const ask = (from: string, host: string, port: number, times = 1): string[] => {
     const script = `const net=require("net");const [h,p,n]=process.argv.slice(1);
-      const one=()=>new Promise(r=>{const c=net.connect(+p,h);let t="";c.setTimeout(700,()=>{r("silence");c.destroy()});
+      const one=()=>new Promise(r=>{const c=net.connect(+p,h);let t="";c.setTimeout(1500,()=>{r("silence");c.destroy()});
         c.on("data",d=>t+=d);c.on("end",()=>r(t));c.on("error",e=>r(e.code))});
       (async()=>{for(let i=0;i<+n;i++)console.log(await one())})()`;
     const said = in_(from).run(process.execPath, "-e", script, host, String(port), String(times));
