@@ -166,16 +166,13 @@ test("a warning may have any characters, over https too", async () => {
   await pipeline.close();
 });
 
-test.each(["-0", "9007199254740992"])(
-  "what holds a number %s is taken as it was read",
-  async (number) => {
-    const pipeline = await startPipeline();
-    const path = "/apis/apps/v1/namespaces/default/controllerrevisions";
-    const revision = `{"metadata":{"name":"r"},"revision":1,"data":{"a":${number}}}`;
-    expect((await pipeline.send({ method: "POST", path, body: revision })).status).toBe(201);
-    const { value } = await pipeline.send({ method: "GET", path: `${path}/r` });
-    const body = JSON.stringify(value);
-    expect((await pipeline.send({ method: "PUT", path: `${path}/r`, body })).status).toBe(200);
-    await pipeline.close();
-  },
-);
+test.each(["-0", "9007199254740992"])("what holds a number %s is taken as it was read", async (number) => {
+  const pipeline = await startPipeline();
+  const path = "/apis/apps/v1/namespaces/default/controllerrevisions";
+  const revision = `{"metadata":{"name":"r"},"revision":1,"data":{"a":${number}}}`;
+  expect((await pipeline.send({ method: "POST", path, body: revision })).status).toBe(201);
+  const { value } = await pipeline.send({ method: "GET", path: `${path}/r` });
+  const body = JSON.stringify(value);
+  expect((await pipeline.send({ method: "PUT", path: `${path}/r`, body })).status).toBe(200);
+  await pipeline.close();
+});
