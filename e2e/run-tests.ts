@@ -46,6 +46,7 @@ export const testCommand = defineComponent({
       { name: "lint", command: [join(bin, "biome"), "check", "."] },
       { name: "types", command: [join(bin, "tsc")] },
       vitest("unit"),
+      vitest("apart"),
       ...(flags["no-e2e"] ? [] : [vitest("e2e")]),
     ];
     const total = { passed: 0, failed: 0, skipped: 0 };
