@@ -146,6 +146,17 @@ describe("dependents", () => {
     expect(await names()).toEqual(["child"]);
   });
 
+  it("are let go by an owner that is to orphan them after it was to wait for them", async () => {
+    const owner = await create("owner");
+    await create("child", ownedBy(owner), ["example.com/hold"]);
+    await cluster.settled();
+    await remove("owner", "Foreground");
+    await cluster.settled();
+    expect(await names()).toEqual(["child", "owner"]);
+    await remove("owner", "Orphan");
+    await eventually(async () => expect(await names()).toEqual(["child"]));
+  });
+
   it("stay while one of several owners is there, and forget the others", async () => {
     const [one, other] = [await create("one"), await create("other")];
     await create("child", ownedBy(one, other));

@@ -25,6 +25,8 @@ export interface GraphNode {
   readonly dependents: Set<GraphNode>;
   /** Being deleted in the foreground: it waits for its dependents. */
   foreground: boolean;
+  /** Being deleted alone: its dependents forget it. */
+  orphaning: boolean;
   deleting: boolean;
 }
 
@@ -95,11 +97,13 @@ export function createOwnerGraph(): OwnerGraph {
           if (reference.uid === uid) looks.push(...misnamed(dependent, reference, node));
 
     const wasForeground = node.foreground;
-    const wasDeleting = node.deleting;
+    const wasOrphaning = node.orphaning;
     node.deleting = deletionTimestamp !== undefined;
     node.foreground = node.deleting && finalizers.includes(FOREGROUND);
     if (node.foreground && !wasForeground) looks.push({ work: "delete", uid }, ...looksAt(node.dependents));
-    if (node.deleting && !wasDeleting && finalizers.includes(ORPHAN)) looks.push({ work: "orphan", uid });
+    // who deletes it again may have changed what becomes of its dependents
+    node.orphaning = node.deleting && finalizers.includes(ORPHAN);
+    if (node.orphaning && !wasOrphaning) looks.push({ work: "orphan", uid });
     return looks;
   };
 
@@ -134,7 +138,8 @@ export function createOwnerGraph(): OwnerGraph {
 }
 
 function newNode(uid: string, guess?: GraphNode["guess"]): GraphNode {
-  return { uid, place: undefined, guess, owners: [], dependents: new Set(), foreground: false, deleting: false };
+  const ways = { foreground: false, orphaning: false, deleting: false };
+  return { uid, place: undefined, guess, owners: [], dependents: new Set(), ...ways };
 }
 
 /** A look at the dependent where the owner is not what it names. */
