@@ -73,11 +73,7 @@ async function debian(): Promise<string> {
   if (existsSync(root)) return root;
   const work = `${root}.${process.pid}`;
   mkdirSync(cache, { recursive: true });
-  await run(
-    "debootstrap",
-    ["--variant=minbase", `--include=${PACKAGES.join(",")}`, "bookworm", work, "http://deb.debian.org/debian"],
-    environment(),
-  );
+  await run("debootstrap", ["--variant=minbase", `--include=${PACKAGES.join(",")}`, "bookworm", work], environment());
   rmSync(join(work, "var/cache/apt"), { recursive: true, force: true });
   renameSync(work, root);
   return root;
