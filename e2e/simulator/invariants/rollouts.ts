@@ -5,12 +5,13 @@
  */
 import type { Deployment, Pod, ReplicaSet } from "../../../machinery/objects/kinds.ts";
 import { controllerOf } from "../../../machinery/objects/owners.ts";
+import type { Write } from "../ledger.ts";
 import type { Objects } from "../objects.ts";
 import { isEnded } from "../pod-report.ts";
 import { resolveIntOrPercent } from "./int-or-percent.ts";
 import type { Circumstances, Invariant } from "./invariants.ts";
 import { createRecent, RECENT_MS, type Recent } from "./recent.ts";
-import { counts, isAvailable, wasTaken } from "./well.ts";
+import { counts, isAvailable, isReady, wasTaken } from "./well.ts";
 
 interface Watched {
   /** Replicas and surge together. */
@@ -18,6 +19,10 @@ interface Watched {
   readonly floor: Recent;
   /** All that it wants were available, and since then nobody else took any. */
   whole: boolean;
+  /** It was scaled down in the middle of a rollout, and its sets do not all know yet. */
+  shrinking: boolean;
+  /** Sets that gave up an available Pod and kept one that is ready, but not yet for long enough. */
+  readonly choosers: Set<string>;
   /** When somebody else last deleted one: whoever decided just before knew nothing of it. */
   takenAt: number;
 }
@@ -32,6 +37,8 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       ceiling: createRecent(),
       floor: createRecent(),
       whole: false,
+      shrinking: false,
+      choosers: new Set<string>(),
       takenAt: Number.NEGATIVE_INFINITY,
     };
     watched.set(metadata.uid, one);
@@ -52,7 +59,10 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
         const grew = (deployment.spec?.replicas ?? 1) > (before?.spec?.replicas ?? 0);
         // who scales down in the middle of a rollout takes from all its sets alike
         const shrank = (deployment.spec?.replicas ?? 1) < (before?.spec?.replicas ?? 0);
-        if (shrank && setsOf(deployment, objects).filter(hasPods).length > 1) one.whole = false;
+        if (shrank && setsOf(deployment, objects).filter(hasPods).length > 1) {
+          one.whole = false;
+          one.shrinking = true;
+        }
         if (grew && available(deployment, objects, at) < (deployment.spec?.replicas ?? 1)) one.whole = false;
       }
       if (resource !== "pods") return undefined;
@@ -78,8 +88,12 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       if (at - one.takenAt < RECENT_MS) one.whole = false;
       else if (up >= (deployment.spec?.replicas ?? 1)) one.whole = true;
       else if (taken) one.whole = false;
+      one.shrinking &&= !isShrunk(deployment, objects);
+      if (one.shrinking) one.whole = false;
       if (minReadySeconds > 0 && clockOff()) one.whole = false;
-      if (one.whole && up < least) return `Deployment ${name} has ${up} available Pods, at least ${least} have to be`;
+      const spared = kept(one, write, objects, minReadySeconds);
+      if (one.whole && up + spared < least)
+        return `Deployment ${name} has ${up} available Pods, at least ${least} have to be`;
       return undefined;
     },
   };
@@ -96,6 +110,35 @@ const hasPods = ({ spec }: ReplicaSet): boolean => (spec?.replicas ?? 0) > 0;
 
 const setsOf = ({ metadata }: Deployment, objects: Objects): readonly ReplicaSet[] =>
   objects.of("replicasets").filter((set) => controllerOf(set)?.uid === metadata.uid);
+
+/** All its sets together ask for no more than it may have, and none has more than it asks for. */
+function isShrunk(deployment: Deployment, objects: Objects): boolean {
+  const { spec } = deployment;
+  const wanted = spec?.replicas ?? 1;
+  const sets = setsOf(deployment, objects);
+  const asked = sets.reduce((sum, { spec }) => sum + (spec?.replicas ?? 0), 0);
+  if (asked > wanted + limitsOf(spec, wanted).maxSurge) return false;
+  return sets.every((set) => objects.podsOf(set.metadata.uid).filter(counts).length <= (set.spec?.replicas ?? 0));
+}
+
+/**
+ * A ReplicaSet that is to give up Pods, those among them that are not available yet, looks whether they are ready and
+ * not for how long (as Kubernetes does): how many it kept in place of those that it should have.
+ */
+function kept({ choosers }: Watched, { before, after, at }: Write, objects: Objects, minReadySeconds: number): number {
+  const young = (set: string) =>
+    objects.podsOf(set).filter((pod) => counts(pod) && isReady(pod) && !isAvailable(pod, minReadySeconds, at)).length;
+  const former = before as Pod | undefined;
+  const isGone = !after || !counts(after as Pod);
+  if (former && isGone && isAvailable(former, minReadySeconds, at)) choosers.add(controllerOf(former)?.uid ?? "");
+  let sum = 0;
+  for (const set of choosers) {
+    const count = young(set);
+    if (count === 0) choosers.delete(set);
+    sum += count;
+  }
+  return sum;
+}
 
 /** Those that are neither ended nor on their way out. */
 const podsOf = (deployment: Deployment, objects: Objects): Pod[] =>
