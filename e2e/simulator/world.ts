@@ -78,7 +78,11 @@ export async function simulate(
   watchInvariants(
     ledger,
     ground,
-    { clockBehind: () => skews().some((ms) => ms < 0), clockOff: () => skews().some((ms) => ms !== 0) },
+    {
+      clockBehind: () => skews().some((ms) => ms < 0),
+      clockOff: () => skews().some((ms) => ms !== 0),
+      aheadMs: () => Math.max(0, ...skews()),
+    },
     broke,
   );
   const trouble = createTrouble(seed, time.elapsed, say);

@@ -5,8 +5,8 @@
  */
 import type { Pod } from "../../../machinery/objects/kinds.ts";
 import { desiredHealthy, expectedPods, hasPod } from "./budget-of.ts";
-import type { Invariant } from "./invariants.ts";
-import { createRecent, type Recent } from "./recent.ts";
+import type { Circumstances, Invariant } from "./invariants.ts";
+import { createRecent, RECENT_MS, type Recent } from "./recent.ts";
 import { counts, isReady } from "./well.ts";
 
 interface Watched {
@@ -14,13 +14,21 @@ interface Watched {
   whole: boolean;
 }
 
+/**
+ * As in Kubernetes, what was evicted is awaited for so long, from the server's time on and by the controller's clock,
+ * while its view shows no deletion. With a clock too far ahead, all that is evicted seems to stay.
+ */
+const AWAITED_MS = 120_000;
+
 const isWell = (pod: Pod | undefined): boolean => pod !== undefined && counts(pod) && isReady(pod);
 
-export function budgets(): Invariant {
+export function budgets({ aheadMs }: Circumstances): Invariant {
   const watched = new Map<string, Watched>();
+  const ahead = createRecent();
   return {
     onWrite(write, objects) {
       if (write.resource !== "pods") return undefined;
+      ahead.note(aheadMs(), write.at);
       for (const budget of objects.of("poddisruptionbudgets")) {
         const before = write.before as Pod | undefined;
         const after = write.after as Pod | undefined;
@@ -34,6 +42,7 @@ export function budgets(): Invariant {
         const healthy = objects.of("pods").filter((other) => hasPod(budget, other) && isWell(other)).length;
         if (healthy >= Math.max(expectedPods(budget, objects), needed)) one.whole = true;
         else if (isWell(before) && !isWell(after) && !isEvicted(pod)) one.whole = false;
+        if (ahead.most(write.at) > AWAITED_MS - RECENT_MS) one.whole = false;
         const least = Math.min(needed, one.least.least(write.at));
         if (one.whole && isWell(before) && !isWell(after) && healthy < least)
           return `PodDisruptionBudget ${name} has ${healthy} healthy Pods after an eviction, it needs ${least}`;

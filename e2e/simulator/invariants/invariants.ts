@@ -28,6 +28,8 @@ export interface Circumstances {
   clockBehind(): boolean;
   /** Some wall clock is wrong: who counts seconds by it counts wrong. */
   clockOff(): boolean;
+  /** By how much some wall clock is ahead of the server's. */
+  aheadMs(): number;
 }
 
 export interface Invariant {

@@ -1,19 +1,25 @@
 /**
  * Quotas: no Pod is created beyond what its namespace may have, in number and in processors.
- */ import type { Pod } from "../../../machinery/objects/kinds.ts";
+ */
+import type { Pod } from "../../../machinery/objects/kinds.ts";
 import { milliValue } from "../../../machinery/objects/quantity.ts";
 import { isEnded } from "../pod-report.ts";
 import { START } from "../virtual-time.ts";
-import type { Invariant } from "./invariants.ts";
+import type { Circumstances, Invariant } from "./invariants.ts";
+import { createRecent } from "./recent.ts";
 
-export function quotas(): Invariant {
+export function quotas({ aheadMs }: Circumstances): Invariant {
+  const ahead = createRecent();
   return {
     onWrite({ resource, namespace, before, after, at }, objects) {
+      if (resource === "pods" || resource === "resourcequotas") ahead.note(aheadMs(), at);
       if (resource !== "pods" || before || !after) return undefined;
+      // who counts does so by its own clock, in Kubernetes too
+      const now = at + ahead.most(at);
       for (const quota of objects.of("resourcequotas")) {
         if (quota.metadata.namespace !== namespace) continue;
         const { pods: most, "requests.cpu": cpu } = quota.spec?.hard ?? {};
-        const there = objects.of("pods").filter((pod) => pod.metadata.namespace === namespace && !isOver(pod, at));
+        const there = objects.of("pods").filter((pod) => pod.metadata.namespace === namespace && !isOver(pod, now));
         if (most !== undefined && there.length > Number(most))
           return `${there.length} Pods in ${namespace}, the quota is ${most}`;
         const asked = there.reduce((sum, pod) => sum + requestOf(pod), 0);
