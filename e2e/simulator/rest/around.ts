@@ -3,7 +3,7 @@
  */
 import type { PodDisruptionBudget } from "../../../machinery/objects/kinds.ts";
 import { controllerOf } from "../../../machinery/objects/owners.ts";
-import { desiredHealthy, hasPod } from "../invariants/budget-of.ts";
+import { desiredHealthy, expectedPods, hasPod } from "../invariants/budget-of.ts";
 import { loadOf } from "../workload/around.ts";
 import { active, ready, type Scene, waits } from "./scene.ts";
 
@@ -61,7 +61,9 @@ function budgetUnrest(budget: PodDisruptionBudget, scene: Scene): string | undef
   if (observedGeneration !== metadata.generation) return "reports on an older generation";
   if (currentHealthy !== healthy) return `reports ${currentHealthy} healthy Pods of ${healthy}`;
   if (Object.keys(disruptedPods).length > 0) return `still awaits the end of ${Object.keys(disruptedPods).join()}`;
-  const allowed = mine.length === 0 ? 0 : Math.max(0, healthy - desired);
+  // a share is one of what the owners ask for: of Pods that nobody owns, Kubernetes lets none go
+  const expected = typeof budget.spec?.minAvailable === "number" ? mine.length : expectedPods(budget, scene.objects);
+  const allowed = expected === 0 ? 0 : Math.max(0, healthy - desired);
   return disruptionsAllowed === allowed ? undefined : `allows ${disruptionsAllowed} disruptions of ${allowed}`;
 }
 
