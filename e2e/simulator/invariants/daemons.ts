@@ -2,7 +2,7 @@
  * Daemons: a rollout of a DaemonSet takes no more available Pods than maxUnavailable, has no more nodes with two
  * Pods than maxSurge, and never two on a node without a surge.
  */
-import type { DaemonSet, Pod } from "../../../machinery/objects/kinds.ts";
+import type { DaemonSet, Node, Pod } from "../../../machinery/objects/kinds.ts";
 import { controllerOf } from "../../../machinery/objects/owners.ts";
 import type { Objects } from "../objects.ts";
 import { resolveIntOrPercent } from "./int-or-percent.ts";
@@ -10,16 +10,18 @@ import type { Circumstances, Invariant } from "./invariants.ts";
 import { RECENT_MS } from "./recent.ts";
 import { counts, isAvailable, wasTaken } from "./well.ts";
 
+/** No Pod of a DaemonSet tolerates these by itself, as it does others. */
+const AWAY = new Set(["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]);
 const TAKERS = new Set(["daemonset-controller"]);
 
 export function daemons({ clockOff }: Circumstances): Invariant {
-  /** When Nodes last came or went, and when others last took a set's Pods: a view may be older than that. */
+  /** When Nodes last came or went, or got to be places for Pods or ceased to be, and when others last took a set's Pods: a view may be older than that. */
   let changedAt = Number.NEGATIVE_INFINITY;
   const takenAt = new Map<string, number>();
   const isRecent = (at = Number.NEGATIVE_INFINITY, now: number) => now - at < RECENT_MS;
   return {
     onWrite(write, objects) {
-      if (write.resource === "nodes" && !(write.before && write.after)) changedAt = write.at;
+      if (write.resource === "nodes" && isPlace(write.before) !== isPlace(write.after)) changedAt = write.at;
       if (write.resource !== "pods") return undefined;
       const before = write.before as Pod | undefined;
       const after = write.after as Pod | undefined;
@@ -38,11 +40,17 @@ export function daemons({ clockOff }: Circumstances): Invariant {
       if (!TAKERS.has(write.cause.controller ?? "") || !counts(before) || (after && counts(after))) return undefined;
       if (!up(before) || renewed(set, before, objects, up)) return undefined;
       const served = new Set(objects.podsOf(set.metadata.uid).filter(up).map(nodeOf));
-      const missing = objects.of("nodes").length - served.size;
+      const missing = objects.of("nodes").filter((node) => isPlace(node) && !served.has(node.metadata.name)).length;
       if (missing <= limits.unavailable) return undefined;
       return `DaemonSet ${set.metadata.name} takes ${before.metadata.name}: ${missing} nodes have none that is available, ${limits.unavailable} may`;
     },
   };
+}
+
+/** As in Kubernetes, a node that is not ready is none that a set should be on, though what runs there stays. */
+function isPlace(node: unknown): boolean {
+  const { taints = [] } = (node as Node | undefined)?.spec ?? {};
+  return node !== undefined && !taints.some(({ key, effect }) => effect === "NoSchedule" && AWAY.has(key));
 }
 
 /** Its node has another one that is available: it was the older of two. */
