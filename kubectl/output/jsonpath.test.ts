@@ -56,7 +56,7 @@ describe("templates", () => {
     ["{.items[0].metadata.labels.kubernetes\\.io/hostname}", "127.0.0.1"],
     ["{.items[0].metadata.labels['kubernetes\\.io/hostname']}", "127.0.0.1"],
     ["{.nothing.below}", ""],
-    ["{.users[1].user}", '{"username":"admin","password":"secret"}'],
+    ["{.users[1].user}", '{"password":"secret","username":"admin"}'],
     ["{$.kind}{range .users[*]}{$.kind}{end}", "ListListList"],
     ["{@.kind}", "List"],
     ["{\"quoted\"} {'single'}", "quoted single"],
