@@ -23,6 +23,8 @@ interface Watched {
   shrinking: boolean;
   /** Sets that gave up an available Pod and kept one that is ready, but not yet for long enough. */
   readonly choosers: Set<string>;
+  /** When which Pod got unready: others may be given up by who has not heard of it yet. */
+  readonly lost: Map<string, number>;
   /** When somebody else last deleted one: whoever decided just before knew nothing of it. */
   takenAt: number;
 }
@@ -39,6 +41,7 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       whole: false,
       shrinking: false,
       choosers: new Set<string>(),
+      lost: new Map<string, number>(),
       takenAt: Number.NEGATIVE_INFINITY,
     };
     watched.set(metadata.uid, one);
@@ -85,13 +88,17 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       const least = one.floor.least(at);
       const taken = wasTaken(write, TAKERS);
       if (taken && !(write.after && counts(write.after as Pod))) one.takenAt = at;
+      else if (taken) one.lost.set(pod.metadata.uid, at);
+      for (const [uid, since] of one.lost)
+        if (at - since >= RECENT_MS || !pods.some((pod) => pod.metadata.uid === uid && !isReady(pod)))
+          one.lost.delete(uid);
       if (at - one.takenAt < RECENT_MS) one.whole = false;
       else if (up >= (deployment.spec?.replicas ?? 1)) one.whole = true;
       else if (taken) one.whole = false;
       one.shrinking &&= !isShrunk(deployment, objects);
       if (one.shrinking) one.whole = false;
       if (minReadySeconds > 0 && clockOff()) one.whole = false;
-      const spared = kept(one, write, objects, minReadySeconds);
+      const spared = kept(one, write, objects, minReadySeconds) + one.lost.size;
       if (one.whole && up + spared < least)
         return `Deployment ${name} has ${up} available Pods, at least ${least} have to be`;
       return undefined;
