@@ -42,6 +42,7 @@ describe("the wait after failures", () => {
     ["starts over after a success", [4, 30, 60], [20], 6_000],
     ["is at most ten minutes", [1, 2, 3, 4, 5, 6, 7, 8, 9], [], 599_000],
     ["is over when it has passed", [11], [], 0],
+    ["is no longer for a clock that is behind: it may be put right", [-7_200], [], 10_000],
   ])("%s", (_what, failures, successes, expected) => {
     expect(backoffLeft(failures.map(ended).map(endOf), successes.map(ended).map(endOf), NOW)).toBe(expected);
   });

@@ -122,5 +122,6 @@ export const backoffOfIndex = (failed: Pod | undefined, now: number): number =>
 
 function waitAfter(failures: number, last: number, now: number): number {
   const wait = Math.min(BACKOFF_MS * 2 ** (failures - 1), MAX_BACKOFF_MS);
-  return Math.max(0, last + wait - now);
+  // a failure of the future is the word of another clock: look again before that comes
+  return Math.min(wait, Math.max(0, last + wait - now));
 }
