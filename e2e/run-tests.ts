@@ -33,19 +33,20 @@ export const testCommand = defineComponent({
     const progress = createProgress(clock, process.stderr);
     await installForTests(progress);
     const reports = mkdtempSync(join(tmpdir(), "k8ts-tests-"));
-    const vitest = (project: string): Stage => {
+    const vitest = (project: string, ...options: readonly string[]): Stage => {
       const report = join(reports, `${project}.json`);
       const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
       return {
         name: `${project} tests`,
-        command: [join(bin, "vitest"), "run", "--project", project, ...reporters],
+        command: [join(bin, "vitest"), "run", "--project", project, ...reporters, ...options],
         report,
       };
     };
     const stages: Stage[] = [
       { name: "lint", command: [join(bin, "biome"), "check", "."] },
       { name: "types", command: [join(bin, "tsc")] },
-      vitest("unit"),
+      // many of them wait for what takes its time: a worker for each core, the one that counts results included
+      vitest("unit", "--maxWorkers=100%"),
       vitest("apart"),
       ...(flags["no-e2e"] ? [] : [vitest("e2e")]),
     ];
