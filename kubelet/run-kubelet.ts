@@ -130,7 +130,7 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
     leaving: () => shutdown.leaving(),
     onChange: () => tellNode(),
   });
-  const tellNode = () => void keeper.update().catch(() => undefined);
+  const tellNode = () => void keeper.update().catch(() => undefined); // the keeper tries again, and says so
   const keeper = createNodeKeeper({ client, clock, log, signal, events, settings, health: health.look });
 
   const statuses = metrics.timed(mirroredStatuses(createStatusWriter({ client, clock, log, signal })));

@@ -4,7 +4,7 @@
  * A node passes when no filter refuses it; the first refusal counts, in the plugins' order. Of many nodes only
  * as many are looked for as make a good choice, going on where the last search ended, so that all have their turn.
  * Pods for which room is made on a node (nominated) count there, for Pods that are no more important.
- * What follows from a decision: cycle.ts. Its words: failure-message.ts.
+ * What follows from a decision: attempt.ts. Its words: failure-message.ts.
  */
 import type { Cluster } from "./cluster.ts";
 import type { NamedFilter, Nominations, Refused } from "./framework.ts";

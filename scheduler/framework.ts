@@ -1,5 +1,5 @@
 /**
- * Framework: what a scheduling plugin is. The contract alone; who asks plugins is in decide.ts and cycle.ts.
+ * Framework: what a scheduling plugin is. The contract alone; who asks plugins is in decide.ts and attempt.ts.
  *
  * A plugin looks at the Pod and the cluster once (`preFilter`, `preScore`) and returns what judges one node
  * after the other; what it worked out for a Pod lives in that value alone. What it must remember beyond one

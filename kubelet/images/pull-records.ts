@@ -8,8 +8,9 @@
  * https://kubernetes.io/docs/concepts/containers/images/#ensureimagepullcredentialverification
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readIfThere, writePrivate } from "../../machinery/pki/files.ts";
 import type { KubeletSettings } from "../configuration.ts";
 
 /** With what a pull was made; undefined: without, so that everybody on the node could have made it. */
@@ -68,9 +69,9 @@ export function createPullRecords(directory: string, settings: VerificationSetti
   const fileOf = (parent: string, key: string) => join(parent, createHash("sha256").update(key).digest("hex"));
 
   async function recordOf(image: string, id: string): Promise<PullRecord | undefined> {
-    const text = await readFile(fileOf(pulled, id), "utf8").catch(() => undefined);
+    const text = await readIfThere(fileOf(pulled, id));
     if (text !== undefined) return recordFrom(text);
-    const cut = await readFile(fileOf(pulling, image), "utf8").catch(() => undefined);
+    const cut = await readIfThere(fileOf(pulling, image));
     return cut === undefined ? undefined : { open: false, credentials: [] };
   }
 
@@ -93,9 +94,9 @@ export function createPullRecords(directory: string, settings: VerificationSetti
       inTurn(async () => {
         if (found) {
           const { id, credential } = found;
-          const before = await readFile(fileOf(pulled, id), "utf8").then(recordFrom, () => undefined);
-          await mkdir(pulled, { recursive: true, mode: 0o700 });
-          await writeWhole(fileOf(pulled, id), JSON.stringify(withCredential(before, credential)));
+          const before = await readIfThere(fileOf(pulled, id));
+          const record = withCredential(before === undefined ? undefined : recordFrom(before), credential);
+          await writePrivate(fileOf(pulled, id), JSON.stringify(record));
         }
         await rm(fileOf(pulling, image), { force: true });
       }),
@@ -131,9 +132,4 @@ function recordFrom(text: string): PullRecord {
   } catch {
     return { open: false, credentials: [] };
   }
-}
-
-async function writeWhole(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.new`, text, { mode: 0o600 });
-  await rename(`${file}.new`, file);
 }

@@ -1,4 +1,5 @@
 /** Pulls over a runtime that only knows images, with the records on disk. */
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -108,6 +109,14 @@ describe("an image that is on the node", () => {
     await images().ensure(podWith("a"), main("Never"));
     await expect(images("AlwaysVerify").ensure(podWith("b"), main("Never"))).rejects.toThrow("proper credentials");
     await images("NeverVerify").ensure(podWith("c"), main("Never"));
+  });
+
+  it("is given to nobody while what is known of its pull cannot be read", async () => {
+    await images().ensure(podWith("a", "mine"), main());
+    const [record = ""] = readdirSync(join(directory, "pulled"));
+    rmSync(join(directory, "pulled", record));
+    mkdirSync(join(directory, "pulled", record));
+    await expect(images().ensure(podWith("b"), main("Never"))).rejects.toThrow();
   });
 
   it("belongs to nobody after a pull that was cut off", async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -34,6 +34,10 @@ describe("user namespaces", () => {
     rmSync(podPaths(directory, directory).pod("a"), { recursive: true });
     await after.ensure(pod("b", false));
     expect(after.of(pod("b"))?.hostId).toBe(BLOCK);
+  });
+  it("are not given out while a block that may be taken cannot be read", async () => {
+    mkdirSync(podPaths(directory, directory).userNamespace("a"), { recursive: true });
+    await expect(make().ensure(pod("b", false))).rejects.toThrow("EISDIR");
   });
   it("survive a kubelet that was killed while it wrote", async () => {
     const first = make();

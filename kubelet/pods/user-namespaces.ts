@@ -6,9 +6,10 @@
  * when that goes: a kubelet that starts finds the blocks of what runs.
  * https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/
  */
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Pod } from "../../machinery/objects/kinds.ts";
+import { readIfThere } from "../../machinery/pki/files.ts";
 import type { IDMapping } from "../cri/messages.ts";
 import type { PodPaths } from "./paths.ts";
 
@@ -39,7 +40,10 @@ export function createUserNamespaces(paths: PodPaths, range: () => Promise<IdRan
   let last: Promise<unknown> = Promise.resolve();
 
   async function taken(): Promise<ReadonlySet<number>> {
-    const uids = await readdir(paths.pods).catch(() => []);
+    const uids = await readdir(paths.pods).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw error;
+    });
     const blocks = await Promise.all(uids.map((uid) => read(paths.userNamespace(uid))));
     return new Set(blocks.filter((one) => one !== undefined).map(({ hostId }) => hostId));
   }
@@ -76,7 +80,7 @@ function firstFree(taken: ReadonlySet<number>, { first, count }: IdRange): numbe
 }
 
 async function read(file: string): Promise<IDMapping | undefined> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
+  const text = await readIfThere(file);
   if (text === undefined) return undefined;
   try {
     return (JSON.parse(text) as Written).uidMappings[0];
@@ -87,9 +91,7 @@ async function read(file: string): Promise<IDMapping | undefined> {
 
 /** This host's. */
 export async function hostIdRange(pods: number): Promise<IdRange> {
-  const [subuid, subgid] = await Promise.all(
-    ["/etc/subuid", "/etc/subgid"].map((file) => readFile(file, "utf8").catch(() => "")),
-  );
+  const [subuid, subgid] = await Promise.all(["/etc/subuid", "/etc/subgid"].map((file) => readIfThere(file)));
   return idRange(subuid ?? "", subgid ?? "", pods);
 }
 
