@@ -6,7 +6,7 @@
  */
 import type { Client } from "../../machinery/client/client.ts";
 import { connect } from "../../machinery/client/connect.ts";
-import { isConflict, isNotFound } from "../../machinery/objects/status.ts";
+import { ApiError, isConflict, isNotFound } from "../../machinery/objects/status.ts";
 import { systemClock as clock, wireMicroTime, wireTime } from "../../machinery/process/clock.ts";
 import { homePaths } from "../../machinery/process/home.ts";
 import { silent } from "../../machinery/process/logging.ts";
@@ -25,6 +25,8 @@ export interface Beats {
   readonly renewals: readonly number[];
   readonly reports: readonly number[];
   readonly events: number;
+  /** Requests that got no answer, or a refusal to try again later: sent again, as kubelets do. */
+  readonly failures: number;
 }
 
 /** As kubelets do. */
@@ -32,10 +34,11 @@ const LEASE = "kube-node-lease";
 const RENEW_MS = 10_000;
 const REPORT_MS = 300_000;
 const WORKERS = 16;
+const AGAIN_MS = 200;
 
 const stop = new AbortController();
 const { signal } = stop;
-let [renewals, reports, events] = [[] as number[], [] as number[], 0];
+let [renewals, reports, events, failures] = [[] as number[], [] as number[], 0, 0];
 const access = { clock, log: silent, signal };
 
 async function addNodes({ home, count, watching }: Fleet): Promise<void> {
@@ -69,8 +72,21 @@ function background(work: Promise<void>): void {
 async function every(ms: number, work: () => Promise<void>): Promise<void> {
   await clock.sleep(clock.random() * ms, signal);
   for (;;) {
-    await work();
+    await persistently(work);
     await clock.sleep(ms, signal);
+  }
+}
+
+/** Until it is done, or refused for a reason that another try does not change. */
+async function persistently(work: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (signal.aborted || !(error instanceof ApiError && error.retryable)) throw error;
+      failures++;
+      await clock.sleep(AGAIN_MS * (1 + clock.random()), signal);
+    }
   }
 }
 
@@ -92,12 +108,14 @@ async function report(client: Client, name: string): Promise<void> {
 /** Says of each Pod that it runs, and that it is gone when it is deleted. */
 async function watch(client: Client, node: string): Promise<void> {
   for (;;) {
-    for await (const batch of client.watch("pods", { fieldSelector: `spec.nodeName=${node}`, signal }))
-      for (const { type, object } of batch) {
-        events++;
-        if (type === "DELETED" || type === "BOOKMARK" || type === "ERROR") continue;
-        await answer(client, object as never);
-      }
+    await persistently(async () => {
+      for await (const batch of client.watch("pods", { fieldSelector: `spec.nodeName=${node}`, signal }))
+        for (const { type, object } of batch) {
+          events++;
+          if (type === "DELETED" || type === "BOOKMARK" || type === "ERROR") continue;
+          await answer(client, object as never);
+        }
+    });
     signal.throwIfAborted();
   }
 }
@@ -128,8 +146,8 @@ async function answer(client: Client, pod: Placed): Promise<void> {
 }
 
 function beats(): Beats {
-  const since = { renewals, reports, events };
-  [renewals, reports, events] = [[], [], 0];
+  const since = { renewals, reports, events, failures };
+  [renewals, reports, events, failures] = [[], [], 0, 0];
   return since;
 }
 

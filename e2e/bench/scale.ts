@@ -94,7 +94,7 @@ async function watched(
   await fleet.call<Beats>("beats");
   const [before, begun] = [processorOf(server), clock.monotonic()];
   await clock.sleep(seconds * 1000, signal);
-  const { renewals, reports } = await fleet.call<Beats>("beats");
+  const { renewals, reports, failures } = await fleet.call<Beats>("beats");
   const passed = (clock.monotonic() - begun) / 1000;
   const all = [...renewals, ...reports];
   return [
@@ -105,7 +105,12 @@ async function watched(
       unit: "% of a core",
       aim: aims.cpu,
     },
-    { what: `${what}: heartbeats`, value: all.length / passed, unit: "/s" },
+    {
+      what: `${what}: heartbeats`,
+      value: all.length / passed,
+      unit: "/s",
+      ...(failures && { note: `${failures} sent again` }),
+    },
     {
       what: `${what}: a heartbeat's answer, p99`,
       value: percentile(all, 0.99),

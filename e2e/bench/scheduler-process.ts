@@ -23,6 +23,7 @@ import { answerCommands } from "./child.ts";
 import {
   HIGH,
   HIGH_PRIORITY,
+  intruder,
   MEASURED,
   NAMESPACE,
   nodeNamed,
@@ -136,11 +137,14 @@ async function bound({ seconds: most, what, ...chosen }: Awaited): Promise<Bound
     if (++count === workload[what]) all.resolve();
   });
   const timer = clock.after(most * 1000, () => all.resolve());
-  const churning = measured && workload.churn ? churn(client, stop.signal) : undefined;
+  const beside = [
+    ...(measured && workload.churn ? [churn(client, stop.signal)] : []),
+    ...(measured && workload.intrudes ? [intrude(client, stop.signal)] : []),
+  ];
   await all.promise;
   timer.cancel();
   stop.abort(new Error("measured"));
-  await churning;
+  await Promise.all(beside);
   return { count, seconds: (last - first) / 1000 };
 }
 
@@ -157,6 +161,13 @@ async function churn(client: Client, signal: AbortSignal): Promise<void> {
     await gone(client.delete("pods", { namespace: NAMESPACE, name: `churn${n}` }, { gracePeriodSeconds: 0 }));
     await gone(client.delete("services", { namespace: NAMESPACE, name: `churn${n}` }));
     await gone(client.delete("nodes", { name: `churn${n}` }));
+  }
+}
+
+async function intrude(client: Client, signal: AbortSignal): Promise<void> {
+  for (let n = 0; !signal.aborted; n++) {
+    await client.create("pods", intruder(n));
+    await clock.sleep(200, signal).catch(() => undefined); // only the signal ends it early
   }
 }
 

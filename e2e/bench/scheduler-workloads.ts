@@ -24,6 +24,8 @@ export interface Workload {
   readonly service?: boolean;
   /** Every second a node, a Service and a Pod that fits nowhere come and go. */
   readonly churn?: boolean;
+  /** Five times a second a Pod comes that displaces others. */
+  readonly intrudes?: boolean;
   /** Each measured Pod displaces others. */
   readonly preempts?: boolean;
 }
@@ -61,6 +63,11 @@ export function nodeNamed(name: string, labels: Record<string, string> = {}, pod
 }
 
 const READY = { type: "Ready", status: "True", reason: "KubeletReady" };
+
+/** Must displace three of the four that fill a node. */
+const displacing = (name: string): Draft<Pod> => podNamed(name, { priorityClassName: HIGH }, "3000m");
+const displaced = (name: string): Draft<Pod> => podNamed(name, { terminationGracePeriodSeconds: 0 }, "900m");
+export const intruder = (n: number): Draft<Pod> => displacing(`high${n}`);
 
 /** Fits nowhere. */
 export const stuckPod = (n: number): Draft<Pod> => podNamed(`${STUCK}${n}`, {}, "9");
@@ -206,9 +213,19 @@ export const WORKLOADS: readonly Workload[] = [
     placed: 20_000,
     measured: 5_000,
     floor: 570,
+    intrudes: true,
+    placedPod: (n) => displaced(`${PLACED}${n}`),
+  },
+  // the field's own does not get to an end at this size, and has no floor
+  {
+    ...plain,
+    name: "preemption-of-all",
+    nodes: 5_000,
+    placed: 20_000,
+    measured: 5_000,
     preempts: true,
-    placedPod: (n) => podNamed(`${PLACED}${n}`, { terminationGracePeriodSeconds: 0 }, "900m"),
-    measuredPod: (n) => podNamed(`${MEASURED}${n}`, { priorityClassName: HIGH }, "3000m"),
+    placedPod: (n) => displaced(`${PLACED}${n}`),
+    measuredPod: (n) => displacing(`${MEASURED}${n}`),
   },
   { ...plain, name: "unschedulable", nodes: 5_000, placed: 0, stuck: 20_000, measured: 10_000, floor: 590 },
   { ...plain, name: "secrets", nodes: 5_000, measured: 5_000, measuredPod: (n) => podNamed(`${MEASURED}${n}`, secret) },
