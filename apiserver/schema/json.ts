@@ -33,11 +33,14 @@ function asWritten(text: string, maxDepth: number): ReadJson | undefined {
   // Text with spaces between its parts is of the other kind: do not parse it twice.
   if (!/^\{"[^"\\]*":\S/.test(text)) return undefined;
   const value = parsed(text);
-  if (value === undefined || !isWithin(value, maxDepth)) return undefined;
+  if (value === undefined || !(isTooShort(text, maxDepth) || isWithin(value, maxDepth))) return undefined;
   const written = JSON.stringify(value);
   const same = written.length === text.length ? written === text : text.endsWith("\n") && `${written}\n` === text;
   return same ? { value, duplicates: [] } : undefined;
 }
+
+/** Each level takes two characters. */
+const isTooShort = (text: string, maxDepth: number): boolean => text.length <= 2 * maxDepth;
 
 function isWithin(value: unknown, depth: number): boolean {
   if (typeof value !== "object" || value === null) return true;
