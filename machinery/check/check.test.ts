@@ -1,11 +1,12 @@
 /** What `k8ts check` makes of machines as they should not be, and of this one. */
 import { expect, test } from "vitest";
+import type { Node } from "../objects/kinds.ts";
 import { systemClock } from "../process/clock.ts";
 import { judgeDisk } from "./disk-probe.ts";
 import { findingsText } from "./finding.ts";
 import { type MachineFacts, machineFacts } from "./machine-facts.ts";
 import { judgeMachine } from "./machine-rules.ts";
-import { judgeOverlay } from "./overlay-probe.ts";
+import { judgeOverlay, probeOverlay } from "./overlay-probe.ts";
 import { judgeSkew, probeServer } from "./server-probe.ts";
 
 const GIB = 1024 ** 3;
@@ -93,6 +94,19 @@ test.each([
   const found = judgeOverlay({ name: "two", mtu: 1450, ...seen });
   expect(found.state).toBe(state);
   expect(`${found.found} ${found.advice}`).toMatch(text);
+});
+
+test("a computer that is none of the nodes has no way to their Pods to look at", async () => {
+  const addresses = [{ type: "InternalIP", address: "127.0.0.1" }];
+  const metadata = { name: "node-1", uid: "1", resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z" };
+  const elsewhere: Node = {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata,
+    spec: { podCIDR: "127.9.0.0/24" },
+    status: { addresses },
+  };
+  expect(await probeOverlay({ nodes: [elsewhere], self: "computer", clock: systemClock })).toEqual([]);
 });
 
 test("a server that is not there is told with what to look at", async () => {

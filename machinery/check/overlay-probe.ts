@@ -2,7 +2,8 @@
  * Overlay probe: whether packets reach the Pod networks of other nodes, small ones and the largest.
  *
  * Every node answers DNS at the first address of its range, so a question is the packet, and padding
- * makes it as large as wanted. Only a node that has joined can look.
+ * makes it as large as wanted. Only a node can look: another computer, such as that of `up --nodes`, has no way to
+ * Pods, and whoever answers it there is somebody else.
  */
 import { createSocket } from "node:dgram";
 import { connect as connectTcp } from "node:net";
@@ -24,6 +25,7 @@ export interface OverlayProbeOptions {
 }
 
 export async function probeOverlay({ nodes, self, clock }: OverlayProbeOptions): Promise<readonly Finding[]> {
+  if (!nodes.some(({ metadata }) => metadata.name === self)) return [];
   const mtu = await podMtu();
   const findings: Finding[] = [];
   for (const node of nodes.filter(({ metadata }) => metadata.name !== self)) {
