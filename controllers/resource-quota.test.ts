@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it, test } from "vitest";
 import { type Controlled, startControlled } from "../e2e/harness/controlled.ts";
 import { parseQuantity } from "../machinery/objects/quantity.ts";
+import { fakeClock } from "../machinery/process/fake-clock.ts";
 import { statusOf } from "./resource-quota.ts";
 
 let cluster: Controlled;
@@ -78,6 +79,35 @@ describe("the quota controller", () => {
     await cluster.create("pods", pod("a"));
     await expect(cluster.create("pods", pod("a"))).rejects.toThrow("already exists");
     await eventually({ hard: { pods: "3" }, used: { pods: "1" } });
+  });
+
+  it("does not take what was charged for free while its own copy of the Pods is old", async () => {
+    const clock = fakeClock();
+    let shown = false;
+    const held = Promise.withResolvers<void>();
+    cluster = await startControlled({
+      clock,
+      rootCa: "PEM",
+      between: (transport) => ({
+        ...transport,
+        async *watch(request) {
+          for await (const batch of transport.watch(request)) {
+            if (request.path === "/api/v1/pods" && !shown) await held.promise;
+            yield batch;
+          }
+        },
+      }),
+    });
+    await cluster.create("resourcequotas", quota({ pods: "2" }));
+    await cluster.settled();
+    for (const name of ["a", "b"]) await cluster.create("pods", pod(name));
+    await clock.advance(5_000);
+    expect((await status())?.used).toEqual({ pods: "2" });
+    await cluster.client.delete("pods", { namespace: "default", name: "a" }, { gracePeriodSeconds: 0 });
+    shown = true;
+    held.resolve();
+    await clock.advance(5_000);
+    expect((await status())?.used).toEqual({ pods: "1" });
   });
 
   it("follows a quota that changes: default/kubernetes is a Service too", async () => {

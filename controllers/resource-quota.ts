@@ -3,7 +3,8 @@
  *
  * The API server adds to status.used before it stores what takes from a quota (apiserver/admission/resource-quota.ts).
  * So the count may lower it only when nothing has been charged for a moment: what was charged just now may not be
- * stored yet, and would be counted as free. A quota that is full is not charged, so it never waits for long.
+ * stored yet, and would be counted as free. A quota that is full is not charged, so it never waits for long. The
+ * copies here may be older than a charge of late: what they would lower is counted on the server then.
  * https://kubernetes.io/docs/concepts/policy/resource-quotas/
  */
 import type { Client } from "../machinery/client/client.ts";
@@ -28,6 +29,8 @@ import { type DiscoveredResource, discover, resourcePath } from "./discovery.ts"
 
 /** Without a charge for this long, everything that was charged is stored or has failed. */
 const QUIET_MS = 500;
+/** A charge that is older is of something that the copies here show, however much they lag. */
+const SHOWN_AFTER_MS = 5 * 60_000;
 /** Pods that nobody can reach stop counting when their time is over, without anything changing. */
 const RECOUNT_MS = 5 * 60_000;
 /** How often resources are counted that no controller watches. */
@@ -59,12 +62,12 @@ const whenCounted: Enqueue<StoredObject> = (change, listers) =>
   change.type === "updated" ? [] : quotasBeside(change, listers);
 
 export function resourceQuotaController(clock: Clock): Controller {
-  /** Quota ► when its use was last seen to change, by the clock that never jumps. */
+  /** Quota ► when its use was last seen to change, by the clock that never jumps; at first, when it was seen itself. */
   const charged = new Map<string, number>();
 
   const noteCharge = ({ type, key, object, old }: Change<ResourceQuota>): readonly string[] => {
     if (type === "deleted") charged.delete(key);
-    else if (old && !equalJson(old.status?.used, object.status?.used)) charged.set(key, clock.monotonic());
+    else if (!equalJson(old?.status?.used, object.status?.used)) charged.set(key, clock.monotonic());
     return type === "deleted" ? [] : [key];
   };
 
@@ -94,7 +97,10 @@ export function resourceQuotaController(clock: Clock): Controller {
       if (!quota || quota.metadata.deletionTimestamp) return done;
       const asked = unwatched(quota);
       const used = { ...countHere(quota, context, clock.now()), ...(await countThere(quota, asked, context)) };
-      const quietIn = (charged.get(key) ?? Number.NEGATIVE_INFINITY) + QUIET_MS - clock.monotonic();
+      const since = clock.monotonic() - (charged.get(key) ?? Number.NEGATIVE_INFINITY);
+      const quietIn = QUIET_MS - since;
+      const lower = quietIn <= 0 && since < SHOWN_AFTER_MS ? loweredBy(used, quota) : [];
+      if (lower.length > 0) Object.assign(used, await countAnew(quota, lower, context));
       const status = statusOf(quota, used, quietIn > 0);
       if (!equalJson(status, { hard: quota.status?.hard, used: quota.status?.used }))
         await client.updateStatus("resourcequotas", { ...quota, status });
@@ -124,18 +130,53 @@ export function statusOf(
   return { hard, used: shown };
 }
 
+/** Names of which the quota tells more than was counted. */
+const loweredBy = (used: Readonly<Amounts>, { status }: ResourceQuota): string[] =>
+  Object.entries(status?.used ?? {})
+    .filter(([name, told]) => parseQuantity(told).nanos > (used[name] ?? zeroQuantity).nanos)
+    .map(([name]) => name);
+
 /** The use by everything that is watched. */
 function countHere(quota: ResourceQuota, listers: Listers, now: number): Amounts {
   const names = Object.keys(quota.spec?.hard ?? {});
   const total: Amounts = {};
   for (const [resource, plural] of Object.entries(watched)) {
     const counted = countedNames(resource, names);
+    if (counted.length > 0)
+      add(total, useOf(listers[plural].list(quota.metadata.namespace), resource, counted, quota, now));
+  }
+  return total;
+}
+
+/** The same for some names, by the server's own word. */
+async function countAnew(
+  quota: ResourceQuota,
+  names: readonly string[],
+  { client, clock }: Pick<Services, "client" | "clock">,
+): Promise<Amounts> {
+  const { namespace } = quota.metadata;
+  const total: Amounts = {};
+  for (const [resource, plural] of Object.entries(watched)) {
+    const counted = countedNames(resource, names);
     if (counted.length === 0) continue;
-    for (const object of listers[plural].list(quota.metadata.namespace)) {
-      if (!inScopes(quota, resource, object)) continue;
-      const usage = quotaUsage(resource, object, now);
-      for (const name of counted) if (usage[name]) add(total, { [name]: usage[name] });
-    }
+    const { items } = await client.list(plural, namespace === undefined ? {} : { namespace });
+    add(total, useOf(items, resource, counted, quota, clock.now()));
+  }
+  return total;
+}
+
+function useOf(
+  objects: readonly StoredObject[],
+  resource: string,
+  counted: readonly string[],
+  quota: ResourceQuota,
+  now: number,
+): Amounts {
+  const total: Amounts = {};
+  for (const object of objects) {
+    if (!inScopes(quota, resource, object)) continue;
+    const usage = quotaUsage(resource, object, now);
+    for (const name of counted) if (usage[name]) add(total, { [name]: usage[name] });
   }
   return total;
 }
