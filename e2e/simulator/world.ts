@@ -18,6 +18,7 @@ import { nodeName } from "./nodes.ts";
 import type { Plan } from "./plan.ts";
 import { type Components, startProcesses } from "./processes.ts";
 import { random } from "./random.ts";
+import { watchCondemned } from "./rest/condemned.ts";
 import { unrest } from "./rest/rest.ts";
 import { createServer, type Prepared } from "./server.ts";
 import { STORM_MS } from "./shape.ts";
@@ -85,6 +86,7 @@ export async function simulate(
     },
     broke,
   );
+  const condemned = watchCondemned(ledger);
   const trouble = createTrouble(seed, time.elapsed, say);
   let touches = 0;
   const world = {
@@ -120,7 +122,7 @@ export async function simulate(
   const over = () => violation !== undefined || time.fired() > MOST_TIMERS;
   await time.run(STORM_MS + 5_000, over);
   const calm = () => time.elapsed() - ledger.lastWriteAt > QUIET_MS;
-  const wrong = () => unrest({ seed, shape, objects: ledger.objects, ground, elapsed: time.elapsed() });
+  const wrong = () => unrest({ seed, shape, objects: ledger.objects, ground, condemned, elapsed: time.elapsed() });
   // what waits for its time (a Job's back-off) may be quiet for a while, and is not over
   for (const end = time.elapsed() + REST_WITHIN_MS; time.elapsed() < end && !over(); ) {
     await time.run(LOOK_MS, over);

@@ -8,12 +8,14 @@ import type { Ground } from "../ground.ts";
 import type { Objects } from "../objects.ts";
 import { isEnded } from "../pod-report.ts";
 import type { Shape } from "../shape.ts";
+import type { Condemned } from "./condemned.ts";
 
 export interface Scene {
   readonly seed: number;
   readonly shape: Shape;
   readonly objects: Objects;
   readonly ground: Ground;
+  readonly condemned: Condemned;
   /** Milliseconds since the simulation began. */
   readonly elapsed: number;
 }

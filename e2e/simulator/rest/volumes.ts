@@ -4,9 +4,10 @@
 import type { StatefulSet } from "../../../machinery/objects/kinds.ts";
 import { claimNames } from "../../../machinery/objects/volume-claims.ts";
 import { isEnded } from "../pod-report.ts";
+import { isInRange } from "./condemned.ts";
 import type { Scene } from "./scene.ts";
 
-export function claims({ objects }: Scene): string | undefined {
+export function claims({ objects, condemned }: Scene): string | undefined {
   for (const pod of objects.of("pods")) {
     const { namespace, name } = pod.metadata;
     if (isEnded(pod)) continue;
@@ -20,21 +21,21 @@ export function claims({ objects }: Scene): string | undefined {
     }
   }
   for (const set of objects.of("statefulsets")) {
-    const why = surplus(set, { objects });
+    const why = surplus(set, { objects, condemned });
     if (why) return why;
   }
   return undefined;
 }
 
 /** Claims of ordinals that a set has no more, where it should not keep them. */
-function surplus({ metadata, spec }: StatefulSet, { objects }: Pick<Scene, "objects">): string | undefined {
+function surplus(set: StatefulSet, { objects, condemned }: Pick<Scene, "objects" | "condemned">): string | undefined {
+  const { metadata, spec } = set;
   if (spec?.persistentVolumeClaimRetentionPolicy?.whenScaled !== "Delete") return undefined;
-  const first = spec.ordinals?.start ?? 0;
   const over = objects.of("persistentvolumeclaims").find((claim) => {
-    const [, ordinal] = new RegExp(`^data-${metadata.name}-(\\d+)$`).exec(claim.metadata.name) ?? [];
-    const owners = claim.metadata.ownerReferences ?? [];
-    if (ordinal === undefined || claim.metadata.namespace !== metadata.namespace || owners.length === 0) return false;
-    return Number(ordinal) < first || Number(ordinal) >= first + (spec.replicas ?? 1);
+    const { name, namespace, uid, ownerReferences = [] } = claim.metadata;
+    const [, ordinal] = new RegExp(`^data-${metadata.name}-(\\d+)$`).exec(name) ?? [];
+    if (ordinal === undefined || namespace !== metadata.namespace || isInRange(set, Number(ordinal))) return false;
+    return condemned.has(uid) || ownerReferences.some(({ kind }) => kind === "Pod");
   });
   return over && `StatefulSet ${metadata.name} keeps ${over.metadata.name}, which it should delete`;
 }

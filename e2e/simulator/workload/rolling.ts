@@ -68,9 +68,17 @@ export function daemonSet(app: App): Step[] {
   const spec = {
     selector: { matchLabels: labels },
     ...(more.chance(0.3) ? { minReadySeconds: more.pick([1, 3]) } : {}),
-    updateStrategy: { type: "RollingUpdate", rollingUpdate: more.chance(0.5) ? more.pick(other) : plain },
+    updateStrategy: { type: "RollingUpdate", rollingUpdate: atOnce(more.chance(0.5) ? more.pick(other) : plain, app) },
     template: template(labels, "app:1", app),
   };
   const image = () => imagePatch(`app:${from.between(1, 4)}`);
   return life(app, "daemonsets", { spec }, [image], image());
 }
+
+/** Of many nodes more at a time: one after the other would take longer than anybody waits for the end. */
+const atOnce = (rollingUpdate: { readonly maxSurge?: number }, { shape }: App): object =>
+  shape.nodes <= 20
+    ? rollingUpdate
+    : rollingUpdate.maxSurge
+      ? { maxSurge: "20%", maxUnavailable: 0 }
+      : { maxUnavailable: "20%" };
