@@ -6,15 +6,20 @@ import { networkInterfaces } from "node:os";
 
 /** The address of the interface of the default route, else any that is not the loopback, else that. */
 export async function defaultRouteAddress(): Promise<string> {
-  const table = await readFile("/proc/net/route", "utf8").catch(() => "");
-  const interfaces = networkInterfaces();
-  const addressOf = (name: string) => interfaces[name]?.find(({ family, internal }) => family === "IPv4" && !internal);
-  const found = addressOf(defaultInterface(table) ?? "");
-  const any = Object.keys(interfaces)
+  const any = Object.keys(networkInterfaces())
     .map(addressOf)
     .find((one) => one !== undefined);
-  return (found ?? any)?.address ?? "127.0.0.1";
+  return (await routedAddress()) ?? any ?? "127.0.0.1";
 }
+
+/** The address of the interface of the default route; undefined where there is none. */
+export async function routedAddress(): Promise<string | undefined> {
+  const table = await readFile("/proc/net/route", "utf8").catch(() => "");
+  return addressOf(defaultInterface(table) ?? "");
+}
+
+const addressOf = (name: string): string | undefined =>
+  networkInterfaces()[name]?.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
 
 /** `table` is /proc/net/route: interface, destination and so on; of several defaults the cheapest. */
 export function defaultInterface(table: string): string | undefined {

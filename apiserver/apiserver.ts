@@ -19,6 +19,7 @@ import { MASTERS } from "./auth/contract.ts";
 import type { TokenOptions } from "./auth/tokens.ts";
 import { APISERVER_USER, type Apiserver, createApiserver, DEFAULT_SERVICE_CIDR } from "./create-apiserver.ts";
 import { openStore } from "./open-store.ts";
+import { followOwnAddress } from "./own-address.ts";
 import { keepKeysGood } from "./renewed-keys.ts";
 import type { Listening } from "./request/http.ts";
 import type { AuditTarget } from "./request/server.ts";
@@ -113,6 +114,11 @@ export const apiserverFlags = {
     value: "SECONDS",
     help: "how long it serves on, no longer ready, after it was told to stop",
   },
+  "certificate-duration": {
+    type: "number",
+    value: "SECONDS",
+    help: "how long this server's certificate and those of its machine's components are good (default: a year)",
+  },
   "node-name": {
     type: "string",
     value: "NAME",
@@ -152,7 +158,7 @@ export async function startApiserver(
   const { clock, log, home, signal } = context;
   const paths = homePaths(home);
   if (flags.port === 0) flags = { ...flags, port: await freePort(flags.listen) };
-  const advertiseAddress = flags["advertise-address"] ?? (await defaultRouteAddress());
+  let advertiseAddress = flags["advertise-address"] ?? (await defaultRouteAddress());
   const serviceCidr = flags["service-cidr"];
   const opened: (() => Promise<void>)[] = [];
   const close = async () => {
@@ -206,9 +212,19 @@ export async function startApiserver(
     const stopping = new AbortController();
     const load = () => keys(flags, context, advertiseAddress);
     const renewing = keepKeysGood({ first: pki, load, listening, clock, log, signal: stopping.signal });
+    const onMoved = async (address: string) => {
+      advertiseAddress = address;
+      const { serving } = await load();
+      for (const one of listening) one.serveWith?.(serving);
+      await apiserver.moved(address);
+    };
+    const follows = flags["advertise-address"] === undefined;
+    const following = follows
+      ? followOwnAddress({ first: advertiseAddress, onMoved, clock, log, signal: stopping.signal })
+      : undefined;
     opened.push(async () => {
       stopping.abort();
-      await renewing;
+      await Promise.all([renewing, following]);
     });
     await apiserver.start(signal);
     const port = listening[0]?.port ?? flags.port;
@@ -253,6 +269,7 @@ function keys(
     log,
     server: `https://${listen[0] ?? "127.0.0.1"}:${flags.port}`,
     nodeName: flags["node-name"] ?? host,
+    seconds: flags["certificate-duration"],
     dnsNames: [
       "localhost",
       "kubernetes",

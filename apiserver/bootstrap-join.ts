@@ -6,6 +6,7 @@
  */
 import type { Client } from "../machinery/client/client.ts";
 import {
+  AUTHORITY_KEY,
   CLUSTER_INFO,
   CLUSTER_INFO_KEY,
   type ClusterFacts,
@@ -33,7 +34,7 @@ export async function bootstrapJoin({ client, authority, server, facts }: JoinBo
   const info = { [CLUSTER_INFO_KEY]: clusterInfo(server, authority) };
   await Promise.all([
     keepData(client, CLUSTER_INFO, info),
-    keepData(client, NODE_FACTS, factsData(facts)),
+    keepData(client, NODE_FACTS, { ...factsData(facts), [AUTHORITY_KEY]: authority }),
     ...allowReading(CLUSTER_INFO, "k8ts:cluster-info", [{ kind: "User", name: anonymous.name }], client),
     ...allowReading(SERVER_KEYS, "k8ts:server-keys", [{ kind: "Group", name: SERVER_JOINERS }], client, "secrets"),
     ...allowReading(

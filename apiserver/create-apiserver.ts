@@ -84,6 +84,8 @@ export interface Apiserver {
    * checks and administrators are answered, everyone else is told to come back. A store that fails is tried again.
    */
   start(signal?: AbortSignal): Promise<void>;
+  /** Others find it under another address from now on. */
+  moved(address: string): Promise<void>;
   /** No longer ready, but still serving: load balancers turn away meanwhile. */
   leave(): void;
   /** Ends watches and streams, refuses new requests, and waits for those that are being answered. */
@@ -169,6 +171,11 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     signal: stop.signal,
   });
 
+  const tellWhere = async () => {
+    if (options.joining)
+      await bootstrapJoin({ client, server: urlOf(self), ...joinFacts(options.joining, serviceCidr) });
+  };
+
   const begin = async (signal: AbortSignal) => {
     await cache.synced(signal);
     await presence.announce();
@@ -180,8 +187,7 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     await bootstrap({ client, serviceCidr, serviceAddress, port });
     await trustFrontProxy({ client, clock, frontProxy: options.frontProxy, clientAuthority: options.clientAuthority });
     await aggregation.start(client);
-    if (options.joining)
-      await bootstrapJoin({ client, server: urlOf(self), ...joinFacts(options.joining, serviceCidr) });
+    await tellWhere();
     await servers.serve();
     // A consistent read: permissions come from the cache, which then has everything that was just written.
     await client.list("namespaces", { limit: 1 });
@@ -192,6 +198,12 @@ export function createApiserver(options: ApiserverOptions): Apiserver {
     tunnels,
     scheduling,
     metrics: metrics.all,
+    async moved(address) {
+      self.address = address;
+      if (starting || leaving) return;
+      await tellWhere();
+      await servers.serve();
+    },
     leave() {
       leaving = true;
       void servers.leave();

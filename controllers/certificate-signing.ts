@@ -13,7 +13,7 @@ import { wireTime } from "../machinery/process/clock.ts";
 import { askedBy, isToBeSigned, requestOf, SIGNERS } from "./certificate-rules.ts";
 
 /** One for all four signers, since they share the authority. */
-export function certificateSigningController(authority: KeyPair): Controller {
+export function certificateSigningController(authority: KeyPair, longest: number): Controller {
   return defineController({
     name: "certificate-signer",
     watches: { certificatesigningrequests: enqueueSelf },
@@ -30,7 +30,10 @@ export function certificateSigningController(authority: KeyPair): Controller {
         ? { conditions: [...(request.status?.conditions ?? []), failed(wrong, wireTime(clock.now()))] }
         : {
             certificate: encoded(
-              await signRequest(clock, authority, requestOf(request), { usages, seconds: lifetime(expirationSeconds) }),
+              await signRequest(clock, authority, requestOf(request), {
+                usages,
+                seconds: lifetime(expirationSeconds, longest),
+              }),
             ),
           };
       await client.updateStatus("certificatesigningrequests", {
@@ -42,12 +45,11 @@ export function certificateSigningController(authority: KeyPair): Controller {
   });
 }
 
-const LONGEST_SECONDS = 365 * 24 * 3600;
 const SHORTEST_SECONDS = 10 * 60;
 
-/** Who asks may have less than a year, not more. */
-export function lifetime(asked: CertificateSigningRequest["spec"]["expirationSeconds"]): number {
-  return Math.min(Math.max(asked ?? LONGEST_SECONDS, SHORTEST_SECONDS), LONGEST_SECONDS);
+/** Who asks may have less than the longest, not more. */
+export function lifetime(asked: CertificateSigningRequest["spec"]["expirationSeconds"], longest: number): number {
+  return Math.min(Math.max(asked ?? longest, SHORTEST_SECONDS), longest);
 }
 
 const encoded = (pem: string): string => Buffer.from(pem).toString("base64");

@@ -19,6 +19,7 @@ export const controllerDefaults = {
   nodeIpv6Bits: 64,
   nodeMonitorGraceMs: 50_000,
   endedPodThreshold: 12_500,
+  signingSeconds: 365 * 24 * 3600,
 } as const;
 
 export const autoscalerDefaults: AutoscalerSettings = {
@@ -84,6 +85,12 @@ export const controllerFlags = {
     help: "PEM of the authority that signs certificates; default: the home's own",
   },
   "cluster-signing-key-file": { type: "string", value: "FILE", help: "PEM of its key (EC P-256)" },
+  "cluster-signing-duration": {
+    type: "number",
+    value: "SECONDS",
+    default: controllerDefaults.signingSeconds,
+    help: "the longest that a certificate is good which the controllers sign",
+  },
   "service-account-private-key-file": {
     type: "string",
     value: "FILE",
@@ -148,6 +155,7 @@ export function settingsOf(flags: ControllerFlags) {
       disruptedShare: flags["unhealthy-zone-threshold"],
     },
     endedPodThreshold: flags["terminated-pod-gc-threshold"],
+    signingSeconds: flags["cluster-signing-duration"],
     loadBalancer: isLoadBalancer(flags["load-balancer"]),
     autoscaling: {
       syncMs: flags["horizontal-pod-autoscaler-sync-period"] * 1000,

@@ -86,6 +86,8 @@ export interface ControllersOptions {
   readonly tokenKey?: string | undefined;
   /** Signs certificates that were approved; without it nobody does. */
   readonly signing?: KeyPair | undefined;
+  /** The longest that such a certificate is good. */
+  readonly signingSeconds?: number;
   readonly clusterCidr?: string;
   readonly nodeIpv4Bits?: number;
   readonly nodeIpv6Bits?: number;
@@ -147,6 +149,7 @@ function createControllers(options: ControllersOptions, batch: BatchMetrics): re
     clock,
     rootCa,
     signing,
+    signingSeconds = controllerDefaults.signingSeconds,
     tokenKey,
     clusterCidr = controllerDefaults.clusterCidr,
     nodeIpv4Bits = controllerDefaults.nodeIpv4Bits,
@@ -197,7 +200,7 @@ function createControllers(options: ControllersOptions, batch: BatchMetrics): re
     localPathRemoval,
     leavingNodesController,
     certificateApprovingController,
-    ...(signing ? [certificateSigningController(signing)] : []),
+    ...(signing ? [certificateSigningController(signing, signingSeconds)] : []),
     certificateCleaningController,
     clusterRoleAggregationController,
     bootstrapSignerController,

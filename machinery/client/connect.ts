@@ -6,6 +6,7 @@
  * is taken up: transport/renewed.ts. Where the machine knows several servers, any of them serves: transport/failover.ts.
  */
 import { existsSync } from "node:fs";
+import { lifetimeOf } from "../pki/certificates.ts";
 import type { Clock } from "../process/clock.ts";
 import type { Logger } from "../process/logging.ts";
 import type { Client } from "./client.ts";
@@ -49,5 +50,6 @@ export async function connectAs({ kubeconfig, clock, log, signal }: ConnectOptio
     const servers = [...new Set([access.server, ...others.slice(from), ...others.slice(0, from)])];
     return servers.length > 1 ? failoverTransport({ servers, open: at, clock, log }) : at(access.server);
   };
-  return { client: createClient(renewedTransport({ first, load, open, clock, log })), access: first.access };
+  const until = ({ access }: typeof first) => (access.cert === undefined ? undefined : lifetimeOf(access.cert)?.until);
+  return { client: createClient(renewedTransport({ first, load, open, until, clock, log })), access: first.access };
 }

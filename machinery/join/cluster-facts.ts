@@ -2,13 +2,15 @@
  * Cluster facts: what a cluster tells machines that join, and where it stands.
  *
  * Two ConfigMaps. kube-public/cluster-info is for everybody, before there is any trust: its address and authority, which
- * nobody believes without the hash of a token. kube-system/k8ts-nodes is for those who may join: the ranges of addresses.
+ * nobody believes without the hash of a token. kube-system/k8ts-nodes is for those who may join, and for nodes: the ranges
+ * of addresses, the authority's certificate as it is now.
  * The API server keeps both (apiserver/bootstrap-join.ts); the first one is signed by controllers/bootstrap-signer.ts.
  */
 
 export const CLUSTER_INFO = { namespace: "kube-public", name: "cluster-info" } as const;
 export const CLUSTER_INFO_KEY = "kubeconfig";
 export const NODE_FACTS = { namespace: "kube-system", name: "k8ts-nodes" } as const;
+export const AUTHORITY_KEY = "authority";
 
 /** The group that tokens of ours give: it may ask for a node's first certificate, nothing else. */
 export const JOINERS = "system:bootstrappers:k8ts:nodes";

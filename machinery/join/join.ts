@@ -9,7 +9,7 @@ import { createClient } from "../client/create-client.ts";
 import { type ClusterAccess, httpsTransport } from "../client/transport/https.ts";
 import { dns1123Subdomain } from "../objects/names.ts";
 import { ApiError } from "../objects/status.ts";
-import { createSigningKey, type KeyPair } from "../pki/certificates.ts";
+import { createSigningKey, type KeyPair, lifetimeOf } from "../pki/certificates.ts";
 import type { Clock } from "../process/clock.ts";
 import type { HomePaths } from "../process/home.ts";
 import type { Logger } from "../process/logging.ts";
@@ -18,7 +18,6 @@ import { discoverAuthority } from "./discovery.ts";
 import { connectionError, JoinError } from "./join-error.ts";
 import {
   isOfCluster,
-  lifetimeOf,
   type NodeComponent,
   type NodeRecord,
   nodeKey,

@@ -4,7 +4,6 @@
  * The key is the node: it is made once and outlives every certificate. The record is written last, so whoever finds it
  * finds everything; a server's own node has none, for the API server makes its identities (../pki/pki.ts).
  */
-import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { createSigningKey, type KeyPair, type Subject } from "../pki/certificates.ts";
 import { keepPrivate, readIfThere, writePrivate } from "../pki/files.ts";
@@ -67,22 +66,6 @@ export async function writeIdentity(
 ): Promise<void> {
   const user = nodeSubjects(nodeName)[component].commonName;
   await keepPrivate(paths.kubeconfig(component), kubeconfig({ server, authority, user, client }));
-}
-
-/** From when until when a certificate is good, in ms. */
-export interface Lifetime {
-  readonly from: number;
-  readonly until: number;
-}
-
-/** Undefined for what is no certificate. */
-export function lifetimeOf(certificate: string): Lifetime | undefined {
-  try {
-    const { validFromDate, validToDate } = new X509Certificate(certificate);
-    return { from: validFromDate.getTime(), until: validToDate.getTime() };
-  } catch {
-    return undefined; // damaged: as good as none
-  }
 }
 
 export const isOfCluster = (record: Pick<NodeRecord, "authority">, hash: string): boolean =>

@@ -6,19 +6,21 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, test } from "vitest";
 import { type Controlled, startControlled } from "../../e2e/harness/controlled.ts";
 import { createClient } from "../client/create-client.ts";
+import { targetFromFile } from "../client/kubeconfig.ts";
 import { ApiError } from "../objects/status.ts";
-import { createAuthority, createSigningKey, type KeyPair, publicKeyHash } from "../pki/certificates.ts";
+import { createAuthority, createSigningKey, type KeyPair, lifetimeOf, publicKeyHash } from "../pki/certificates.ts";
 import { makeSigningRequest } from "../pki/make-request.ts";
 import { signRequest } from "../pki/sign.ts";
 import { type FakeClock, fakeClock } from "../process/fake-clock.ts";
 import { type HomePaths, homePaths } from "../process/home.ts";
 import { silent } from "../process/logging.ts";
+import { AUTHORITY_KEY, NODE_FACTS } from "./cluster-facts.ts";
 import {
-  lifetimeOf,
   type NodeComponent,
   type NodeRecord,
   nodeSubjects,
   readIdentity,
+  readNodeRecord,
   writeIdentity,
 } from "./node-record.ts";
 import { renewAt, renewCertificates } from "./renew.ts";
@@ -38,6 +40,7 @@ describe("a node's certificates", () => {
   let cluster: Controlled;
   let paths: HomePaths;
   let down = false;
+  let authority: KeyPair;
   let stop: AbortController;
   let running: Promise<void>;
 
@@ -45,7 +48,7 @@ describe("a node's certificates", () => {
     clock = fakeClock();
     down = false;
     stop = new AbortController();
-    const authority = await createAuthority(clock, "test-ca");
+    authority = await createAuthority(clock, "test-ca");
     cluster = await startControlled({ signing: authority, clock });
     paths = homePaths(await mkdtemp(join(tmpdir(), "k8ts-renew-")));
     const facts = { clusterCidr: "", serviceCidr: "", clusterDns: "", clusterDomain: "" };
@@ -57,6 +60,7 @@ describe("a node's certificates", () => {
       const certificate = await signRequest(clock, authority, request, { usages: ["client auth"], seconds: HOUR });
       await writeIdentity(paths, component, record, { key, certificate });
     }
+    await allowNodes();
     const inner = cluster.pipeline.transport("system:node:n7", ["system:nodes", "system:authenticated"]);
     const client = createClient({
       ...inner,
@@ -74,6 +78,18 @@ describe("a node's certificates", () => {
     await rm(paths.root, { recursive: true, force: true });
   });
 
+  /** As the API server does it for nodes. */
+  const allowNodes = async () => {
+    const metadata = { namespace: NODE_FACTS.namespace, name: "k8ts:nodes" };
+    const group = "rbac.authorization.k8s.io";
+    const rules = [{ verbs: ["get"], apiGroups: [""], resources: ["configmaps"], resourceNames: [NODE_FACTS.name] }];
+    await cluster.create("roles", { metadata, rules });
+    await cluster.create("rolebindings", {
+      metadata,
+      roleRef: { apiGroup: group, kind: "Role", name: metadata.name },
+      subjects: [{ apiGroup: group, kind: "Group", name: "system:nodes" }],
+    });
+  };
   const read = async (component: NodeComponent) => {
     const identity = (await readIdentity(paths, component)) as KeyPair;
     return { ...identity, until: lifetimeOf(identity.certificate)?.until ?? 0 };
@@ -101,6 +117,25 @@ describe("a node's certificates", () => {
     }
     expect(Math.min(...renewed)).toBeGreaterThanOrEqual(0.69 * 60);
   }, 60_000);
+
+  it.each([
+    ["its renewed certificate is taken up", () => authority.key, true],
+    ["one of another key is not", () => undefined, false],
+  ])(
+    "come with the authority: %s",
+    async (_what, key, taken) => {
+      const later = { ...clock, now: () => clock.now() + 24 * HOUR * 1000 };
+      const told = (await createAuthority(later, "test-ca", key())).certificate;
+      const { namespace, name } = NODE_FACTS;
+      await cluster.create("configmaps", { metadata: { namespace, name }, data: { [AUTHORITY_KEY]: told } });
+      const before = await read("kubelet");
+      await passUntil(async () => (await read("kubelet")).until > before.until);
+      const { access } = await targetFromFile(paths.kubeconfig("kubelet"));
+      expect(access.ca === told).toBe(taken);
+      expect((await readNodeRecord(paths))?.authority).toBe(taken ? told : undefined);
+    },
+    60_000,
+  );
 
   it("are asked for again while no server answers, until one does", async () => {
     const before = await read("kubelet");

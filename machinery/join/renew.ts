@@ -3,22 +3,27 @@
  *
  * Each is renewed at a moment of its own between 70 and 90 % of its life, so that the nodes of a cluster do not all come at
  * once. The key stays: it is the node. Components take the new certificate up from their kubeconfig
- * (../client/transport/renewed.ts). One that has ended cannot be renewed: the machine has to join again.
+ * (../client/transport/renewed.ts). One that has ended cannot be renewed: the machine has to join again. With each comes
+ * the authority's own certificate, which the servers renew as well, as long as its key is the one that this node trusts.
  */
 import type { Client } from "../client/client.ts";
+import { type Lifetime, lifetimeOf } from "../pki/certificates.ts";
 import type { Clock } from "../process/clock.ts";
 import type { HomePaths } from "../process/home.ts";
 import type { Logger } from "../process/logging.ts";
+import { AUTHORITY_KEY, NODE_FACTS } from "./cluster-facts.ts";
 import {
-  type Lifetime,
-  lifetimeOf,
+  isOfCluster,
   type NodeComponent,
   type NodeRecord,
   nodeSubjects,
   readIdentity,
+  readNodeRecord,
   writeIdentity,
+  writeNodeRecord,
 } from "./node-record.ts";
 import { obtainCertificate } from "./obtain.ts";
+import { authorityHash } from "./token.ts";
 
 export interface RenewOptions {
   readonly paths: HomePaths;
@@ -36,6 +41,9 @@ const SPREAD = 0.2;
 const LOOK_MS = 600_000;
 const RETRY_MS = 5_000;
 const RETRY_MAX_MS = 300_000;
+/** Of what is left of a certificate, a pause before the next try takes at most this share. */
+const RETRY_SHARE = 0.2;
+const RETRY_LEAST_MS = 500;
 
 /** When a certificate is to be renewed; `share` in [0, 1) spreads it. */
 export const renewAt = ({ from, until }: Lifetime, share: number): number =>
@@ -82,7 +90,8 @@ export async function keepCertificate(kept: KeptCertificate, { clock, log, signa
       log.warn("a certificate could not be renewed", { certificate: kept.name, secondsLeft: left, error });
       if (left !== undefined && left <= 0)
         log.error("a certificate has ended: make a token on a server (k8ts token create) and start this agent with it");
-      await clock.sleep(retry, signal).catch(() => undefined); // aborted: the loop's condition ends it
+      const pause = left !== undefined && left > 0 ? Math.min(retry, left * 1000 * RETRY_SHARE) : retry;
+      await clock.sleep(Math.max(pause, RETRY_LEAST_MS), signal).catch(() => undefined); // aborted: the loop ends
       retry = Math.min(2 * retry, RETRY_MAX_MS);
     }
   }
@@ -108,6 +117,26 @@ async function renew(component: NodeComponent, options: RenewOptions): Promise<s
     seconds: record.seconds,
   };
   const certificate = await obtainCertificate(wish, options);
-  await writeIdentity(paths, component, record, { key: identity.key, certificate });
+  const authority = await currentAuthority(options);
+  await writeIdentity(paths, component, { ...record, authority }, { key: identity.key, certificate });
   return certificate;
+}
+
+/** The authority's certificate as the cluster has it now; remembered, for the next start begins with it. */
+async function currentAuthority({ paths, record, client, log }: RenewOptions): Promise<string> {
+  const known = (await readNodeRecord(paths)) ?? record;
+  const facts = await client.find("configmaps", NODE_FACTS).catch((error: unknown) => {
+    log.warn("whether the authority was renewed is not known", { error });
+    return undefined;
+  });
+  const told = facts?.data?.[AUTHORITY_KEY];
+  if (told === undefined || told === known.authority || !isLater(told, known)) return known.authority;
+  await writeNodeRecord(paths, { ...known, authority: told });
+  return told;
+}
+
+/** Another certificate of the same key; of servers that renewed it each by itself, the one that is good for longest. */
+function isLater(told: string, known: NodeRecord): boolean {
+  const until = (certificate: string) => lifetimeOf(certificate)?.until ?? 0;
+  return until(told) > until(known.authority) && isOfCluster(known, authorityHash(told));
 }

@@ -23,25 +23,36 @@ export interface CertificateRequest extends Subject {
   readonly use: "client" | "server";
   readonly dnsNames?: readonly string[];
   readonly addresses?: readonly string[];
+  /** How long it is to be good; default: a year. Never longer than the authority. */
+  readonly seconds?: number | undefined;
+}
+
+/** From when until when a certificate is good, in ms. */
+export interface Lifetime {
+  readonly from: number;
+  readonly until: number;
 }
 
 const DAY_MS = 86_400_000;
 const AUTHORITY_DAYS = 3650;
 const LEAF_DAYS = 365;
-/** A leaf with less than this left is made anew. */
-const RENEW_DAYS = 60;
+/** A leaf with less than this share of its life left is made anew: of a year, two months. */
+const RENEW_SHARE = 60 / 365;
 /** Clocks of other machines may be a little behind. */
 export const BACKDATE_MS = 5 * 60_000;
+/** Certificates that live no longer than this are not dated back. */
+export const SHORT_SECONDS = 8 * 3600;
 
 export const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
-export async function createAuthority(clock: Clock, commonName: string): Promise<KeyPair> {
+/** `key`: PEM of the private key of one that is renewed: what it has signed, and who trusts it, stays. */
+export async function createAuthority(clock: Clock, commonName: string, key?: string): Promise<KeyPair> {
   const x509 = await library();
-  const keys = await newKeys();
+  const keys = key === undefined ? await newKeys() : await pairOf(key);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(clock),
     name: name({ commonName }),
-    ...validity(clock, AUTHORITY_DAYS),
+    ...validity(clock, AUTHORITY_DAYS * DAY_MS),
     keys,
     signingAlgorithm: ALGORITHM,
     extensions: [
@@ -66,6 +77,7 @@ export async function issue(
   const x509 = await library();
   const keys = key === undefined ? await newKeys() : await pairOf(key);
   const issuer = new x509.X509Certificate(authority.certificate);
+  const lifeMs = request.seconds === undefined ? LEAF_DAYS * DAY_MS : request.seconds * 1000;
   const { serverAuth, clientAuth } = x509.ExtendedKeyUsage;
   const alternatives = [
     ...(request.dnsNames ?? []).map((value) => ({ type: "dns" as const, value })),
@@ -75,7 +87,7 @@ export async function issue(
     serialNumber: serial(clock),
     subject: name(request),
     issuer: issuer.subjectName,
-    ...validity(clock, LEAF_DAYS),
+    ...validity(clock, lifeMs, issuer.notAfter.getTime()),
     publicKey: keys.publicKey,
     signingKey: await importKey(authority.key),
     signingAlgorithm: ALGORITHM,
@@ -99,8 +111,7 @@ export async function createSigningKey(): Promise<string> {
 export function stillGood(clock: Clock, authority: KeyPair, pair: KeyPair, request: CertificateRequest): boolean {
   const certificate = parsed(pair.certificate);
   if (!certificate) return false;
-  const left = certificate.validToDate.getTime() - clock.now();
-  if (left < RENEW_DAYS * DAY_MS || certificate.validFromDate.getTime() > clock.now()) return false;
+  if (endsSoon(clock, pair.certificate) || certificate.validFromDate.getTime() > clock.now()) return false;
   if (!certificate.verify(new X509Certificate(authority.certificate).publicKey)) return false;
   const { user, groups } = subjectOf(certificate);
   if (user !== request.commonName || groups.join("\n") !== (request.organizations ?? []).join("\n")) return false;
@@ -109,6 +120,18 @@ export function stillGood(clock: Clock, authority: KeyPair, pair: KeyPair, reque
     dnsNames.every((one) => certificate.checkHost(one) !== undefined) &&
     addresses.every((one) => certificate.checkIP(one) !== undefined)
   );
+}
+
+/** Whether little of its life is left, so that another one should be made. */
+export function endsSoon(clock: Clock, certificate: string): boolean {
+  const life = lifetimeOf(certificate);
+  return !life || life.until - clock.now() < (life.until - life.from) * RENEW_SHARE;
+}
+
+/** Undefined for what is no certificate. */
+export function lifetimeOf(certificate: string): Lifetime | undefined {
+  const { validFromDate, validToDate } = parsed(certificate) ?? {};
+  return validFromDate && validToDate && { from: validFromDate.getTime(), until: validToDate.getTime() };
 }
 
 /** Undefined for a damaged file: a leaf can always be made anew. */
@@ -182,9 +205,10 @@ export function serial(clock: Clock): string {
   return Buffer.from(bytes).toString("hex");
 }
 
-function validity(clock: Clock, days: number): { notBefore: Date; notAfter: Date } {
+function validity(clock: Clock, ms: number, most = Number.POSITIVE_INFINITY): { notBefore: Date; notAfter: Date } {
   const start = Math.floor(clock.now() / 1000) * 1000;
-  return { notBefore: new Date(start - BACKDATE_MS), notAfter: new Date(start + days * DAY_MS) };
+  const back = ms < SHORT_SECONDS * 1000 ? 0 : BACKDATE_MS;
+  return { notBefore: new Date(start - back), notAfter: new Date(Math.min(start + ms, most)) };
 }
 
 export function pem(text: string): string {

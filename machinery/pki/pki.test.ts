@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../process/clock.ts";
 import { homePaths } from "../process/home.ts";
 import { silent } from "../process/logging.ts";
-import { subjectOf } from "./certificates.ts";
+import { issue, lifetimeOf, publicKeyHash, subjectOf } from "./certificates.ts";
 import { clientOf } from "./kubeconfig.ts";
 import { ensurePki, type PkiOptions } from "./pki.ts";
 
@@ -59,6 +59,33 @@ test("certificates close to their end are renewed under the same authority and k
   expect(later.tokenKey).toBe(first.tokenKey);
   expect(later.serving.certificate).not.toBe(first.serving.certificate);
   expect((await admin()).certificate).not.toBe(client.certificate);
+});
+
+test("certificates that are good for a short time are renewed when a sixth of it is left, and not dated back", async () => {
+  const short = { seconds: 60 };
+  const first = await ensurePki(options(short));
+  const { from = 0, until = 0 } = lifetimeOf(first.serving.certificate) ?? {};
+  expect(until - from).toBe(60_000);
+  const after = (seconds: number) => ({ ...systemClock, now: () => from + seconds * 1000 });
+  expect(await ensurePki(options({ ...short, clock: after(49) }))).toEqual(first);
+  const later = await ensurePki(options({ ...short, clock: after(51) }));
+  expect(later.serving.certificate).not.toBe(first.serving.certificate);
+});
+
+test("an authority close to its end gets another certificate for its key: what it signed and who trusts it stay", async () => {
+  const first = await ensurePki(options());
+  const later = await ensurePki(options({ clock: at(3100) }));
+  expect(later.authority.key).toBe(first.authority.key);
+  expect(publicKeyHash(later.authority.certificate)).toBe(publicKeyHash(first.authority.certificate));
+  const ends = (certificate: string) => lifetimeOf(certificate)?.until ?? 0;
+  expect(ends(later.authority.certificate) - ends(first.authority.certificate)).toBeGreaterThan(3000 * 86_400_000);
+  const trusting = new X509Certificate(first.authority.certificate);
+  expect(new X509Certificate(later.serving.certificate).checkIssued(trusting)).toBe(true);
+  expect(
+    new X509Certificate(first.serving.certificate).checkIssued(new X509Certificate(later.authority.certificate)),
+  ).toBe(true);
+  const near = await issue(at(3600), first.authority, { commonName: "late", use: "client" });
+  expect(ends(near.certificate)).toBe(ends(first.authority.certificate)); // never longer than who signed it
 });
 
 test("a new address makes a new serving certificate, and leaves clients alone", async () => {

@@ -1,8 +1,9 @@
 /**
  * PKI: all keys and certificates of a home, made when they are missing, renewed when they end soon.
  *
- * What is good is never touched, so fingerprints stay: a lost CA means new identities for everyone,
- * and is only made when there is none. Only the API server writes here; others read kubeconfigs.
+ * What is good is never touched, so fingerprints stay: a lost CA means new identities for everyone, and is only made when
+ * there is none; one that ends soon gets another certificate for the same key, so that whoever trusts it, and what it
+ * signed, stays good. Only the API server writes here; others read kubeconfigs.
  */
 import { createPrivateKey } from "node:crypto";
 import { join } from "node:path";
@@ -13,6 +14,7 @@ import {
   type CertificateRequest,
   createAuthority,
   createSigningKey,
+  endsSoon,
   issue,
   type KeyPair,
   type Subject,
@@ -39,6 +41,8 @@ export interface PkiOptions {
   readonly nodeName: string;
   readonly dnsNames: readonly string[];
   readonly addresses: readonly string[];
+  /** How long what is issued is to be good; default: a year. */
+  readonly seconds?: number | undefined;
 }
 
 /** Component ► its identity. Each gets a kubeconfig of its own. */
@@ -53,7 +57,12 @@ const ADMIN: Subject = { commonName: "kubernetes-admin", organizations: ["system
 
 export async function ensurePki(options: PkiOptions): Promise<Pki> {
   const { paths, clock } = options;
-  const authority = await keepPair(options, "ca", () => createAuthority(clock, "k8ts-ca"));
+  const authority = await keepPair(
+    options,
+    "ca",
+    (former) => createAuthority(clock, "k8ts-ca", former?.key),
+    ({ certificate }) => !endsSoon(clock, certificate),
+  );
   const serving = await keepServing(options, authority);
   const tokenKey = await keepTokenKey(options);
   for (const [component, subject] of Object.entries(identities(options.nodeName)))
@@ -65,15 +74,16 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
 async function keepPair(
   { paths, log }: PkiOptions,
   name: string,
-  make: () => Promise<KeyPair>,
-  good: (pair: KeyPair) => boolean = () => true,
+  make: (former: KeyPair | undefined) => Promise<KeyPair>,
+  good: (pair: KeyPair) => boolean,
 ): Promise<KeyPair> {
   const certificatePath = join(paths.pki, `${name}.crt`);
   const keyPath = join(paths.pki, `${name}.key`);
   const [certificate, key] = await Promise.all([readIfThere(certificatePath), readIfThere(keyPath)]);
-  if (certificate && key && good({ certificate, key })) return { certificate, key };
+  const former = certificate && key ? { certificate, key } : undefined;
+  if (former && good(former)) return former;
 
-  const made = await make();
+  const made = await make(former);
   await writePrivate(keyPath, made.key);
   await writePrivate(certificatePath, made.certificate);
   log.info("certificate made", { certificate: name });
@@ -86,6 +96,7 @@ function keepServing(options: PkiOptions, authority: KeyPair): Promise<KeyPair> 
     use: "server",
     dnsNames: options.dnsNames,
     addresses: options.addresses,
+    seconds: options.seconds,
   };
   return keepPair(
     options,
@@ -114,12 +125,12 @@ function usableKey(pair: KeyPair | undefined): string | undefined {
 }
 
 async function keepKubeconfig(
-  { clock, log, server }: PkiOptions,
+  { clock, log, server, seconds }: PkiOptions,
   authority: KeyPair,
   path: string,
   subject: Subject,
 ): Promise<void> {
-  const request: CertificateRequest = { ...subject, use: "client" };
+  const request: CertificateRequest = { ...subject, use: "client", seconds };
   const existing = clientOf((await readIfThere(path)) ?? "");
   const good = existing && stillGood(clock, authority, existing, request);
   const client = good ? existing : await issue(clock, authority, request, usableKey(existing));

@@ -7,7 +7,16 @@
  */
 import type { ExtendedKeyUsage, KeyUsageFlags } from "@peculiar/x509";
 import type { Clock } from "../process/clock.ts";
-import { ALGORITHM, BACKDATE_MS, importKey, type KeyPair, library, pem, serial } from "./certificates.ts";
+import {
+  ALGORITHM,
+  BACKDATE_MS,
+  importKey,
+  type KeyPair,
+  library,
+  pem,
+  SHORT_SECONDS,
+  serial,
+} from "./certificates.ts";
 import { readSigningRequest } from "./signing-request.ts";
 
 export interface SigningTerms {
@@ -15,9 +24,6 @@ export interface SigningTerms {
   readonly usages: readonly string[];
   readonly seconds: number;
 }
-
-/** Certificates that live no longer than this are not dated back. */
-const SHORT_SECONDS = 8 * 3600;
 
 const KEY_USAGES: Readonly<Record<string, keyof typeof KeyUsageFlags>> = {
   signing: "digitalSignature",

@@ -8,8 +8,9 @@ import { renewedTransport } from "./renewed.ts";
 
 const GET = { method: "GET", path: "/" } as const;
 
-function scene() {
+function scene(until?: number) {
   const clock = fakeClock();
+  const ends = () => until;
   const disk = { text: "one", broken: false };
   const closed: string[] = [];
   const open = (access: { text: string }): Transport => ({
@@ -30,7 +31,7 @@ function scene() {
     clock,
     disk,
     closed,
-    transport: renewedTransport({ first: { text: "one" }, load, open, clock, log: silent }),
+    transport: renewedTransport({ first: { text: "one" }, load, open, until: ends, clock, log: silent }),
   };
 }
 
@@ -66,4 +67,13 @@ it("keeps what it has while the file cannot be read, and reads no more once it i
   await clock.advance(60_000);
   await expect(transport.request(GET)).rejects.toThrow("Unauthorized");
   expect(closed).toEqual(["one"]);
+});
+
+it("looks more often when they end soon, so that none is used that has ended", async () => {
+  const { clock, disk, transport } = scene(fakeClock().now() + 30_000);
+  await clock.advance(22_000);
+  expect(await transport.request(GET)).toBe("one");
+  disk.text = "two";
+  await clock.advance(3_000);
+  expect(await transport.request(GET)).toBe("two");
 });

@@ -15,18 +15,27 @@ export interface RenewedOptions<Access> {
   readonly first: Access;
   readonly load: () => Promise<Access>;
   readonly open: (access: Access) => Transport;
+  /** When the credentials end, in ms; undefined where they do not. */
+  readonly until?: (access: Access) => number | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 const LOOK_MS = 60_000;
 const LOOK_SOON_MS = 1_000;
+/** Close to their end they are looked at more often: after this share of what is left. */
+const LOOK_SHARE = 0.2;
 const SUSPICIOUS: ReadonlySet<string> = new Set(["Unauthorized", "ServiceUnavailable"]);
 
-export function renewedTransport<Access>({ first, load, open, clock, log }: RenewedOptions<Access>): Transport {
+export function renewedTransport<Access>(options: RenewedOptions<Access>): Transport {
+  const { first, load, open, until = () => undefined, clock, log } = options;
   let access = first;
   let transport = open(first);
-  let lookAt = clock.monotonic() + LOOK_MS;
+  const nextLook = () => {
+    const left = (until(access) ?? Number.POSITIVE_INFINITY) - clock.now();
+    return clock.monotonic() + Math.min(LOOK_MS, Math.max(left * LOOK_SHARE, LOOK_SOON_MS));
+  };
+  let lookAt = nextLook();
   let looking: Promise<void> | undefined;
   let closed = false;
   const retired = new Set<Transport>();
@@ -36,13 +45,14 @@ export function renewedTransport<Access>({ first, load, open, clock, log }: Rene
     clock.after(limits.requestIdleMs, () => void (retired.delete(old) && old.close()), { background: true });
   };
   const look = async () => {
-    lookAt = clock.monotonic() + LOOK_MS;
+    lookAt = nextLook();
     try {
       const next = await load();
       if (closed || isDeepStrictEqual(next, access)) return;
       retire(transport);
       access = next;
       transport = open(next);
+      lookAt = nextLook();
       log.info("credentials renewed");
     } catch (error) {
       log.warn("the credentials could not be read again", { error });
