@@ -2,7 +2,8 @@
  * Supervised process: keeps one process of the table running.
  *
  * Starts it detached (it outlives the supervisor), adopts it when another supervisor had started
- * it, and restarts it with back-off when it ends. Never two at a time: the record is checked first.
+ * it, and restarts it with back-off when it ends. Never two at a time: the record is checked first, and a process
+ * that could not be recorded, as on a full disk, runs on here alone until it is.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
@@ -24,6 +25,7 @@ import type { ProcessSpec } from "./process-table.ts";
 const BACKOFF_MS = { first: 200, last: 30_000, forgetAfter: 10_000 };
 /** How often an adopted process, which is no child of ours, is looked at. */
 const ADOPTED_POLL_MS = 500;
+const RECORD_RETRY_MS = 1_000;
 
 export interface SuperviseOptions {
   readonly spec: ProcessSpec;
@@ -68,11 +70,31 @@ async function runOnce(spec: ProcessSpec, paths: HomePaths, clock: Clock, log: L
   if (spec.prepare) await promisify(execFile)(spec.prepare.command, [...spec.prepare.args]);
   if (signal.aborted) return "stopped before it started";
   const child = await startDetached(spec, paths);
-  writeRecord(path, child.pid as number, command);
   log.info("process started", { process: spec.name, pid: child.pid });
-  const how = await exitOf(child, signal);
+  const ended = exitOf(child, signal);
+  await recordUntilDone(child, { path, command, clock, log, signal });
+  const how = await ended;
   if (!signal.aborted) removeRecord(path);
   return how;
+}
+
+interface Recording extends Pick<SuperviseOptions, "clock" | "log" | "signal"> {
+  readonly path: string;
+  readonly command: string;
+}
+
+/** It makes room itself, perhaps. Nobody would find it later without a record: then it ends with its supervisor. */
+async function recordUntilDone(child: ChildProcess, { path, command, clock, log, signal }: Recording): Promise<void> {
+  for (let said = false; child.exitCode === null && child.signalCode === null; said = true) {
+    try {
+      writeRecord(path, child.pid as number, command);
+      return;
+    } catch (error) {
+      if (!said) log.error("a process runs that cannot be recorded yet", { pid: child.pid, error });
+    }
+    await clock.sleep(RECORD_RETRY_MS, signal).catch(() => undefined); // aborted: below
+    if (signal.aborted) return void child.kill("SIGTERM");
+  }
 }
 
 /** Its standard streams go to a file of its own: components log elsewhere, so only crashes and foreign programs write there. */

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,4 +28,15 @@ test("log file opened again goes on where it ended", () => {
     file.close();
   }
   expect(readFileSync(path, "utf8")).toBe("one\ntwo\n");
+});
+
+test.skipIf(process.platform !== "linux")("a disk that is full ends no process, wherever standard error goes", () => {
+  const source = join(import.meta.dirname, "log-file.ts");
+  const script = `const { openLogFile } = await import(${JSON.stringify(source)});
+    openLogFile("/dev/full").write("lost\\n");
+    process.stdout.write("lives on");`;
+  const node = [process.execPath, "--input-type=module", "-e", script];
+  const line = `${node.map((word) => `'${word}'`).join(" ")} 2> /dev/full`;
+  const { stdout, status } = spawnSync("sh", ["-c", line], { encoding: "utf8" });
+  expect({ stdout, status }).toEqual({ stdout: "lives on", status: 0 });
 });

@@ -1,10 +1,10 @@
 /**
  * Log file: an append-only file that is rotated by size, for one writing process.
  *
- * Rotated files are FILE.1 (newest) to FILE.N. A line is written whole or not at all; when the
- * disk refuses it, the line goes to standard error instead and the process lives on.
+ * Rotated files are FILE.1 (newest) to FILE.N. A line is written whole or not at all; when the disk refuses it, the line
+ * goes to standard error instead, which may lie on the same disk: the process lives on without having said it.
  */
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, ftruncateSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { limits } from "./limits.ts";
 
@@ -35,12 +35,26 @@ export function openLogFile(
   return {
     write(line) {
       try {
-        if (size > 0 && size + line.length > maxBytes) rotate();
-        size += writeSync(descriptor, line);
+        const bytes = Buffer.from(line);
+        if (size > 0 && size + bytes.length > maxBytes) rotate();
+        const written = writeSync(descriptor, bytes);
+        if (written < bytes.length) {
+          ftruncateSync(descriptor, size);
+          throw new Error("no space left for a whole line");
+        }
+        size += written;
       } catch (error) {
-        writeSync(2, `log file ${path}: ${String(error)}; line: ${line}`);
+        onStandardError(`log file ${path}: ${String(error)}; line: ${line}`);
       }
     },
     close: () => closeSync(descriptor),
   };
+}
+
+function onStandardError(text: string): void {
+  try {
+    writeSync(2, text);
+  } catch {
+    // nobody is left to tell
+  }
 }
