@@ -34,3 +34,19 @@ test("with --nodes the server is reached by the machines, and each joins in a ho
     expect(ends?.(42)).toContain("42");
   }
 });
+
+test.each([false, true])("every process of a node knows the ranges of its cluster (separate: %s)", (separate) => {
+  const facts = {
+    clusterCidr: "10.1.0.0/16",
+    serviceCidr: "10.2.0.0/16",
+    clusterDns: "10.2.0.10",
+    clusterDomain: "c.d",
+  };
+  const given = ["--cluster-cidr", "10.1.0.0/16", "--cluster-dns", "10.2.0.10", "--cluster-domain", "c.d"];
+  for (const change of [{ joined: facts }, { agentFlags: given }]) {
+    const processes = new Map(table({ separate, ...change }).map(({ name, args }) => [name, args.join(" ")]));
+    expect(processes.get(separate ? "kubelet" : "agent")).toContain("--cluster-cidr 10.1.0.0/16");
+    if (separate) expect(processes.get("proxy")).toContain("--cluster-cidr 10.1.0.0/16");
+    expect(processes.get("dns")).toContain("--cluster-dns 10.2.0.10 --cluster-domain c.d");
+  }
+});

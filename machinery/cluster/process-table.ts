@@ -99,10 +99,14 @@ function node(options: ClusterOptions, paths: HomePaths, program: Program, compo
     prepare: { command: program.node, args: [program.main, "prepare-node"] },
   };
   const agents = options.separate
-    ? [component("cri"), component("kubelet", ...own), component("proxy", ...name)]
+    ? [component("cri"), component("kubelet", ...own), component("proxy", ...name, ...picked(own, ["cluster-cidr"]))]
     : [component("agent", ...own)];
-  return [containerd, ...agents, component("dns", ...name, ...(joined ? namesOf(joined) : []))];
+  return [containerd, ...agents, component("dns", ...name, ...picked(own, ["cluster-dns", "cluster-domain"]))];
 }
+
+/** Of flags with their values, those by these names. */
+const picked = (flags: readonly string[], names: readonly string[]) =>
+  flags.flatMap((flag, index) => (names.some((name) => flag === `--${name}`) ? flags.slice(index, index + 2) : []));
 
 const namesOf = ({ clusterDns, clusterDomain }: ClusterFacts) => [
   ...["--cluster-dns", clusterDns],

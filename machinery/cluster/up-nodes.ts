@@ -5,10 +5,12 @@
  */
 import { execFile } from "node:child_process";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { promisify } from "node:util";
+import type { Client } from "../client/client.ts";
 import { entering } from "../machines/boot.ts";
-import { joinTokenPath, MOST_NODES } from "../machines/local-nodes.ts";
+import { homesOfNodes, joinTokenPath, MOST_NODES } from "../machines/local-nodes.ts";
+import { isNotFound } from "../objects/status.ts";
 import type { Clock } from "../process/clock.ts";
 import { UsageError } from "../process/flags.ts";
 import type { HomePaths } from "../process/home.ts";
@@ -26,6 +28,24 @@ export function nodeCount(asked: number | undefined, noContainers: string | unde
   if (noContainers !== undefined)
     throw new UsageError(`--nodes makes machines that run containers: they cannot be simulated (${noContainers})`);
   return asked;
+}
+
+/** Nodes that were made here once and are not asked for any more: their machines are off for good. */
+export async function forgetNodes(client: Client, paths: HomePaths, wanted: readonly string[]): Promise<string[]> {
+  const made = homesOfNodes(paths).map(({ root }) => basename(root));
+  const dropped = made.filter((name) => !wanted.includes(name));
+  const gone = await Promise.all(
+    dropped.map((name) =>
+      client.delete("nodes", { name }).then(
+        () => [name],
+        (error: unknown) => {
+          if (isNotFound(error)) return [];
+          throw error;
+        },
+      ),
+    ),
+  );
+  return gone.flat();
 }
 
 /** Machines that have joined do not look at it; those that have not wait for it. */

@@ -29,7 +29,7 @@ import { createProgress, type Progress } from "./progress.ts";
 import { deploySample } from "./sample.ts";
 import { recordPath, stopRecord } from "./supervised-process.ts";
 import { optionsPath, programOf, readOptions } from "./supervisor.ts";
-import { nodeCount, patiently, resolveOn, writeJoinToken } from "./up-nodes.ts";
+import { forgetNodes, nodeCount, patiently, resolveOn, writeJoinToken } from "./up-nodes.ts";
 
 /** How long each step may take before `up` gives up and shows the log. Slow machines (emulated VMs) need it long. */
 const STEP_MS = 180_000;
@@ -107,6 +107,8 @@ async function up(options: ClusterOptions, choices: UpChoices, context: Componen
   const nodes = localNodes(paths, options.nodes ?? 0);
   const names = nodes.length > 0 ? nodes.map(({ name }) => name) : [options.nodeName];
   if (nodes.length > 0) await progress.step("join token", () => writeJoinToken(programOf(main), paths));
+  const dropped = await forgetNodes(client, paths, names);
+  if (dropped.length > 0) progress.say(`  no nodes any more: ${dropped.join(", ")}`);
   for (const name of names) {
     await progress.step(`node ${name}`, (note) =>
       explain(explained, () => nodeReady(client, name, clock, deadline, note)),
