@@ -210,7 +210,7 @@ export function createAttempting(options: AttemptOptions): Attempting {
     else if (nominated === "") nominations.remove(uid);
     await writing(() => placement.explain(info.pod, cause, { reason: "Unschedulable", message, nominated }));
     try {
-      for (const one of results) await one.carryOut?.(cause, signal);
+      for (const one of results) await writing(async () => one.carryOut?.(cause, signal));
     } catch (error) {
       if (signal.aborted) return "error";
       log.error("room could not be made", { object: `pods/${info.key}`, node: nominated, error });

@@ -175,6 +175,7 @@ function findFitting(
     return nominated.length > 0 ? refusalWith(pod, node, nominated, all, name) : firstRefusal(node, left, name);
   };
   const judgeLocal = (node: NodeInfo) => judge(node, local);
+  const fast = known && !nominations?.size ? slotChecks(others) : undefined;
   const own = nominations?.of(pod.pod.metadata.uid);
   const { slots: everySlot, generations } = cluster;
   for (let n = 0, at = start % nodes.length; n < nodes.length && fitting.length < wanted; n++, at++) {
@@ -186,6 +187,7 @@ function findFitting(
     let refusal =
       known && !mine ? kept(known.refusals, slot, generations[slot] as number, node, judgeLocal) : undefined;
     if (mine) refusal = judge(node, filters);
+    else if (!refusal && fast) refusal = firstAtSlot(slot, fast, name);
     else if (!refusal && others.length > 0) refusal = judge(node, filters, others);
     asked.push(node);
     refusals.push(refusal);
@@ -194,6 +196,26 @@ function findFitting(
     if (known) slots.push(slot);
   }
   return { asked, refusals, fitting, slots };
+}
+
+type SlotCheck = { readonly plugin: string; readonly check: (slot: number) => Refused | undefined };
+
+/** Undefined where one of the filters has to see the nodes. */
+function slotChecks(filters: readonly NamedFilter[]): readonly SlotCheck[] | undefined {
+  const checks: SlotCheck[] = [];
+  for (const { plugin, filter } of filters) {
+    if (!filter.checkSlot) return undefined;
+    checks.push({ plugin, check: filter.checkSlot });
+  }
+  return checks;
+}
+
+function firstAtSlot(slot: number, checks: readonly SlotCheck[], name: Naming): Refusal | undefined {
+  for (const { plugin, check } of checks) {
+    const no = check(slot);
+    if (no) return name(plugin, no);
+  }
+  return undefined;
 }
 
 /** Filters that go by the node alone come first in every profile: what they said need not be said again. */
@@ -209,11 +231,15 @@ type Naming = (plugin: string, no: Refused) => Refusal;
 
 /** One Refusal for each Refused that a plugin shares between nodes. */
 function createNaming(named = new WeakMap<Refused, Refusal>()): Naming {
+  let last: { readonly no: Refused; readonly refusal: Refusal } | undefined;
   return (plugin, no) => {
-    const known = named.get(no);
-    if (known?.plugin === plugin) return known;
-    const refusal = { plugin, reasons: no.reasons, final: no.final };
-    named.set(no, refusal);
+    if (last?.no === no && last.refusal.plugin === plugin) return last.refusal;
+    let refusal = named.get(no);
+    if (refusal?.plugin !== plugin) {
+      refusal = { plugin, reasons: no.reasons, final: no.final };
+      named.set(no, refusal);
+    }
+    last = { no, refusal };
     return refusal;
   };
 }
@@ -282,7 +308,9 @@ function scoresOf(
         const slot = slots[n] as number;
         scores[n] = kept(column, slot, cluster.generations[slot] as number, fitting[n] as NodeInfo, judge);
       }
-    } else for (let n = 0; n < scores.length; n++) scores[n] = judge(fitting[n] as NodeInfo);
+    } else if (scorer.scoreSlot && known)
+      for (let n = 0; n < scores.length; n++) scores[n] = scorer.scoreSlot(slots[n] as number);
+    else for (let n = 0; n < scores.length; n++) scores[n] = judge(fitting[n] as NodeInfo);
     scorer.normalize?.(scores);
     for (let n = 0; n < scores.length; n++) scores[n] = Math.floor(scores[n] as number);
     all.push({ plugin: plugin.name, weight, scores });

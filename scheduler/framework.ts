@@ -36,6 +36,8 @@ export type NodeCheck = (node: NodeInfo) => Refused | undefined;
 /** How one Pod is judged on nodes. */
 export interface NodeFilter {
   readonly check: NodeCheck;
+  /** The same of the node in this slot as it is, without a look at it; not while others come or go in thought. */
+  readonly checkSlot?: (slot: number) => Refused | undefined;
   /** It goes by the node, and by what the Pod asks of it (verdict-memo.ts), alone: the verdict may be kept. */
   readonly local?: true;
   /** The Pod can only be on nodes of these names: no other is asked. */
@@ -51,6 +53,8 @@ export interface NodeFilter {
 /** How one Pod likes nodes: any number each, higher is better, unless `normalize` turns them round. */
 export interface NodeScorer {
   score(node: NodeInfo): number;
+  /** The same of the node in this slot, without a look at it. */
+  readonly scoreSlot?: ((slot: number) => number) | undefined;
   /** As for filters. */
   readonly local?: true;
   /** Brings raw scores to 0..100, in place; absent where they are that already. */

@@ -9,6 +9,7 @@ import type { Node, Pod } from "../machinery/objects/kinds.ts";
 import type { Labels } from "../machinery/objects/selectors.ts";
 import { limits } from "../machinery/process/limits.ts";
 import { type Listers, namespaceLabels } from "./cluster.ts";
+import { type Column, createDomainCounts, createDomains, type DomainCounts } from "./domains.ts";
 import type { PodInfo } from "./pod-info.ts";
 import { concerns, type PodTerm } from "./pod-terms.ts";
 import type { NodeInfo } from "./snapshot.ts";
@@ -29,11 +30,15 @@ export interface Saying {
   readonly term: PodTerm;
   /** Domain of the term's topology key ► the weights of those that say so there. */
   readonly weights: ReadonlyMap<string, number>;
+  /** The same by the domains' numbers. */
+  numbers(): readonly number[];
 }
 
 export type SayingKind = "near" | "apart" | "preferred";
 
 export interface PodIndex {
+  /** The domains of the nodes. */
+  domains(topologyKey: string): Column;
   tally(kind: PodKind): Tally;
   /** What placed Pods say that concerns this Pod. */
   saidOf(pod: Pod, kind: SayingKind): readonly Saying[];
@@ -46,7 +51,7 @@ export interface PodIndex {
   namespaceChanged(): void;
 }
 
-type Mutable = Saying & { readonly weights: Map<string, number> };
+type Mutable = Saying & { readonly counts: DomainCounts };
 const KINDS: readonly SayingKind[] = ["near", "apart", "preferred"];
 
 export function createPodIndex(nodes: () => Iterable<NodeInfo>, listers: Listers): PodIndex {
@@ -57,10 +62,11 @@ export function createPodIndex(nodes: () => Iterable<NodeInfo>, listers: Listers
     apart: new Map<string, Mutable>(),
     preferred: new Map<string, Mutable>(),
   };
+  const domains = createDomains(nodes);
   const labelsOf = ({ metadata }: Pod) => namespaceLabels({ listers }, metadata.namespace);
 
   function build(kind: PodKind): Tally {
-    const tally = createTally();
+    const tally = createTally(domains.of);
     for (const node of nodes()) {
       if (kind.counts?.(node.node) === false) continue;
       tally.nodeCame(node);
@@ -84,7 +90,7 @@ export function createPodIndex(nodes: () => Iterable<NodeInfo>, listers: Listers
       for (const one of terms[kind]) {
         const [term, weight] = "term" in one ? [one.term, one.weight] : [one, 1];
         const domain = node.metadata.labels?.[term.topologyKey];
-        if (domain !== undefined) weigh(said[kind], term, domain, sign * weight);
+        if (domain !== undefined) weigh(said[kind], term, domain, sign * weight, domains.of);
       }
     }
   }
@@ -99,6 +105,7 @@ export function createPodIndex(nodes: () => Iterable<NodeInfo>, listers: Listers
   };
 
   return {
+    domains: domains.of,
     tally(kind) {
       const known = tallies.get(kind.id);
       const entry = known ?? { kind, tally: build(kind) };
@@ -117,12 +124,14 @@ export function createPodIndex(nodes: () => Iterable<NodeInfo>, listers: Listers
     came,
     left,
     nodeCame(node) {
+      domains.came(node);
       for (const { kind, tally } of tallies.values()) if (kind.counts?.(node.node) !== false) tally.nodeCame(node);
       for (const info of node.pods.values()) came(info, node);
     },
     nodeLeft(node) {
       for (const info of node.pods.values()) left(info, node);
       for (const { kind, tally } of tallies.values()) if (kind.counts?.(node.node) !== false) tally.nodeLeft(node);
+      domains.left(node);
     },
     namespaceChanged() {
       for (const [id, { kind }] of tallies) if (kind.byNamespaceLabels) tallies.delete(id);
@@ -137,11 +146,24 @@ export const kindOf = (terms: readonly PodTerm[]): PodKind => ({
   byNamespaceLabels: terms.some(({ namespaceSelector }) => !namespaceSelector.nothing),
 });
 
-function weigh(sayings: Map<string, Mutable>, term: PodTerm, domain: string, by: number): void {
+function weigh(
+  sayings: Map<string, Mutable>,
+  term: PodTerm,
+  domain: string,
+  by: number,
+  columnOf: (topologyKey: string) => Column,
+): void {
   const { id } = term;
-  const saying = sayings.get(id) ?? { term, weights: new Map<string, number>() };
+  const saying = sayings.get(id) ?? createSaying(term, columnOf);
   sayings.set(id, saying);
-  const weight = (saying.weights.get(domain) ?? 0) + by;
-  if (weight !== 0) saying.weights.set(domain, weight);
-  else if (saying.weights.delete(domain) && saying.weights.size === 0) sayings.delete(id);
+  const { counts } = saying;
+  const weight = (counts.by.get(domain) ?? 0) + by;
+  if (weight !== 0) counts.set(domain, weight);
+  else counts.delete(domain);
+  if (counts.by.size === 0) sayings.delete(id);
+}
+
+function createSaying(term: PodTerm, columnOf: (topologyKey: string) => Column): Mutable {
+  const counts = createDomainCounts(() => columnOf(term.topologyKey));
+  return { term, counts, weights: counts.by, numbers: counts.numbers };
 }

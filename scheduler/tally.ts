@@ -4,17 +4,22 @@
  * A domain is all nodes with the same value of a label; a node without the label is in none. A topology is
  * summed up when it is first asked for. Who is counted is settled by the caller: pod-index.ts.
  */
+import { type Column, createDomainCounts } from "./domains.ts";
 import type { NodeInfo } from "./snapshot.ts";
 
 export interface Topology {
   /** Domain ► its Pods; domains without any too. */
   readonly counts: ReadonlyMap<string, number>;
+  /** The same by the domains' numbers (domains.ts). */
+  numbers(): readonly number[];
   /** The smallest of them; 0 where there is no domain. */
   fewest(): number;
 }
 
 export interface Tally {
-  on(node: NodeInfo): number;
+  on(node: Pick<NodeInfo, "slot">): number;
+  /** The same by slot. */
+  readonly bySlot: readonly number[];
   by(topologyKey: string): Topology;
   readonly total: number;
   add(node: NodeInfo, by: number): void;
@@ -28,8 +33,8 @@ interface Sums extends Topology {
   domainLeft(domain: string): void;
 }
 
-export function createTally(): Tally {
-  const perNode = new Map<string, number>();
+export function createTally(columnOf: (topologyKey: string) => Column): Tally {
+  const bySlot: number[] = [];
   const nodes = new Set<NodeInfo>();
   const topologies = new Map<string, Sums>();
   let total = 0;
@@ -38,25 +43,25 @@ export function createTally(): Tally {
     get total() {
       return total;
     },
-    on: ({ name }) => perNode.get(name) ?? 0,
+    bySlot,
+    on: ({ slot }) => bySlot[slot] ?? 0,
     by(topologyKey) {
       let sums = topologies.get(topologyKey);
       if (sums) return sums;
-      sums = createSums();
-      for (const { name, node } of nodes) {
+      sums = createSums(() => columnOf(topologyKey));
+      for (const { slot, node } of nodes) {
         const domain = node.metadata.labels?.[topologyKey];
         if (domain === undefined) continue;
         sums.domainCame(domain);
-        const number = perNode.get(name);
+        const number = bySlot[slot];
         if (number) sums.add(domain, number);
       }
       topologies.set(topologyKey, sums);
       return sums;
     },
-    add({ name, node }, by) {
-      const number = (perNode.get(name) ?? 0) + by;
-      if (number === 0) perNode.delete(name);
-      else perNode.set(name, number);
+    add({ slot, node }, by) {
+      while (bySlot.length <= slot) bySlot.push(0);
+      bySlot[slot] = (bySlot[slot] as number) + by;
       total += by;
       for (const [topologyKey, sums] of topologies) {
         const domain = node.metadata.labels?.[topologyKey];
@@ -80,8 +85,9 @@ export function createTally(): Tally {
   };
 }
 
-function createSums(): Sums {
-  const counts = new Map<string, number>();
+function createSums(column: () => Column): Sums {
+  const kept = createDomainCounts(column);
+  const counts = kept.by;
   const nodesIn = new Map<string, number>();
   /** Number of Pods ► how many domains have so many. */
   const having = new Map<number, number>();
@@ -96,6 +102,7 @@ function createSums(): Sums {
 
   return {
     counts,
+    numbers: kept.numbers,
     fewest() {
       if (having.size === 0) return 0;
       if (!having.has(least)) least = Math.min(...having.keys());
@@ -105,14 +112,14 @@ function createSums(): Sums {
       const number = counts.get(domain);
       if (number === undefined) return;
       note(number, -1);
-      counts.set(domain, number + by);
+      kept.set(domain, number + by);
       note(number + by, 1);
     },
     domainCame(domain) {
       const known = nodesIn.get(domain) ?? 0;
       nodesIn.set(domain, known + 1);
       if (known > 0) return;
-      counts.set(domain, 0);
+      kept.set(domain, 0);
       note(0, 1);
     },
     domainLeft(domain) {
@@ -120,7 +127,7 @@ function createSums(): Sums {
       if (known > 1) return void nodesIn.set(domain, known - 1);
       nodesIn.delete(domain);
       note(counts.get(domain) ?? 0, -1);
-      counts.delete(domain);
+      kept.delete(domain);
     },
   };
 }

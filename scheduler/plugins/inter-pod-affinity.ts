@@ -7,7 +7,7 @@
  */
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import { type Cluster, namespaceLabels } from "../cluster.ts";
-import { type NodeFilter, type Plugin, refused, refusedForGood } from "../framework.ts";
+import { type NodeFilter, type Plugin, type Refused, refused, refusedForGood } from "../framework.ts";
 import { kindOf, type Saying } from "../pod-index.ts";
 import { type PodInfo, podInfo } from "../pod-info.ts";
 import { concerns, type PodTerm } from "../pod-terms.ts";
@@ -46,6 +46,7 @@ export const interPodAffinity = (args: AffinityArgs): Plugin => ({
     const first = () => mates.total() === 0 && matchesAll(near, pod, cluster);
 
     return {
+      checkSlot: bySlot(near, apart, cluster, pod, first),
       check({ node }) {
         if (near.length > 0 && !isNear(node, near, mates.reckoning, first)) return NOT_NEAR;
         for (const { term, counts } of others) if (counts.at(node, term.topologyKey) > 0) return NOT_APART;
@@ -56,6 +57,46 @@ export const interPodAffinity = (args: AffinityArgs): Plugin => ({
   },
   preScore: (pod, cluster) => likingNear(pod, cluster, args),
 });
+
+/** As `check`, by the numbers of domains. */
+function bySlot(
+  near: readonly PodTerm[],
+  apart: readonly PodTerm[],
+  { pods }: Cluster,
+  { pod }: PodInfo,
+  first: () => boolean,
+): (slot: number) => Refused | undefined {
+  const counted = ({ topologyKey }: PodTerm, numbers: readonly number[]) => ({
+    slots: pods.domains(topologyKey).slots,
+    numbers,
+  });
+  const mates = near.map((term) => counted(term, pods.tally(kindOf(near)).by(term.topologyKey).numbers()));
+  const others = apart.map((term) =>
+    counted(
+      term,
+      pods
+        .tally(kindOf([term]))
+        .by(term.topologyKey)
+        .numbers(),
+    ),
+  );
+  const unwanted = pods.saidOf(pod, "apart").map((saying) => counted(saying.term, saying.numbers()));
+  const isThere = ({ slots, numbers }: ReturnType<typeof counted>, slot: number) => {
+    const domain = slots[slot];
+    return domain !== undefined && domain > 0 && (numbers[domain] ?? 0) > 0;
+  };
+  return (slot) => {
+    let all = true;
+    for (const one of mates) {
+      if (!one.slots[slot]) return NOT_NEAR;
+      all &&= isThere(one, slot);
+    }
+    if (!all && !first()) return NOT_NEAR;
+    for (const one of others) if (isThere(one, slot)) return NOT_APART;
+    for (const one of unwanted) if (isThere(one, slot)) return UNWANTED;
+    return undefined;
+  };
+}
 
 function isNear(node: NodeInfo["node"], near: readonly PodTerm[], mates: Reckoning, first: () => boolean): boolean {
   let all = true;

@@ -9,7 +9,7 @@ import { limits } from "../../machinery/process/limits.ts";
 import type { Cluster } from "../cluster.ts";
 import { type NodeFilter, type Plugin, type Refused, refused, refusedForGood } from "../framework.ts";
 import type { PodInfo } from "../pod-info.ts";
-import { copyOf, type NodeInfo, putPod } from "../snapshot.ts";
+import type { NodeInfo } from "../snapshot.ts";
 
 export interface FitArgs {
   readonly ignoredResources?: readonly string[];
@@ -89,6 +89,18 @@ interface Lack {
   readonly never: boolean;
 }
 
+/** Whether there is room for the Pod beside those that are to come. */
+function hasRoom({ allocatable, requested, pods }: NodeInfo, pod: PodInfo, coming: readonly PodInfo[]): boolean {
+  if (pods.size + coming.length + 1 > (allocatable.get(ALWAYS_COUNTED) ?? 0)) return false;
+  for (const [name, amount] of pod.requests) {
+    if (amount === 0) continue;
+    let left = (allocatable.get(name) ?? 0) - (requested.get(name) ?? 0);
+    for (const { requests } of coming) left -= requests.get(name) ?? 0;
+    if (amount > left) return false;
+  }
+  return true;
+}
+
 function lacking(node: NodeInfo, wanted: Iterable<readonly [string, number]>): Lack | undefined {
   const { allocatable, requested } = node;
   let reasons: string[] | undefined;
@@ -115,16 +127,15 @@ function leavesRoom(pod: PodInfo, gone: Pod | undefined, cluster: Cluster): bool
   const name = gone?.spec?.nodeName;
   if (!name) return true;
   const node = cluster.node(name);
-  if (!node || lacking(node, pod.requests)) return false;
+  if (!node || !hasRoom(node, pod, NOBODY)) return false;
+  const nominated = cluster.nominations.on(name);
+  if (nominated.length === 0) return true;
   const { uid } = pod.pod.metadata;
-  const coming = cluster.nominations
-    .on(name)
-    .filter((other) => other.priority >= pod.priority && other.pod.metadata.uid !== uid);
-  if (coming.length === 0) return true;
-  const later = copyOf(node);
-  for (const other of coming) putPod(later, other);
-  return lacking(later, pod.requests) === undefined;
+  const coming = nominated.filter((other) => other.priority >= pod.priority && other.pod.metadata.uid !== uid);
+  return coming.length === 0 || hasRoom(node, pod, coming);
 }
+
+const NOBODY: readonly PodInfo[] = [];
 
 interface Liking {
   (requested: number, allocatable: number): number;

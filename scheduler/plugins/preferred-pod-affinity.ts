@@ -14,6 +14,7 @@ import { domainOf } from "./topology.ts";
 interface Weighted {
   readonly topologyKey: string;
   readonly counts: ReadonlyMap<string, number>;
+  readonly numbers: () => readonly number[];
   readonly weight: number;
 }
 
@@ -25,18 +26,31 @@ export function likingNear(
   const all: Weighted[] = [];
   const preferred = terms?.preferred ?? [];
   if (preferred.length === 0 && ignorePreferredTermsOfExistingPods) return undefined;
-  for (const { term, weights } of pods.saidOf(pod, "preferred"))
-    all.push({ topologyKey: term.topologyKey, counts: weights, weight: 1 });
+  for (const { term, weights, numbers } of pods.saidOf(pod, "preferred"))
+    all.push({ topologyKey: term.topologyKey, counts: weights, numbers, weight: 1 });
   if (hardPodAffinityWeight > 0)
-    for (const { term, weights } of pods.saidOf(pod, "near"))
-      all.push({ topologyKey: term.topologyKey, counts: weights, weight: hardPodAffinityWeight });
+    for (const { term, weights, numbers } of pods.saidOf(pod, "near"))
+      all.push({ topologyKey: term.topologyKey, counts: weights, numbers, weight: hardPodAffinityWeight });
   for (const { term, weight } of preferred) {
     const { topologyKey } = term;
     const tally = pods.tally(kindOf([term]));
-    if (tally.total > 0) all.push({ topologyKey, counts: tally.by(topologyKey).counts, weight });
+    if (tally.total === 0) continue;
+    const { counts, numbers } = tally.by(topologyKey);
+    all.push({ topologyKey, counts, numbers, weight });
   }
   if (all.length === 0) return undefined;
+  const columns = all.map(({ topologyKey, numbers, weight }) => {
+    return { slots: pods.domains(topologyKey).slots, numbers: numbers(), weight };
+  });
   return {
+    scoreSlot(slot) {
+      let sum = 0;
+      for (const { slots, numbers, weight } of columns) {
+        const domain = slots[slot];
+        if (domain) sum += weight * (numbers[domain] ?? 0);
+      }
+      return sum;
+    },
     score({ node }) {
       let sum = 0;
       for (const { topologyKey, counts, weight } of all) {

@@ -51,11 +51,18 @@ export const likingFew = ({ defaultingType = "System", defaultConstraints = [] }
     const lacks = ({ node }: NodeInfo) => complete.some((key) => domainOf(node, key) === undefined);
     const scored = complete.length === 0 ? fitting : fitting.filter((node) => !lacks(node));
     const scores = constraints.map((constraint) => crowding(constraint, cluster, scored));
+    const columns = complete.map((key) => cluster.pods.domains(key).slots);
     return {
       score(node) {
         if (complete.length > 0 && lacks(node)) return IGNORED;
         let sum = 0;
-        for (const score of scores) sum += score(node);
+        for (const { score } of scores) sum += score(node);
+        return Math.round(sum);
+      },
+      scoreSlot(slot) {
+        for (const slots of columns) if (!slots[slot]) return IGNORED;
+        let sum = 0;
+        for (const { scoreSlot } of scores) sum += scoreSlot(slot);
         return Math.round(sum);
       },
       normalize: turned,
@@ -63,27 +70,42 @@ export const likingFew = ({ defaultingType = "System", defaultConstraints = [] }
   };
 };
 
+interface Crowding {
+  score(node: NodeInfo): number;
+  scoreSlot(slot: number): number;
+}
+
 /** How crowded a node's domain is; a node outside the topology is not crowded. */
 function crowding(
   { topologyKey, maxSkew, kind }: SpreadConstraint,
   { pods }: Cluster,
   scored: readonly NodeInfo[],
-): (node: NodeInfo) => number {
+): Crowding {
   const tally = pods.tally(kind);
+  const { slots } = pods.domains(topologyKey);
   if (topologyKey === HOSTNAME) {
     const weight = Math.log(scored.length + 2);
-    return (info) => (domainOf(info.node, topologyKey) === undefined ? 0 : tally.on(info) * weight + maxSkew - 1);
+    const of = (number: number) => number * weight + maxSkew - 1;
+    return {
+      score: (info) => (domainOf(info.node, topologyKey) === undefined ? 0 : of(tally.on(info))),
+      scoreSlot: (slot) => (slots[slot] ? of(tally.bySlot[slot] ?? 0) : 0),
+    };
   }
-  const domains = new Set<string>();
-  for (const { node } of scored) {
-    const domain = domainOf(node, topologyKey);
-    if (domain !== undefined) domains.add(domain);
-  }
+  const domains = new Set<number>();
+  for (const { slot } of scored) if (slots[slot]) domains.add(slots[slot]);
   const weight = Math.log(domains.size + 2);
-  const { counts } = tally.by(topologyKey);
-  return ({ node }) => {
-    const domain = domainOf(node, topologyKey);
-    return domain === undefined ? 0 : (counts.get(domain) ?? 0) * weight + maxSkew - 1;
+  const of = (number: number) => number * weight + maxSkew - 1;
+  const topology = tally.by(topologyKey);
+  const numbers = topology.numbers();
+  return {
+    score({ node }) {
+      const domain = domainOf(node, topologyKey);
+      return domain === undefined ? 0 : of(topology.counts.get(domain) ?? 0);
+    },
+    scoreSlot(slot) {
+      const domain = slots[slot];
+      return domain ? of(numbers[domain] ?? 0) : 0;
+    },
   };
 }
 

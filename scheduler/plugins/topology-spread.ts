@@ -7,6 +7,7 @@
  */
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import type { Cluster } from "../cluster.ts";
+import type { Column } from "../domains.ts";
 import { type NodeFilter, type Plugin, refused, refusedForGood } from "../framework.ts";
 import type { PodInfo } from "../pod-info.ts";
 import type { NodeInfo } from "../snapshot.ts";
@@ -55,6 +56,7 @@ const mayCount = (
 interface Limit {
   readonly constraint: SpreadConstraint;
   readonly topology: Topology;
+  readonly domains: Column;
   /** In thought, so many more in a domain. */
   readonly shifts: Map<string, number>;
   /** The most Pods that the domain may have already. */
@@ -62,8 +64,10 @@ interface Limit {
 }
 
 function limitOf(constraint: SpreadConstraint, cluster: Cluster): Limit {
-  const topology = cluster.pods.tally(constraint.kind).by(constraint.topologyKey);
-  const limit: Limit = { constraint, topology, shifts: new Map(), most: 0 };
+  const { topologyKey, kind } = constraint;
+  const topology = cluster.pods.tally(kind).by(topologyKey);
+  const domains = cluster.pods.domains(topologyKey);
+  const limit: Limit = { constraint, topology, domains, shifts: new Map(), most: 0 };
   settle(limit);
   return limit;
 }
@@ -94,7 +98,17 @@ function within(limits: readonly Limit[]): NodeFilter {
       settle(limit);
     }
   };
+  const counted = limits.map(({ topology }) => topology.numbers());
   return {
+    checkSlot(slot) {
+      for (let n = 0; n < limits.length; n++) {
+        const { domains, most } = limits[n] as Limit;
+        const domain = domains.slots[slot];
+        if (!domain) return MISSING_LABEL;
+        if ((counted[n]?.[domain] ?? 0) > most) return TOO_MANY;
+      }
+      return undefined;
+    },
     check({ node }) {
       for (const { constraint, topology, shifts, most } of limits) {
         const domain = domainOf(node, constraint.topologyKey);
