@@ -97,20 +97,22 @@ export async function changed(
   const { strategy } = row;
   const old = current.object;
   const part = strategy.parts?.[info.subresource];
-  const object = info.subresource === "status" ? withStatusOf(wanted, old) : wanted;
+  const isStatus = info.subresource === "status";
+  const object = isStatus ? withStatusOf(wanted, old) : wanted;
   // Of a custom kind, a status brings no metadata either.
-  if (info.subresource === "status" && row.custom)
+  if (isStatus && row.custom)
     object.metadata = { ...cloneJson(old.metadata), managedFields: object.metadata.managedFields as never };
   keepForUpdate(object, old);
   if (part) keepAllButPart(part, object, old, server.clock.now());
-  judged(row, object, () => strategy.defaults?.(object));
+  if (isStatus) fillStatus(row, object);
+  else judged(row, object, () => strategy.defaults?.(object));
   if (!applied) track(exchange, old, object, subresource);
   const request = alreadyAdmitted
     ? undefined
     : admissionRequest(exchange, { operation: "UPDATE", object, old, dryRun });
   if (request) await server.admission.mutate(request);
   judged(row, object, () =>
-    info.subresource === "status"
+    isStatus
       ? applyStatusRules(exchange, object, old)
       : part
         ? applyPartRules(exchange, part, object, old)
@@ -120,7 +122,8 @@ export async function changed(
 
   if (readyToGo(object) && !(row.strategy.holds?.(object) ?? false)) return removal(exchange, current);
   if (sameButVersion(object, old)) return { kind: "same" };
-  const also = dryRun ? undefined : await server.allocate(row, object, old);
+  // a status brings no addresses
+  const also = dryRun || isStatus ? undefined : await server.allocate(row, object, old);
   return {
     kind: "put",
     object,
@@ -180,11 +183,25 @@ export async function removal({ server, row }: ResourceExchange, current: Cached
   return { kind: "delete", ...(also ? { also } : {}) };
 }
 
+/** What a status leaves as it is is shared with the version before. */
 function withStatusOf({ kind, apiVersion, metadata, status }: KubeObject, old: KubeObject): KubeObject {
   const object: KubeObject = { kind, apiVersion, metadata };
-  for (const field in old) if (!OWN_OF_STATUS.has(field)) object[field] = cloneJson(old[field]);
+  for (const field in old)
+    if (!OWN_OF_STATUS.has(field)) object[field] = Object.isFrozen(old[field]) ? old[field] : cloneJson(old[field]);
   if (status !== undefined) object["status"] = status;
   return object;
+}
+
+/** What was stored before a default was known is completed by a status too: what is shared is frozen, and copied then. */
+function fillStatus(row: ResourceExchange["row"], object: KubeObject): void {
+  const fill = () => row.strategy.defaults?.(object);
+  try {
+    fill();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    for (const field in object) if (!OWN_OF_STATUS.has(field)) object[field] = cloneJson(object[field]);
+    judged(row, object, fill);
+  }
 }
 
 /** Fields that a status update may set; metadata is guarded by keepForUpdate. */

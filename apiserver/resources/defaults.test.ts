@@ -4,6 +4,7 @@ import {
   job,
   type Loose,
   podSpec,
+  rowOf,
   selector,
   service,
   template,
@@ -322,8 +323,22 @@ describe("defaults", () => {
     expect(tryCreate("secrets", { stringData: { a: "hi" } }).object).not.toHaveProperty("stringData");
   });
 
+  // a status update shares what it does not say with the version before
+  const withStatus = cases.filter(([plural]) => rowOf(plural).hasStatus);
+  test.each(withStatus)("leave alone what has them: %s: %s", (plural, _what, body) => {
+    const { metadata, status, ...rest } = tryCreate(plural, body).object;
+    const before = structuredClone(rest);
+    rowOf(plural).strategy.defaults?.({ metadata, status, ...frozen(rest) } as never);
+    expect(rest).toEqual(before);
+  });
+
   test("do not let a creator say how an object is doing", () => {
     const { object } = tryCreate("deployments", { ...deployment(), status: { replicas: 5 } });
     expect(object["status"]).toEqual({});
   });
 });
+
+function frozen<T>(value: T): T {
+  if (typeof value === "object" && value !== null) for (const part of Object.values(value)) frozen(part);
+  return Object.freeze(value);
+}

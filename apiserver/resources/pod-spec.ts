@@ -34,7 +34,8 @@ export function defaultPodSpec(spec: PodSpec): void {
   spec.securityContext ??= {};
   // One value under two names, of which one is deprecated.
   const account = spec.serviceAccountName || spec.serviceAccount;
-  if (account) spec.serviceAccountName = spec.serviceAccount = account;
+  if (account && spec.serviceAccountName !== account) spec.serviceAccountName = account;
+  if (account && spec.serviceAccount !== account) spec.serviceAccount = account;
   if (spec.resources) defaultRequirements(spec.resources);
   roundAmounts(spec.overhead);
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
