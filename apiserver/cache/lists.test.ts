@@ -80,6 +80,21 @@ describe.each(storeKinds)("watch cache over %s: list", (kind) => {
     expect(found).toEqual(["p12", "p15", "p18", "p21", "p24", "p27", "p30", "p33", "p36", "p39"]);
   });
 
+  test("of a node has what came to it, and not what left it", async () => {
+    const { pods } = await start();
+    const on = (nodeName: string, namespace?: string) => names(pods, { selection: { nodeName, namespace } });
+    expect(await on("n1")).toEqual([]);
+    const b = committed(await create(pods, "b", { nodeName: "n1" }));
+    const waiting = committed(await create(pods, "a"));
+    await create(pods, "c", { nodeName: "n1", namespace: "other" });
+    expect(await on("n1")).toEqual(["b", "c"]);
+    await replace(pods, waiting, { nodeName: "n1" });
+    const moved = committed(await replace(pods, b, { nodeName: "n2" }));
+    expect([await on("n1"), await on("n1", "other"), await on("n2")]).toEqual([["a", "c"], ["c"], ["b"]]);
+    await remove(pods, moved);
+    expect(await on("n2")).toEqual([]);
+  });
+
   test("at an exact resourceVersion shows that state", async () => {
     const { pods } = await start();
     const one = committed(await create(pods, "a"));

@@ -30,6 +30,7 @@ interface View {
 interface Scan {
   readonly prefix: string;
   readonly after: string | undefined;
+  readonly nodeName: string | undefined;
   readonly limit: number;
   /** Absent: everything under the prefix. */
   readonly selects: ((version: Version) => boolean) | undefined;
@@ -54,7 +55,7 @@ export async function list(resource: Resource, query: ListQuery): Promise<ListPa
   const after = view.after === undefined ? undefined : prefix + view.after;
   // As in Kubernetes, who takes any state gets all of it.
   const limit = meaning.kind === "any" ? 0 : (query.limit ?? 0);
-  const scan: Scan = { prefix, after, limit, selects };
+  const scan: Scan = { prefix, after, nodeName: query.selection.nodeName, limit, selects };
   // nothing may change the cache between this look at it and the reading
   const cached = view.revision === undefined ? !view.lagging : resource.objects.changedAt <= view.revision;
   const found = cached
@@ -100,9 +101,13 @@ async function viewOf({ source }: Resource, meaning: ListMeaning): Promise<View>
 }
 
 async function fromCache({ objects, source }: Resource, scan: Scan, revision: Revision): Promise<Found> {
-  const { prefix, after, limit, selects } = scan;
-  const { versions, remaining } = objects.range(prefix, after, selects ? 0 : limit);
-  if (!selects) return { revision, items: versions, more: remaining > 0, remaining: remaining || undefined };
+  const { prefix, after, nodeName, limit, selects } = scan;
+  if (!selects) {
+    const { versions, remaining } = objects.range(prefix, after, limit);
+    return { revision, items: versions, more: remaining > 0, remaining: remaining || undefined };
+  }
+  const versions =
+    nodeName === undefined ? objects.range(prefix, after, 0).versions : objects.rangeOn(nodeName, prefix, after);
   const breath = breather(source.clock);
   const items: Version[] = [];
   for (const version of versions) {

@@ -8,6 +8,7 @@ import type { Revision, StoreEvent } from "../store/contract.ts";
 import { createSortedKeys } from "../store/sorted-keys.ts";
 import { Change } from "./change.ts";
 import type { Handover } from "./handover.ts";
+import { createNodeIndex } from "./node-index.ts";
 import type { Parsed } from "./parsed.ts";
 import { Version } from "./version.ts";
 import type { Watchers } from "./watchers.ts";
@@ -24,6 +25,8 @@ export interface Objects {
   get(key: string): Version | undefined;
   /** Versions whose key starts with `prefix`, after the key `after`: at most `limit`, and how many more there are. */
   range(prefix: string, after: string | undefined, limit: number): { versions: Version[]; remaining: number };
+  /** As `range`, of those whose spec names the node. */
+  rangeOn(nodeName: string, prefix: string, after: string | undefined): Version[];
   apply(event: StoreEvent, offset: number): void;
   /** Takes a whole new state; what was known before is forgotten and all watches end. */
   replace(versions: readonly Version[], at: Revision): void;
@@ -42,6 +45,7 @@ const END = "\uffff";
 export function createObjects({ handover, window, watchers, parsed }: ObjectsOptions): Objects {
   const versions = new Map<string, Version>();
   const order = createSortedKeys();
+  const byNode = createNodeIndex(() => versions.values());
   let changedAt: Revision = 0;
   let generation = 0;
   let loads = 0;
@@ -49,6 +53,7 @@ export function createObjects({ handover, window, watchers, parsed }: ObjectsOpt
   const announce = (change: Change): void => {
     changedAt = change.revision;
     generation++;
+    byNode.changed(change.current, change.previous);
     window.push(change);
     watchers.dispatch(change);
   };
@@ -75,6 +80,8 @@ export function createObjects({ handover, window, watchers, parsed }: ObjectsOpt
       for (let index = from; index < to; index++) found.push(versions.get(order.at(index) as string) as Version);
       return { versions: found, remaining: Math.max(0, end - to) };
     },
+    rangeOn: (nodeName, prefix, after) =>
+      byNode.on(nodeName).filter(({ key }) => key.startsWith(prefix) && (after === undefined || key > after)),
     apply({ key, revision, entry }, offset) {
       const previous = versions.get(key);
       const resourceVersion = String(revision + offset);
@@ -93,6 +100,7 @@ export function createObjects({ handover, window, watchers, parsed }: ObjectsOpt
     replace(next, at) {
       versions.clear();
       order.clear();
+      byNode.reset();
       for (const version of next) {
         versions.set(version.key, version.share(parsed));
         order.add(version.key);

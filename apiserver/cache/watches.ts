@@ -41,8 +41,13 @@ export async function watch(resource: Resource, query: WatchQuery): Promise<Asyn
   const missed = fromState ? undefined : window.since(after);
   if (!fromState && !missed) return failed(tooOldToWatch(after + source.offset, window.floor + source.offset), query);
   const { prefix } = scope(description.prefix, query.selection);
-  const state = fromState ? objects.range(prefix, undefined, 0).versions : [];
   const { selection, representation } = query;
+  const { nodeName } = selection;
+  const all = () =>
+    nodeName === undefined
+      ? objects.range(prefix, undefined, 0).versions
+      : objects.rangeOn(nodeName, prefix, undefined);
+  const state = fromState ? all() : [];
   const watcher = resource.watchers.join({ selection, representation, after: after > seen ? after : 0 });
   const past = missed ? replayed(resource, missed, watcher) : existing(resource, state, watcher);
   const ends = fromState && meaning.marked && query.allowBookmarks;

@@ -152,8 +152,27 @@ interface Queue {
 
 function createQueue(): Queue {
   const flows = new Map<string, Waiting[]>();
+  /** Each flow once, the one whose turn it is at `head`; one that has nobody left is passed over. */
+  let turns: string[] = [];
+  let head = 0;
   let length = 0;
-  const first = () => flows.entries().next().value;
+
+  const first = (): Waiting | undefined => {
+    for (; head < turns.length; head++) {
+      const flow = turns[head] as string;
+      const waiting = flows.get(flow)?.[0];
+      if (waiting) return waiting;
+      flows.delete(flow);
+    }
+    return undefined;
+  };
+  /** The dead front goes when it is half of all. */
+  const tidy = () => {
+    if (head < 64 || head * 2 < turns.length) return;
+    turns = turns.slice(head);
+    head = 0;
+  };
+
   return {
     get length() {
       return length;
@@ -162,7 +181,10 @@ function createQueue(): Queue {
     add(flow, waiting) {
       const others = flows.get(flow);
       if (others) others.push(waiting);
-      else flows.set(flow, [waiting]);
+      else {
+        flows.set(flow, [waiting]);
+        turns.push(flow);
+      }
       length++;
     },
     remove(flow, waiting) {
@@ -171,16 +193,18 @@ function createQueue(): Queue {
       if (!others || at < 0) return;
       others.splice(at, 1);
       length--;
-      if (others.length === 0) flows.delete(flow);
     },
-    peek: () => first()?.[1][0],
+    peek: first,
     shift() {
-      const [flow, others] = first() ?? [];
-      if (flow === undefined || !others) return undefined;
-      flows.delete(flow);
-      const taken = others.shift();
-      if (others.length > 0) flows.set(flow, others);
+      const taken = first();
+      if (!taken) return undefined;
+      const flow = turns[head++] as string;
+      const others = flows.get(flow) as Waiting[];
+      others.shift();
+      if (others.length > 0) turns.push(flow);
+      else flows.delete(flow);
       length--;
+      tidy();
       return taken;
     },
   };

@@ -1,8 +1,8 @@
 /**
  * Sorted keys: the keys of a map in order, for lists that go on after a key.
  *
- * New keys wait aside until somebody reads the order: many writes between two lists then cost one
- * merge, not a shifted array each. Order is that of JavaScript strings, which for the ASCII keys of API
+ * New keys and those that went wait aside until somebody reads the order: many writes between two lists then cost
+ * one merge, not a shifted array each. Order is that of JavaScript strings, which for the ASCII keys of API
  * objects is that of their bytes.
  */
 
@@ -19,18 +19,22 @@ export interface SortedKeys {
   at(index: number): string | undefined;
 }
 
-/** New keys up to this number are put in one by one. */
+/** Keys up to this number are put in or taken out one by one. */
 const FEW = 32;
 
 export function createSortedKeys(): SortedKeys {
   let keys: string[] = [];
   const added = new Set<string>();
+  /** Still in `keys`. */
+  const gone = new Set<string>();
 
   const settle = (): void => {
-    if (added.size === 0) return;
+    if (gone.size > FEW) keys = keys.filter((key) => !gone.has(key));
+    else for (const key of gone) keys.splice(firstIndex(keys, key), 1);
     if (added.size > FEW) keys = merged(keys, [...added].sort(compare));
     else for (const key of added) keys.splice(firstIndex(keys, key), 0, key);
-    added.clear();
+    if (gone.size > 0) gone.clear();
+    if (added.size > 0) added.clear();
   };
 
   const from = (key: string): number => {
@@ -40,22 +44,24 @@ export function createSortedKeys(): SortedKeys {
 
   return {
     get size() {
-      return keys.length + added.size;
+      return keys.length + added.size - gone.size;
     },
     add(key) {
+      if (gone.delete(key)) return;
       const last = keys[keys.length - 1];
       // keys that come in order, as when everything is loaded, need no sorting
       if (added.size === 0 && (last === undefined || key > last)) keys.push(key);
       else added.add(key);
     },
     remove(key) {
-      if (added.delete(key)) return;
-      const index = firstIndex(keys, key);
-      if (keys[index] === key) keys.splice(index, 1);
+      if (added.delete(key) || gone.has(key)) return;
+      if (keys[keys.length - 1] === key) keys.pop();
+      else if (keys[firstIndex(keys, key)] === key) gone.add(key);
     },
     clear() {
       keys = [];
       added.clear();
+      gone.clear();
     },
     from,
     after(key) {
