@@ -3,6 +3,7 @@
  */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  for (const part of Object.values(value)) deepFreeze(part);
+  if (Array.isArray(value)) for (const part of value) deepFreeze(part);
+  else for (const key in value) deepFreeze(value[key]);
   return Object.freeze(value);
 }

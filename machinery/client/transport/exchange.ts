@@ -51,8 +51,10 @@ export function httpTransport(connector: Connector, { onWarning }: ExchangeOptio
     request.signal?.throwIfAborted();
     if (closing.signal.aborted) throw closed();
     const options = await prepare(connector, request, idleMs);
-    const signal = request.signal ? AbortSignal.any([request.signal, closing.signal]) : closing.signal;
-    const response = await exchange(connector, { ...options, signal }, request);
+    // what has no signal of its own ends with its connection when the connector closes
+    const { signal } = request;
+    const until = signal ? { signal: AbortSignal.any([signal, closing.signal]) } : {};
+    const response = await exchange(connector, { ...options, ...until }, request);
     if (onWarning) for (const text of warningsOf(response)) onWarning(text);
     if ((response.statusCode ?? 0) >= 400) throw await failure(response);
     return response;
