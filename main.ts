@@ -270,12 +270,14 @@ function usage(problem?: string): number {
   return problem ? 2 : 0;
 }
 
-if (existsSync(home)) {
+const [name = "help", ...argv] = process.argv.slice(2);
+/** A machine that joins gets a home anyway, and soon loads again what it has loaded now. */
+const joins = (name === "agent" || name === "server") && joinsServers(argv);
+if (existsSync(home) || joins) {
   const cache = join(home, "cache", "compiled");
   mkdirSync(cache, { recursive: true, mode: 0o700 });
   enableCompileCache(cache);
 }
-const [name = "help", ...argv] = process.argv.slice(2);
 const command = installing(name, argv) ?? (Object.hasOwn(commands, name) ? commands[name] : undefined);
 if (command) process.exit(await command.run(argv));
 process.exit(usage(["help", "--help", "-h"].includes(name) ? undefined : `unknown command "${name}"`));

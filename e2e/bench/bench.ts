@@ -15,12 +15,15 @@ import { canRunContainers } from "../harness/cluster.ts";
 import { apiThroughput } from "./api-throughput.ts";
 import { cachedObjects } from "./cached-objects.ts";
 import { dnsQueries } from "./dns.ts";
+import { fullNode } from "./full-node.ts";
 import { fuzz } from "./fuzz.ts";
 import { histories } from "./histories.ts";
 import { idle } from "./idle.ts";
+import { joinTimes } from "./join.ts";
 import { memory } from "./memory.ts";
 import { podNetwork } from "./pod-network.ts";
 import { podStart } from "./pod-start.ts";
+import { manyPods } from "./pods.ts";
 import { policies } from "./policies.ts";
 import { type Section, table } from "./report.ts";
 import { scale } from "./scale.ts";
@@ -58,6 +61,9 @@ const measurements: readonly Measurement[] = [
   upTimes,
   memory,
   podStart,
+  manyPods,
+  fullNode,
+  joinTimes,
   storeCommits,
   apiThroughput,
   watchers,

@@ -3,7 +3,8 @@
  * through a Service, beside a bare veth.
  *
  * Pods and machines are network namespaces; what an agent does to them is done by the same code as in an agent. All
- * take turns in short rounds, and each number is the median of its rounds.
+ * take turns in short rounds, each time in another order; a number is the median of its rounds, and a ratio that of the
+ * rounds' ratios.
  */
 import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
@@ -19,6 +20,8 @@ type Name = keyof typeof MACHINES;
 const names = Object.keys(MACHINES) as Name[];
 const podIp = (name: Name, last: number) => `10.42.${names.indexOf(name)}.${last}`;
 const SERVICE = "10.43.0.5";
+const ROUND_MS = 200;
+const ROUNDS = 30;
 
 interface Found {
   readonly bytes: number;
@@ -30,7 +33,7 @@ interface Way {
   readonly what: string;
   readonly beside: string | undefined;
   readonly least?: number;
-  measure(): Found;
+  measure(): Promise<Found>;
 }
 
 export const podNetwork: Measurement = {
@@ -42,22 +45,27 @@ export const podNetwork: Measurement = {
     try {
       const ways = await build(spaces, context);
       const found = new Map<string, Found[]>(ways.map(({ what }) => [what, []]));
-      for (let round = 0; round <= (context.quick ? 2 : 9); round++)
-        for (const { what, measure } of ways) {
+      for (let round = 0; round <= (context.quick ? 5 : ROUNDS); round++)
+        for (const at of ways.keys()) {
           context.signal.throwIfAborted();
-          const one = measure();
+          const { what, measure } = ways[(at + round) % ways.length] as Way;
+          const one = await measure();
           if (round > 0) found.get(what)?.push(one); // the first one warms up
         }
-      const mid = (what: string, of: keyof Found) => median((found.get(what) ?? []).map((one) => one[of]));
+      const all = (what: string) => found.get(what) ?? [];
+      const mid = (what: string, of: keyof Found) => median(all(what).map((one) => one[of]));
       const rows = ways.map(({ what, beside, least }): Row => {
         const reference = beside === undefined ? undefined : { name: beside, value: mid(beside, "bytes") / 1e6 };
+        const ratio = beside === undefined ? undefined : ratioOfRounds(all(what), all(beside), "bytes");
+        const trips = beside === undefined ? "" : `, ratio ${ratioOfRounds(all(what), all(beside), "p50").toFixed(2)}`;
         return {
           what,
           value: mid(what, "bytes") / 1e6,
           unit: "MB/s",
           reference,
+          ratio,
           aim: least === undefined ? undefined : atLeast(least),
-          note: `round trip p50 ${(mid(what, "p50") * 1000).toFixed(0)} µs, p99 ${(mid(what, "p99") * 1000).toFixed(0)} µs`,
+          note: `round trip p50 ${(mid(what, "p50") * 1000).toFixed(0)} µs${trips}, p99 ${(mid(what, "p99") * 1000).toFixed(0)} µs`,
         };
       });
       return [{ title: "Pod network: one connection", rows }];
@@ -66,6 +74,9 @@ export const podNetwork: Measurement = {
     }
   },
 };
+
+const ratioOfRounds = (these: readonly Found[], those: readonly Found[], of: keyof Found): number =>
+  median(these.map((one, round) => one[of] / (those[round]?.[of] ?? Number.NaN)));
 
 async function build(
   spaces: ReturnType<typeof createNamespaces>,
@@ -107,11 +118,8 @@ async function build(
   from.run("ip", "addr", "add", "203.0.113.1/24", "dev", "bare0");
   bare.run("ip", "addr", "add", "203.0.113.2/24", "dev", "eth0");
   await serve(bare);
-  const ms = context.quick ? "200" : "500";
-  const to = (host: string) => () =>
-    JSON.parse(
-      from.run(process.execPath, ...NODE, join(import.meta.dirname, "stream.ts"), "send", host, "8080", ms),
-    ) as Found;
+  const ask = sender(from);
+  const to = (host: string) => () => ask(`${host} 8080 ${ROUND_MS}`);
   const through = await service(machines.get("a") as Namespace, podIp("a", 9));
   const [direct, served] = ["Pod to Pod, one node", "Pod to Pod, one node, through a Service"];
   return [
@@ -121,6 +129,18 @@ async function build(
     { what: "Pod to Pod, two nodes on a link", beside: "bare veth", measure: to(podIp("b", 9)) },
     { what: "Pod to Pod, two nodes, VXLAN", beside: "bare veth", measure: to(podIp("c", 9)) },
   ];
+}
+
+/** One process measures all ways, so that it is as warm for each. */
+function sender(pod: Namespace): (line: string) => Promise<Found> {
+  const child = pod.start(process.execPath, ...NODE, join(import.meta.dirname, "stream.ts"), "send");
+  const answers = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();
+  return async (line) => {
+    child.stdin?.write(`${line}\n`);
+    const { value, done } = await answers.next();
+    if (done) throw new Error("the measuring client ended");
+    return JSON.parse(value) as Found;
+  };
 }
 
 async function serve(pod: Namespace): Promise<void> {

@@ -2,29 +2,17 @@
  * Pod start: from applying a Pod until its container runs, beside the same sandbox and container made
  * directly: by gRPC at containerd, and by HTTP at the runtime interface.
  *
- * All on one machine with one containerd and one image that is there, in turns. The bare ones bring no
- * volumes of their own, but as many mounts. They carry no Pod's labels, so the kubelet leaves them alone.
+ * All on one machine with one containerd and one image that is there, in turns: bare-pods.ts. Many at once: pods.ts.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { connectRuntime } from "../../kubelet/cri/client.ts";
-import type { Runtime, RuntimeCalls } from "../../kubelet/cri/contract.ts";
-import type { ContainerConfig, PodSandboxConfig } from "../../kubelet/cri/messages.ts";
-import { openChannel } from "../../kubelet/runtime/containerd/grpc.ts";
-import { criMethods } from "../../kubelet/runtime/containerd/services.ts";
 import type { Client } from "../../machinery/client/client.ts";
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import { systemClock as clock } from "../../machinery/process/clock.ts";
 import type { HomePaths } from "../../machinery/process/home.ts";
+import { type Calls, grpcCalls, removeBarePod, startBarePod } from "./bare-pods.ts";
 import type { Measurement } from "./bench.ts";
 import { COMMAND, IMAGE, startBenchCluster } from "./bench-cluster.ts";
 import { median, type Row, ratioAtMost } from "./report.ts";
-
-/** The calls that start a Pod and take it away again. */
-type Calls = Pick<
-  Runtime,
-  "runPodSandbox" | "createContainer" | "startContainer" | "stopPodSandbox" | "removePodSandbox"
->;
 
 export const podStart: Measurement = {
   name: "pod-start",
@@ -85,56 +73,9 @@ function rowsOf(times: Readonly<Record<string, readonly Steps[]>>): Row[] {
 const total = (steps: Steps): number => Math.max(...Object.values(steps));
 
 async function bare(calls: Calls, paths: HomePaths, name: string): Promise<Steps> {
-  const [sandbox, container] = configsOf(paths, name);
-  const begin = clock.monotonic();
-  const { podSandboxId } = await calls.runPodSandbox({ config: sandbox });
-  const made = clock.monotonic();
-  const { containerId } = await calls.createContainer({ podSandboxId, config: container, sandboxConfig: sandbox });
-  const created = clock.monotonic();
-  await calls.startContainer({ containerId });
-  const running = clock.monotonic();
-  await calls.stopPodSandbox({ podSandboxId });
-  await calls.removePodSandbox({ podSandboxId });
-  return { sandbox: made - begin, created: created - begin, running: running - begin };
-}
-
-/** As the kubelet words them for the Pod of `throughApi`. */
-function configsOf(paths: HomePaths, name: string): readonly [PodSandboxConfig, ContainerConfig] {
-  const directory = join(paths.root, "bench", name);
-  mkdirSync(directory, { recursive: true });
-  const file = (file: string) => {
-    writeFileSync(join(directory, file), "");
-    return join(directory, file);
-  };
-  const sandbox: PodSandboxConfig = {
-    metadata: { name, uid: clock.uuid(), namespace: "bench", attempt: 0 },
-    hostname: name,
-    logDirectory: directory,
-    dnsConfig: { servers: ["10.43.0.10"], searches: ["default.svc.cluster.local"], options: ["ndots:5"] },
-    linux: {
-      cgroupParent: `${paths.cgroup}/bench`,
-      securityContext: {
-        namespaceOptions: { network: "POD", pid: "CONTAINER", ipc: "POD" },
-        seccomp: { profileType: "RuntimeDefault" },
-      },
-    },
-  };
-  const container: ContainerConfig = {
-    metadata: { name: "main", attempt: 0 },
-    image: { image: IMAGE },
-    command: COMMAND,
-    logPath: "main.log",
-    mounts: [
-      { containerPath: "/etc/hosts", hostPath: file("hosts") },
-      { containerPath: "/dev/termination-log", hostPath: file("termination-log") },
-      { containerPath: "/var/run/secrets/kubernetes.io/serviceaccount", hostPath: directory, readonly: true },
-    ],
-    linux: {
-      resources: { cpuShares: 2, oomScoreAdj: 1000 },
-      securityContext: { namespaceOptions: { network: "POD", pid: "CONTAINER", ipc: "POD" } },
-    },
-  };
-  return [sandbox, container];
+  const { id, ...steps } = await startBarePod(calls, paths, name);
+  await removeBarePod(calls, id);
+  return steps;
 }
 
 async function throughApi(client: Client, name: string): Promise<Steps> {
@@ -167,21 +108,4 @@ async function throughApi(client: Client, name: string): Promise<Steps> {
 function stepsOf({ spec, status }: Pod): string[] {
   const running = status?.containerStatuses?.some(({ state }) => state?.running) ?? false;
   return [...(spec?.nodeName ? ["bound"] : []), ...(running ? ["running"] : [])];
-}
-
-function grpcCalls(paths: HomePaths): Calls & { close(): void } {
-  const channel = openChannel(paths.containerdSocket, clock);
-  const methods = criMethods();
-  const call =
-    <N extends keyof RuntimeCalls>(name: N) =>
-    (request: RuntimeCalls[N][0]) =>
-      channel.call(methods.unary(name), request, { timeoutMs: 60_000 });
-  return {
-    runPodSandbox: call("RunPodSandbox"),
-    createContainer: call("CreateContainer"),
-    startContainer: call("StartContainer"),
-    stopPodSandbox: call("StopPodSandbox"),
-    removePodSandbox: call("RemovePodSandbox"),
-    close: () => channel.close(),
-  };
 }

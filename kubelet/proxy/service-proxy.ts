@@ -1,7 +1,7 @@
 /**
  * Service proxy: keeps nftables equal to the Services, their endpoints and the host ports of this node.
  *
- * Changes are gathered for a moment and applied as one transaction, for both families; after a failure what the kernel
+ * Changes that come soon after one another are applied as one transaction, for both families; after a failure what the kernel
  * has is read again before anything is written. What it wrote stays when it ends, so that Services answer while it
  * restarts. Who asks for what: service-rules.ts, host-ports.ts; what differs: ledger.ts.
  */
@@ -40,7 +40,10 @@ export interface ServiceProxyOptions {
   readonly failed?: (service: Service, message: string) => void;
 }
 
-/** How long changes are gathered: short, for a client waits for its new endpoint; longer where writing takes long. */
+/**
+ * How long changes are gathered after a write, longer where writing takes long. The first one after that is written at
+ * once, for a client waits for its new endpoint.
+ */
 const GATHER_MS = 10;
 const RETRY_MS = { first: 500, last: 30_000 };
 /** How often it is looked whether somebody else changed the table: at its chains, and at all of it. */
@@ -99,9 +102,11 @@ export async function runServiceProxy(options: ServiceProxyOptions): Promise<voi
         delay = Math.min(delay * 2, RETRY_MS.last);
         continue;
       }
-      const taken = clock.monotonic() - begin;
+      const written = clock.monotonic();
+      const gathered = written + Math.max(GATHER_MS, Math.min(written - begin, 1_000));
       await wake.promise;
-      await clock.sleep(Math.max(GATHER_MS, Math.min(taken, 1_000)), signal);
+      const left = gathered - clock.monotonic();
+      if (left > 0) await clock.sleep(left, signal);
     }
   } catch (error) {
     if (!signal.aborted) throw error;

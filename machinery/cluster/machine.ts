@@ -6,6 +6,7 @@
  * to the processes as they were given.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { hostname } from "node:os";
 import { joinCluster } from "../join/join.ts";
 import { JoinError } from "../join/join-error.ts";
@@ -176,6 +177,7 @@ function become(command: readonly string[], values: Values, home: string): never
   // what runs on this machine reads the same variables as flags
   for (const name of [...Object.keys(joinFlags), "log-file"])
     delete env[`K8TS_${name.replaceAll("-", "_").toUpperCase()}`];
+  flushCompileCache(); // which happens at a process's end otherwise
   process.execve?.(process.execPath, args, env);
   throw new Error("this Node cannot replace its process");
 }

@@ -4,6 +4,7 @@
  * SIGTERM and SIGINT stop it cleanly; a second one gives up waiting. An error that nobody
  * caught is logged and ends the process, for state that is unknown must not go on.
  */
+import { flushCompileCache } from "node:module";
 import { resolve } from "node:path";
 import { systemClock } from "./clock.ts";
 import type { Component } from "./component.ts";
@@ -13,6 +14,9 @@ import { createLogger, type Level, type Logger } from "./logging.ts";
 
 /** How long a component may take to stop before its process ends anyway. */
 const STOP_MS = 15_000;
+
+/** A process that is killed has not written what it compiled: once it runs, it does so for the next one. */
+const COMPILED_MS = 5_000;
 
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error"];
 
@@ -68,7 +72,10 @@ function supervised(component: Component, flags: object, log: Logger): Promise<n
       log,
       signal: stop.signal,
       home: homeDirectory(),
-      ready: () => log.info("ready", { pid: process.pid }),
+      ready() {
+        log.info("ready", { pid: process.pid });
+        systemClock.after(COMPILED_MS, flushCompileCache, { background: true });
+      },
     };
     component.run(flags as never, context).then(
       () => finish(0),
