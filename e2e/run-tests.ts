@@ -1,13 +1,14 @@
 /**
  * Run tests: everything that a change must pass, in the order in which it fails fastest.
  *
- * Installs what the tests use, then lint, types, unit and contract tests, and the end-to-end tests
- * on real clusters. Each stage runs even when one before it failed, so that one run tells all.
+ * Installs what the tests use, then lint and types, then unit and contract tests, which compute, beside those on real
+ * containers and clusters, which wait. Each stage runs even when another failed, so that one run tells all.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { install, missing, nodePackages, samplePackages, testPackages } from "../machinery/cluster/packages.ts";
 import { createProgress } from "../machinery/cluster/progress.ts";
 import { defineComponent } from "../machinery/process/component.ts";
@@ -33,25 +34,24 @@ export const testCommand = defineComponent({
     const progress = createProgress(clock, process.stderr);
     await installForTests(progress);
     const reports = mkdtempSync(join(tmpdir(), "k8ts-tests-"));
-    const vitest = (project: string, ...options: readonly string[]): Stage => {
-      const report = join(reports, `${project}.json`);
+    const vitest = (name: string, projects: readonly string[], ...options: readonly string[]): Stage => {
+      const report = join(reports, `${name}.json`);
       const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-      return {
-        name: `${project} tests`,
-        command: [join(bin, "vitest"), "run", "--project", project, ...reporters, ...options],
-        report,
-      };
+      const chosen = projects.flatMap((project) => ["--project", project]);
+      return { name, command: [join(bin, "vitest"), "run", ...chosen, ...reporters, ...options], report };
     };
-    const stages: Stage[] = [
-      { name: "lint", command: [join(bin, "biome"), "check", "."] },
-      { name: "types", command: [join(bin, "tsc")] },
-      // many of them wait for what takes its time: a worker for each core, the one that counts results included
-      vitest("unit", "--maxWorkers=100%"),
-      vitest("apart"),
-      ...(flags["no-e2e"] ? [] : [vitest("e2e")]),
-    ];
     const total = { passed: 0, failed: 0, skipped: 0 };
-    for (const stage of stages) add(total, await runStage(stage));
+    const lint = { name: "lint", command: [join(bin, "biome"), "check", "."] };
+    const types = { name: "types", command: [join(bin, "tsc")] };
+    for (const stage of [lint, types]) add(total, await runStage(stage));
+    const clusters = flags["no-e2e"] ? [] : ["e2e", "computer"];
+    const sideBySide = [
+      // many of them wait for what takes its time: a worker for each core, the one that counts results included
+      vitest("unit", ["unit"], "--maxWorkers=100%"),
+      vitest(clusters.length > 0 ? "e2e" : "apart", ["apart", ...clusters]),
+    ];
+    for (const counts of await Promise.all(sideBySide.map(runStage))) add(total, counts);
+    rmSync(reports, { recursive: true });
     process.stdout.write(`\ntests: ${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
     if (total.failed > 0) throw new Error(`${total.failed} checks failed`);
   },
@@ -70,14 +70,16 @@ async function installForTests(progress: ReturnType<typeof createProgress>): Pro
   );
 }
 
-/** A stage without a report counts as one check. */
+/** A stage without a report counts as one check. What it prints carries its name, for another may print too. */
 async function runStage({ name, command, report }: Stage): Promise<Counts> {
   process.stdout.write(`\n== ${name}\n`);
   const [program = "", ...args] = command;
   const code = await new Promise<number>((resolve, reject) => {
     // Programs of npm begin with "env node": they must find the Node that runs this.
     const env = { ...process.env, PATH: `${bin}:${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
-    const child = spawn(program, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], env });
+    const child = spawn(program, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], env });
+    for (const stream of [child.stdout, child.stderr])
+      createInterface({ input: stream }).on("line", (line) => process.stdout.write(`${name}: ${line}\n`));
     child.on("error", reject);
     child.on("close", (status) => resolve(status ?? 1));
   });

@@ -22,9 +22,11 @@ export interface MachineSpec {
   readonly mtu?: number;
   /** Kept running on it, started again when it ends. */
   readonly runs?: readonly string[];
+  /** Runs in this directory in place of that, with the holder's standard streams and descriptors; the machine ends with it. */
+  readonly once?: { readonly directory: string; readonly command: readonly string[] };
 }
 
-/** Printed once by the holder when the machine is up. */
+/** Printed once by the holder when the machine is up, unless something runs there once. */
 export const BOOTED = "booted";
 
 /** While this file is on a machine, the end of what runs on it is the machine's. */
@@ -70,6 +72,12 @@ exec 9<&-
 ip link set eth0 up
 ip address add "$ADDRESS" dev eth0
 ip route add default via "$GATEWAY"
+if [ -n "$ONCE" ]; then
+  cd "$ONCE"
+  "$@" &
+  wait $!
+  exit $?
+fi
 echo ${BOOTED}
 [ $# -gt 0 ] || set -- sleep 1000000
 cd /
@@ -87,7 +95,8 @@ done
 
 /** The command whose process is the holder; it needs root. */
 export function bootCommand(spec: MachineSpec): readonly string[] {
-  const { name, directory, address, gateway, cable, mtu = 1500, runs = [] } = spec;
+  const { name, directory, address, gateway, cable, mtu = 1500, once } = spec;
+  const runs = once?.command ?? spec.runs ?? [];
   const settings = {
     NAME: name,
     DIRECTORY: directory,
@@ -97,6 +106,7 @@ export function bootCommand(spec: MachineSpec): readonly string[] {
     BRIDGE: cable?.bridge ?? "",
     PORT: cable?.port ?? "",
     MTU: String(mtu),
+    ONCE: once?.directory ?? "",
   };
   const namespaces = ["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"];
   const unshared = ["unshare", ...namespaces, "--propagation", "private", "sh", "-c", INIT, "machine", ...runs];
