@@ -213,7 +213,7 @@ describe.skipIf(!canRunContainers)("kills", () => {
       await eventually(
         "the machine as it was",
         async () => expect(machineState(cluster.paths.root)).toEqual(before),
-        10_000,
+        30_000,
       );
       expect(foreign.alive()).toBe(true);
       await cluster.k8ts("down"); // harmless once more

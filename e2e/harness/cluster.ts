@@ -119,15 +119,18 @@ export function clusterOf(place: Place, port = 6443): Cluster {
 /** Asks again until it answers something, or fails with what was wrong last. */
 export async function eventually<T>(what: string, probe: () => Promise<T>, ms = 60_000): Promise<T> {
   const until = systemClock.monotonic() + ms;
-  for (;;) {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.3, LAST_PAUSE_MS)) {
     try {
       return await probe();
     } catch (error) {
       if (systemClock.monotonic() > until) throw new Error(`${what}: not within ${ms / 1000} s`, { cause: error });
-      await systemClock.sleep(100);
+      await systemClock.sleep(pause);
     }
   }
 }
+
+/** A probe is often a process: asked without rest, it takes the time that what it waits for needs. */
+const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [100, 500];
 
 export async function freePort(): Promise<number> {
   const server = createServer();

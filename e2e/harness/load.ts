@@ -1,13 +1,13 @@
 /**
- * Load: a client in a Pod that sends requests at a steady rate and counts what failed.
+ * Load: a client in a Pod that sends requests at a steady rate until it is told to stop, and counts what failed.
  *
  * It never retries. Half of its requests use a connection of their own, half one of eight that it
  * keeps; a kept one is left only when the server says so (Connection: close) or it failed.
  */
 const SCRIPT = `
-import http.client, json, sys, threading, time
+import http.client, json, os, sys, threading, time
 
-host, port, rate, seconds, kept = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), 8
+host, port, rate, stop, kept = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], 8
 sent, failures, lock = [0, 0], [], threading.Lock()
 start = time.monotonic()
 
@@ -33,7 +33,7 @@ def fresh():
 def keeper(index):
     connection = http.client.HTTPConnection(host, port, timeout=10)
     turn = start + index * 2 / rate
-    while turn < start + seconds:
+    while not os.path.exists(stop):
         time.sleep(max(0, turn - time.monotonic()))
         request(connection, 1)
         turn += kept * 2 / rate
@@ -42,15 +42,16 @@ threads = [threading.Thread(target=keeper, args=(i,)) for i in range(kept)]
 for thread in threads:
     thread.start()
 turn = start
-while turn < start + seconds:
+while not os.path.exists(stop):
     time.sleep(max(0, turn - time.monotonic()))
     thread = threading.Thread(target=fresh)
     thread.start()
     threads.append(thread)
     turn += 2 / rate
+seconds = time.monotonic() - start
 for thread in threads:
     thread.join()
-print(json.dumps({"sent": sum(sent), "new": sent[0], "kept": sent[1], "failed": len(failures), "failures": failures[:20]}))
+print(json.dumps({"seconds": seconds, "sent": sum(sent), "new": sent[0], "kept": sent[1], "failed": len(failures), "failures": failures[:20]}))
 `;
 
 export interface LoadOptions {
@@ -59,17 +60,21 @@ export interface LoadOptions {
   readonly host: string;
   readonly port: number;
   readonly perSecond: number;
-  readonly seconds: number;
 }
 
+/** Run in the Pod it ends the load. */
+export const STOP_LOAD = ["touch", "/tmp/stop"];
+
 export interface LoadResult {
+  /** How long it went on. */
+  readonly seconds: number;
   readonly sent: number;
   readonly failed: number;
   readonly failures: readonly unknown[];
 }
 
 /** A Pod that runs the load once and prints its result as its last line. */
-export function loadPod({ name, host, port, perSecond, seconds }: LoadOptions): string {
+export function loadPod({ name, host, port, perSecond }: LoadOptions): string {
   return JSON.stringify({
     apiVersion: "v1",
     kind: "Pod",
@@ -80,7 +85,7 @@ export function loadPod({ name, host, port, perSecond, seconds }: LoadOptions): 
         {
           name: "load",
           image: "python:3.11-slim",
-          command: ["python3", "-c", SCRIPT, host, String(port), String(perSecond), String(seconds)],
+          command: ["python3", "-c", SCRIPT, host, String(port), String(perSecond), STOP_LOAD[1]],
         },
       ],
     },

@@ -54,6 +54,9 @@ export const isReady = (pod: Pod) =>
 /** Waits until the Pods are Ready. */
 export async function ready(cluster: Cluster, kubectl: Kubectl, ...names: readonly string[]): Promise<void> {
   await eventually(`Pods ${names.join(", ")} to be Ready`, async () => {
+    const pods = names.map((name) => `pod/${name}`);
+    const wait = ["wait", "--for=condition=Ready", ...pods, "--timeout=30s"];
+    if ((await cluster.tryKubectl(kubectl, wait)).code === 0) return;
     for (const name of names) {
       const { status } = await getPod(cluster, kubectl, name);
       expect(isReady({ status } as Pod), `${name}: ${JSON.stringify(status)}`).toBe(true);
