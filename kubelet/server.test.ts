@@ -197,6 +197,10 @@ describe("figures", () => {
   });
 
   it("of the kubelet itself count what it does", async () => {
+    expect((await get("/metrics/cadvisor")).text).toMatch(
+      /^container_memory_working_set_bytes\{container="main",.*pod="web"\} /m,
+    );
+    expect((await get("/metrics/probes")).text).toContain("# TYPE prober_probe_total counter");
     const { text } = await get("/metrics");
     expect(text).toMatch(/^kubelet_node_name\{node="node-1"\} 1$/m);
     expect(text).toMatch(/^kubelet_running_pods 2$/m);

@@ -18,7 +18,7 @@ import { serveConnect } from "./server-connect.ts";
 import { containerLogs } from "./server-logs.ts";
 import { checkPath, type NodeStats } from "./server-stats.ts";
 import { serveAttach, serveExec, servePortForward } from "./server-streams.ts";
-import { METRICS_TEXT } from "./stats/resource-metrics.ts";
+import { METRICS_TEXT } from "./stats/metrics-text.ts";
 
 export interface ServerContext {
   readonly workers: PodWorkers;
@@ -53,10 +53,20 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
     json(response, await context.stats.summary(query.get("only_cpu_and_memory") === "true"));
   },
   metrics: async ({ context, parts }, response) => {
-    if (parts.length > 0) checkPath(parts, "resource");
+    const path = parts.join("/");
+    const read = Object.hasOwn(METRICS, path) ? METRICS[path] : undefined;
+    if (!read) throw new ApiError("NotFound", "404 page not found");
     response.setHeader("content-type", METRICS_TEXT);
-    response.end(await (parts.length > 0 ? context.stats.resourceMetrics() : context.stats.kubeletMetrics()));
+    response.end(await read(context.stats));
   },
+};
+
+/** What stands below /metrics. */
+const METRICS: Readonly<Record<string, (stats: NodeStats) => Promise<string>>> = {
+  "": (stats) => stats.kubeletMetrics(),
+  resource: (stats) => stats.resourceMetrics(),
+  cadvisor: (stats) => stats.cadvisorMetrics(),
+  probes: (stats) => stats.probeMetrics(),
 };
 
 const UPGRADES: Readonly<Record<string, Upgrade>> = {

@@ -13,6 +13,7 @@ import { noProbes, type ProbeResults, type ProbeVerdict } from "../pods/probe-re
 import type { RuntimePod } from "../pods/runtime-state.ts";
 import type { Prober, Verdict } from "./attempt.ts";
 import { INITIAL, type ProbeKind, probeOf, runProbe } from "./probe-loop.ts";
+import { noProbeMetrics, type ProbeMetrics } from "./probe-metrics.ts";
 
 export interface Probes {
   /** What runs now; `ending` Pods keep only their readiness probes. */
@@ -28,6 +29,7 @@ export interface ProbesContext {
   readonly signal: AbortSignal;
   /** A result of one of this Pod's containers changed. */
   readonly onChange: (uid: string) => void;
+  readonly metrics?: ProbeMetrics;
 }
 
 interface Running {
@@ -40,7 +42,8 @@ interface Running {
 const KINDS: readonly ProbeKind[] = ["startup", "liveness", "readiness"];
 const WORDS: Readonly<Record<ProbeKind, string>> = { startup: "Startup", liveness: "Liveness", readiness: "Readiness" };
 
-export function createProbes({ clock, prober, events, signal, onChange }: ProbesContext): Probes {
+export function createProbes(context: ProbesContext): Probes {
+  const { clock, prober, events, signal, onChange, metrics = noProbeMetrics } = context;
   const pods = new Map<string, Map<string, Running>>();
 
   function begin(pod: Pod, entry: RoleContainer, containerId: string, startedAt: number, podIP: string): Running {
@@ -74,7 +77,9 @@ export function createProbes({ clock, prober, events, signal, onChange }: Probes
         initial,
         clock,
         signal: AbortSignal.any([signal, running.stop.signal, stop.signal]),
-        attempt: () => prober.attempt(probe, { container, containerId, podIP }),
+        attempt: metrics.counted(pod, container.name, kind, () =>
+          prober.attempt(probe, { container, containerId, podIP }),
+        ),
         isStarted: () => (running.results.get("startup") ?? "success") === "success",
         ...report,
       });
@@ -113,6 +118,7 @@ export function createProbes({ clock, prober, events, signal, onChange }: Probes
     forget(uid) {
       for (const running of pods.get(uid)?.values() ?? []) running.stop.abort();
       pods.delete(uid);
+      metrics.forget(uid);
     },
   };
 }

@@ -5,37 +5,24 @@
  * https://kubernetes.io/docs/reference/instrumentation/node-metrics/
  */
 import type { Figures, Usage } from "./figures.ts";
+import { type Family, linesOf } from "./metrics-text.ts";
 
-type Labels = Readonly<Record<string, string>>;
-
-interface Sample {
-  readonly labels: Labels;
-  readonly value: number;
-  /** Milliseconds since 1970; absent where the value is of no particular time. */
-  readonly at?: number;
-}
-
-interface Family {
-  readonly name: string;
-  readonly type: "counter" | "gauge";
-  readonly help: string;
-  readonly samples: (figures: Figures) => readonly Sample[];
-}
+type Resources = Family<Figures>;
 
 const seconds = ({ cpuNanoSeconds }: Usage): number => cpuNanoSeconds / 1e9;
 const bytes = ({ workingSetBytes }: Usage): number => workingSetBytes;
 
 const ofNode =
-  (value: (usage: Usage) => number): Family["samples"] =>
+  (value: (usage: Usage) => number): Resources["samples"] =>
   ({ node }) => [{ labels: {}, value: value(node), at: node.at }];
 
 const ofPods =
-  (value: (usage: Usage) => number): Family["samples"] =>
+  (value: (usage: Usage) => number): Resources["samples"] =>
   ({ pods }) =>
     pods.map(({ name, namespace, usage }) => ({ labels: { namespace, pod: name }, value: value(usage), at: usage.at }));
 
 const ofContainers =
-  (value: (usage: Usage) => number): Family["samples"] =>
+  (value: (usage: Usage) => number): Resources["samples"] =>
   ({ pods }) =>
     pods.flatMap(({ name: pod, namespace, containers }) =>
       containers.map(({ name, usage }) => ({
@@ -45,7 +32,7 @@ const ofContainers =
       })),
     );
 
-const families: readonly Family[] = [
+const families: readonly Resources[] = [
   {
     name: "container_cpu_usage_seconds_total",
     type: "counter",
@@ -96,33 +83,13 @@ const families: readonly Family[] = [
   },
 ];
 
-export const METRICS_TEXT = "text/plain; version=0.0.4; charset=utf-8";
-
 /** Without figures only that reading them failed. */
 export function resourceMetrics(figures: Figures | undefined): string {
-  const lines = figures ? families.flatMap((family) => textOf(family, family.samples(figures))) : [];
-  const scraped: Family = {
+  const lines = figures ? families.flatMap((family) => linesOf(family, family.samples(figures))) : [];
+  const scraped = {
     name: "resource_scrape_error",
     type: "gauge",
     help: "[STABLE] 1 if there was an error while getting container metrics, 0 otherwise",
-    samples: () => [],
-  };
-  return [...lines, ...textOf(scraped, [{ labels: {}, value: figures ? 0 : 1 }]), ""].join("\n");
-}
-
-function textOf({ name, type, help }: Family, samples: readonly Sample[]): string[] {
-  if (samples.length === 0) return [];
-  return [
-    `# HELP ${name} ${help}`,
-    `# TYPE ${name} ${type}`,
-    ...samples.map(
-      ({ labels, value, at }) => `${name}${inBraces(labels)} ${value}${at === undefined ? "" : ` ${Math.round(at)}`}`,
-    ),
-  ];
-}
-
-/** Names of Pods and containers have nothing in them that must be escaped. */
-function inBraces(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value}"`);
-  return pairs.length > 0 ? `{${pairs.join(",")}}` : "";
+  } as const;
+  return [...lines, ...linesOf(scraped, [{ labels: {}, value: figures ? 0 : 1 }]), ""].join("\n");
 }

@@ -20,6 +20,8 @@ export interface Histogram {
 export interface Family<C> {
   /** The child of these label values, in the order of the family's label names. Made when it is first asked for. */
   of(...values: string[]): C;
+  /** Nothing is told of it any more: what it was about is gone. */
+  forget(...values: string[]): void;
 }
 
 export interface Metrics {
@@ -74,7 +76,7 @@ export function createMetrics(): Metrics {
     };
     const samples = () => [...children.values()].flatMap(({ child, labels }) => read(child, labels));
     readable.set(what.name, { ...what, samples });
-    return { of: (...values) => find(values) };
+    return { of: (...values) => find(values), forget: (...values) => void children.delete(values.join("\n")) };
   };
 
   const single =
