@@ -31,6 +31,9 @@ const VERIFICATION = ["NeverVerify", "NeverVerifyPreloadedImages", "NeverVerifyA
 const FIELDS = {
   staticPodPath: field(text, undefined as string | undefined),
   fileCheckFrequency: field(duration, 20_000),
+  staticPodURL: field(webAddress, undefined as string | undefined),
+  staticPodURLHeader: field(headers, {} as Readonly<Record<string, readonly string[]>>),
+  httpCheckFrequency: field(duration, 20_000),
 
   evictionHard: field(texts, undefined as Texts | undefined),
   evictionSoft: field(texts, {} as Texts),
@@ -166,6 +169,17 @@ function texts(value: unknown): Texts {
 
 function durations(value: unknown): Readonly<Record<string, number>> {
   return Object.fromEntries(Object.entries(map(value)).map(([name, one]) => [name, duration(one)]));
+}
+
+function headers(value: unknown): Readonly<Record<string, readonly string[]>> {
+  return Object.fromEntries(Object.entries(map(value)).map(([name, one]) => [name, list(one)]));
+}
+
+function webAddress(value: unknown): string {
+  const url = URL.parse(text(value));
+  if (url?.protocol !== "http:" && url?.protocol !== "https:")
+    throw new Error(`${JSON.stringify(value)} is no address such as https://example.com/pods.yaml`);
+  return url.href;
 }
 
 function bytes(value: unknown): number {

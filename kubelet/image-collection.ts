@@ -15,6 +15,7 @@ import type { KubeletSettings } from "./configuration.ts";
 import type { Runtime } from "./cri/contract.ts";
 import type { Image } from "./cri/messages.ts";
 import { imageDirectory } from "./eviction/observations.ts";
+import { normalizeImage } from "./images/reference.ts";
 
 const LOOK_MS = 300_000;
 
@@ -31,6 +32,8 @@ export interface ImageCollectionContext {
   readonly events: EventRecorder;
   readonly node: () => Node | undefined;
   readonly settings: Settings;
+  /** Names of images that Pods have as volumes. */
+  readonly volumes?: () => readonly string[];
   /** Where images lie, if the runtime does not say. */
   readonly directory: string;
   readonly onRemoved: (id: string) => Promise<void>;
@@ -64,7 +67,11 @@ export function createImageCollection(context: ImageCollectionContext): ImageCol
   /** Those that may go, the first to go first. */
   async function candidates(): Promise<readonly Image[]> {
     const [{ images }, { containers }] = await Promise.all([cri.listImages({}), cri.listContainers({})]);
-    const used = new Set(containers.flatMap(({ imageRef, imageId, image }) => [imageRef, imageId, image.image]));
+    const asVolumes = context.volumes?.().map(normalizeImage) ?? [];
+    const used = new Set([
+      ...containers.flatMap(({ imageRef, imageId, image }) => [imageRef, imageId, image.image]),
+      ...asVolumes,
+    ]);
     const now = clock.now();
     for (const id of seen.keys()) if (!images.some((image) => image.id === id)) seen.delete(id);
     for (const image of images) {

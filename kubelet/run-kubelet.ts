@@ -41,6 +41,7 @@ import { terminationMessage } from "./pods/termination-message.ts";
 import { createUserNamespaces, hostIdRange } from "./pods/user-namespaces.ts";
 import { createPodWorkers } from "./pods/workers.ts";
 import { createAssumingProber, createProber } from "./probes/attempt.ts";
+import { createProbeMetrics, type ProbeMetrics } from "./probes/probe-metrics.ts";
 import { createProbes } from "./probes/probes.ts";
 import { reservationsOf } from "./reservations.ts";
 import { createKubeletServer } from "./server.ts";
@@ -50,7 +51,7 @@ import { createShutdown } from "./shutdown/shutdown.ts";
 import { isMirror, isStatic } from "./static-pods/marks.ts";
 import { mirroredStatuses } from "./static-pods/mirrored-statuses.ts";
 import { createMirrors } from "./static-pods/mirrors.ts";
-import { createSource, noSource } from "./static-pods/source.ts";
+import { staticPodSource } from "./static-pods/sources.ts";
 import { createStaticPods } from "./static-pods/static-pods.ts";
 import { untilStopped } from "./stopping-runtime.ts";
 import { createUpkeep } from "./upkeep.ts";
@@ -135,7 +136,9 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
 
   const statuses = metrics.timed(mirroredStatuses(createStatusWriter({ client, clock, log, signal })));
   const records = simulated ? noPullRecords : createPullRecords(join(options.directory, "images"), given);
+  const probeMetrics = createProbeMetrics(clock);
   const services = podServices(options, settings, simulated, events, informers, {
+    probeMetrics,
     statuses,
     records,
     networkProblem: health.networkProblem,
@@ -177,12 +180,13 @@ export async function runKubelet(wanted: KubeletOptions): Promise<void> {
     node: keeper.node,
     lives: (uid) => statics.lives(uid),
   });
-  const path = given.staticPodPath ?? options.staticPods;
-  const source = path
-    ? createSource({ path, nodeName, clock, log, signal, lookMs: given.fileCheckFrequency })
-    : noSource;
-  const statics = createStaticPods({ source, workers, mirrors });
-  const stats = createNodeStats({ ...options, workers, paths: services.paths, simulated, memoryBytes, metrics });
+  const source = staticPodSource(options, given, options.staticPods);
+  const statics = createStaticPods({ source, workers, mirrors, log });
+  const { cpus } = options.facts;
+  const stats = createNodeStats({
+    ...options,
+    ...{ workers, paths: services.paths, simulated, memoryBytes, cpus, metrics, probeMetrics },
+  });
   const server = createKubeletServer({ workers, cri, clock, log, signal, nodeName, stats });
 
   const nodes = informers.of("nodes", { fieldSelector: `metadata.name=${nodeName}` });
@@ -251,6 +255,7 @@ async function answerOf(cri: Runtime, { clock, log, signal }: KubeletOptions) {
 }
 
 type PodState = Pick<PodServices, "networkProblem" | "refuses" | "statuses"> & {
+  readonly probeMetrics: ProbeMetrics;
   readonly records: PullRecords;
   readonly onEnd: (pod: Pod) => void;
 };
@@ -261,16 +266,19 @@ function podServices(
   simulated: boolean,
   events: PodServices["events"],
   informers: ReturnType<typeof createInformers>,
-  { onEnd, records, ...state }: PodState,
+  { onEnd, records, probeMetrics, ...state }: PodState,
 ): PodServices & { readonly workers: ReturnType<typeof createPodWorkers>; readonly claims: ClaimVolumes } {
   const { client, cri, clock, log, signal, settings: given = standardSettings } = options;
   const paths = podPaths(options.directory, options.logs);
   const allocatable = nodeFields(settings).allocatable ?? {};
+  const recursiveReadOnly =
+    settings.runtime?.runtimeHandlers?.every(({ features }) => features?.recursiveReadOnlyMounts) ?? false;
   const node = () => ({
     nodeName: settings.name,
     hostIPs: settings.addresses,
     allocatable,
     memoryBytes: settings.facts.memoryBytes,
+    recursiveReadOnly,
   });
   const serviceList = informers.of("services");
   const tokens = createTokens({ client, clock, log });
@@ -312,7 +320,10 @@ function podServices(
     volumes: createVolumes({ paths, clock, claims, mounts: !simulated, sources: { configMap, secret, tokens, node } }),
     tokens,
     references,
-    probes: createProbes({ clock, prober, events, signal, onChange: (uid) => workers.wake(uid) }),
+    probes: createProbes({
+      ...{ clock, prober, events, signal, metrics: probeMetrics },
+      onChange: (uid) => workers.wake(uid),
+    }),
     prober,
     cgroups,
     allocations: createAllocations({

@@ -4,7 +4,7 @@
  * A simulated node has no disk of its own: it only feels what its containers say that they use of its memory.
  */
 import type { EventRecorder } from "../machinery/loop/controller.ts";
-import type { Node } from "../machinery/objects/kinds.ts";
+import type { Node, Pod } from "../machinery/objects/kinds.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import type { KubeletSettings } from "./configuration.ts";
@@ -52,7 +52,11 @@ const SIMULATED_MEMORY = "simulated.k8ts.dev/memory-mebibytes";
 export function createUpkeep(context: UpkeepContext): Upkeep {
   const { settings, cri, clock, log, signal, simulated, workers } = context;
   const usages = (of: readonly PodWorker[]) => podUsages(of, context);
-  const images = createImageCollection({ ...context, onRemoved: context.onImageRemoved });
+  const images = createImageCollection({
+    ...context,
+    onRemoved: context.onImageRemoved,
+    volumes: () => workers().flatMap((worker) => imagesAsVolumes(worker.pod())),
+  });
   const eviction = createEviction({
     ...context,
     thresholds: thresholdsOf(settings),
@@ -98,6 +102,9 @@ export function createUpkeep(context: UpkeepContext): Upkeep {
     return simulatedObservations({ cri, memoryBytes, nodeUsage: simulatedUsage(clock, memoryBytes) }, using);
   }
 }
+
+const imagesAsVolumes = ({ spec }: Pod): readonly string[] =>
+  (spec?.volumes ?? []).flatMap(({ image }) => image?.reference ?? []);
 
 function runningContainers(workers: readonly PodWorker[]) {
   return workers.flatMap((worker) => worker.runtime()?.containers.filter(({ state }) => state === "running") ?? []);

@@ -34,6 +34,8 @@ export interface ContainerStatusInput {
   readonly probes: (containerId: string) => ProbeResults;
   /** No container will start again. */
   readonly over: boolean;
+  /** Whether the runtime makes mounts read-only all the way down. */
+  readonly recursiveReadOnly?: boolean;
 }
 
 type Lists = Pick<PodStatus, "containerStatuses" | "initContainerStatuses" | "ephemeralContainerStatuses">;
@@ -98,7 +100,7 @@ function fromRecord(
     ...(record.user
       ? { user: { linux: { ...record.user, supplementalGroups: [...record.user.supplementalGroups] } } }
       : {}),
-    ...volumeMountsOf(container),
+    ...volumeMountsOf(container, input.recursiveReadOnly),
   };
 }
 
@@ -125,7 +127,7 @@ function forgotten(
     state: { waiting: { reason: initialReason(pod) } },
     lastState: old?.lastState ?? {},
     ...resourcesOf(input, container),
-    ...volumeMountsOf(container),
+    ...volumeMountsOf(container, input.recursiveReadOnly),
   };
   if (old?.state?.terminated) return old;
   if (!old?.state?.running) return base;
@@ -204,14 +206,18 @@ function resourcesOf(
   };
 }
 
-function volumeMountsOf(container: Container): Partial<ContainerStatus> {
+function volumeMountsOf(container: Container, recursively = false): Partial<ContainerStatus> {
   if (!container.volumeMounts?.length) return {};
   return {
-    volumeMounts: container.volumeMounts.map(({ name, mountPath, readOnly }) => ({
-      name,
-      mountPath,
-      ...(readOnly ? { readOnly, recursiveReadOnly: "Disabled" } : {}),
-    })),
+    volumeMounts: container.volumeMounts.map(
+      ({ name, mountPath, readOnly, recursiveReadOnly: wanted = "Disabled" }) => ({
+        name,
+        mountPath,
+        ...(readOnly
+          ? { readOnly, recursiveReadOnly: wanted === "IfPossible" ? (recursively ? "Enabled" : "Disabled") : wanted }
+          : {}),
+      }),
+    ),
   };
 }
 

@@ -6,7 +6,7 @@
  * (images/pull-records.ts). What pulling itself does is the runtime's business.
  */
 import type { EventRecorder } from "../../machinery/loop/controller.ts";
-import type { Pod, Secret } from "../../machinery/objects/kinds.ts";
+import type { Pod, Secret, Volume } from "../../machinery/objects/kinds.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { ImageService } from "../cri/contract.ts";
 import type { Image, PodSandboxConfig } from "../cri/messages.ts";
@@ -20,7 +20,18 @@ import { credentialsFor, type PullCredential } from "./pull-secrets.ts";
 export interface ImagePulls {
   /** Rejects with a StartFailure: ErrImagePull, ImagePullBackOff, ErrImageNeverPull, InvalidImageName. */
   ensure(pod: Pod, entry: RoleContainer): Promise<Image>;
+  /** The same, of a volume that is an image. */
+  ensureVolume(pod: Pod, source: ImageSource): Promise<Image>;
   forget(uid: string): void;
+}
+
+export type ImageSource = NonNullable<Volume["image"]>;
+
+/** What is to be there, and which field of the Pod wants it. */
+interface Wanted {
+  readonly image: string;
+  readonly policy: string;
+  readonly path?: string;
 }
 
 export interface ImagePullsContext {
@@ -53,9 +64,7 @@ export function createImagePulls(context: ImagePullsContext): ImagePulls {
     return (await step("ImageInspectError", () => cri.imageStatus({ image: { image } }))).image;
   }
 
-  async function pull(pod: Pod, { container, ...role }: RoleContainer): Promise<Image> {
-    const image = container.image ?? "";
-    const path = fieldPath({ container, ...role });
+  async function pull(pod: Pod, { image, path }: Wanted): Promise<Image> {
     const backoff = failed.get(pod.metadata.uid)?.get(image);
     const until = backoff ? backoff.since + backoff.delayMs : 0;
     if (backoff && until > clock.now()) {
@@ -162,31 +171,36 @@ export function createImagePulls(context: ImagePullsContext): ImagePulls {
     images.set(image, { delayMs, since: clock.now(), message });
   }
 
+  async function ensureWanted(pod: Pod, wanted: Wanted): Promise<Image> {
+    const { image, policy, path } = wanted;
+    if (!REFERENCE.test(image)) {
+      const message = `couldn't parse image name "${image}": invalid reference format`;
+      events.warning(pod, "InspectFailed", `Failed to apply default image tag "${image}": ${message}`, path);
+      throw new StartFailure("InvalidImageName", `Failed to apply default image tag "${image}": ${message}`);
+    }
+    const present = policy === "Always" ? undefined : await inspect(image);
+    const allowed = present && (await usable(pod, image, present));
+    if (present && allowed) {
+      events.normal(pod, "Pulled", `Container image "${image}" already present on machine`, path);
+      return present;
+    }
+    if (policy === "Never") {
+      const message = present
+        ? `Container image "${image}" is present with pull policy of Never but does not have the proper credentials to access the image`
+        : `Container image "${image}" is not present with pull policy of Never`;
+      events.warning(pod, "ErrImageNeverPull", message, path);
+      throw new StartFailure("ErrImageNeverPull", message);
+    }
+    return pull(pod, wanted);
+  }
+
   return {
     async ensure(pod, entry) {
-      const { container } = entry;
-      const image = container.image ?? "";
-      const path = fieldPath(entry);
-      if (!REFERENCE.test(image)) {
-        const message = `couldn't parse image name "${image}": invalid reference format`;
-        events.warning(pod, "InspectFailed", `Failed to apply default image tag "${image}": ${message}`, path);
-        throw new StartFailure("InvalidImageName", `Failed to apply default image tag "${image}": ${message}`);
-      }
-      const policy = container.imagePullPolicy ?? "IfNotPresent";
-      const present = policy === "Always" ? undefined : await inspect(image);
-      const allowed = present && (await usable(pod, image, present));
-      if (present && allowed) {
-        events.normal(pod, "Pulled", `Container image "${image}" already present on machine`, path);
-        return present;
-      }
-      if (policy === "Never") {
-        const message = present
-          ? `Container image "${image}" is present with pull policy of Never but does not have the proper credentials to access the image`
-          : `Container image "${image}" is not present with pull policy of Never`;
-        events.warning(pod, "ErrImageNeverPull", message, path);
-        throw new StartFailure("ErrImageNeverPull", message);
-      }
-      return pull(pod, entry);
+      const { image = "", imagePullPolicy: policy = "IfNotPresent" } = entry.container;
+      return ensureWanted(pod, { image, policy, path: fieldPath(entry) });
+    },
+    async ensureVolume(pod, { reference: image = "", pullPolicy: policy = "IfNotPresent" }) {
+      return ensureWanted(pod, { image, policy });
     },
     forget: (uid) => void failed.delete(uid),
   };

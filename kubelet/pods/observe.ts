@@ -7,6 +7,7 @@
 import type { RuntimeService } from "../cri/contract.ts";
 import { isCriError } from "../cri/errors.ts";
 import { type Container, type ContainerStatus, nanosToMs, type PodSandbox } from "../cri/messages.ts";
+import { comesFromNode } from "../static-pods/marks.ts";
 import { HASH, POD_NAME, POD_NAMESPACE, POD_UID, RESTART_COUNT } from "./labels.ts";
 import type { PodIdentity } from "./paths.ts";
 import type { ContainerPhase, ContainerRecord, RuntimePod, SandboxRecord } from "./runtime-state.ts";
@@ -14,8 +15,13 @@ import type { ContainerPhase, ContainerRecord, RuntimePod, SandboxRecord } from 
 export interface RuntimeObserver {
   observe(pod: PodIdentity): Promise<RuntimePod>;
   /** Every Pod of which the runtime holds anything. */
-  pods(): Promise<readonly PodIdentity[]>;
+  pods(): Promise<readonly FoundPod[]>;
   forget(uid: string): void;
+}
+
+export interface FoundPod extends PodIdentity {
+  /** Not from the API, as far as its sandbox tells. */
+  readonly isStatic: boolean;
 }
 
 export interface ObserverContext {
@@ -97,10 +103,12 @@ export function createObserver({ cri, terminationMessage }: ObserverContext): Ru
 
     async pods() {
       const [sandboxes, containers] = await Promise.all([cri.listPodSandbox({}), cri.listContainers({})]);
-      const found = new Map<string, PodIdentity>();
-      for (const { labels } of [...sandboxes.items, ...containers.containers]) {
+      const found = new Map<string, FoundPod>();
+      for (const { labels, annotations } of [...sandboxes.items, ...containers.containers]) {
         const uid = labels[POD_UID];
-        if (uid) found.set(uid, { uid, name: labels[POD_NAME] ?? "", namespace: labels[POD_NAMESPACE] ?? "" });
+        if (!uid) continue;
+        const isStatic = found.get(uid)?.isStatic || comesFromNode(annotations);
+        found.set(uid, { uid, name: labels[POD_NAME] ?? "", namespace: labels[POD_NAMESPACE] ?? "", isStatic });
       }
       return [...found.values()];
     },

@@ -7,6 +7,7 @@
  */
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import type { Image } from "../cri/messages.ts";
+import type { ImageVolumes } from "../volumes/mounts.ts";
 import { VolumeError } from "../volumes/volume-error.ts";
 import type { HostPaths } from "../volumes/volumes.ts";
 import { type Backoff, nextBackoff } from "./backoff.ts";
@@ -126,6 +127,15 @@ export function createOperations(services: PodServices, onChange: () => void): O
     return found;
   }
 
+  /** Volume ► image. */
+  async function imageVolumes(pod: Pod, mounted: readonly { readonly name: string }[]): Promise<ImageVolumes> {
+    const wanted = (pod.spec?.volumes ?? []).filter((volume) => mounted.some(({ name }) => name === volume.name));
+    const entries = wanted.map(async ({ name, image: source }) =>
+      source ? ([[name, (await services.images.ensureVolume(pod, source)).id]] as const) : [],
+    );
+    return new Map((await Promise.all(entries)).flat());
+  }
+
   /** While the sandbox is made, what the first containers need is fetched. */
   function prefetch(pod: Pod): void {
     prepareVolumes(pod);
@@ -146,7 +156,12 @@ export function createOperations(services: PodServices, onChange: () => void): O
     const abort = new AbortController();
     const input = { pod, action, sandbox, runtime, signal: abort.signal };
     const work = startContainer(
-      { ...input, image: () => image(pod, action), volumes: () => prepareVolumes(pod) },
+      {
+        ...input,
+        image: () => image(pod, action),
+        volumes: () => prepareVolumes(pod),
+        imageVolumes: () => imageVolumes(pod, action.container.volumeMounts ?? []),
+      },
       services,
     ).finally(() => images.delete(name));
     track(pod, name, { abort }, work);

@@ -33,6 +33,7 @@ export interface StatusInput {
   /** Everything has stopped: the last status of this Pod. */
   readonly stopped: boolean;
   readonly hostIPs: readonly string[];
+  readonly recursiveReadOnly?: boolean;
   readonly now: number;
 }
 

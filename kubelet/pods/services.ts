@@ -30,6 +30,8 @@ import type { UserNamespaces } from "./user-namespaces.ts";
 /** What the node is, as Pods see it. */
 export interface PodNode extends NodeFacts {
   readonly memoryBytes: number;
+  /** Whether the runtime makes mounts read-only all the way down. */
+  readonly recursiveReadOnly?: boolean;
 }
 
 export interface PodServices {

@@ -8,7 +8,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { EphemeralContainer, Pod } from "../../machinery/objects/kinds.ts";
 import type { Image } from "../cri/messages.ts";
-import { containerDevices, containerMounts } from "../volumes/mounts.ts";
+import { containerDevices, containerMounts, type ImageVolumes } from "../volumes/mounts.ts";
 import type { HostPaths } from "../volumes/volumes.ts";
 import { containerConfig } from "./container-config.ts";
 import { type EnvVar, environment } from "./env.ts";
@@ -34,6 +34,8 @@ export interface StartInput {
   /** Both may be under way since the sandbox was asked for. */
   readonly image: () => Promise<Image>;
   readonly volumes: () => Promise<HostPaths>;
+  /** The images that the container has as volumes. */
+  readonly imageVolumes: () => Promise<ImageVolumes>;
   /** The Pod ends: leave what only waits. */
   readonly signal: AbortSignal;
 }
@@ -71,7 +73,8 @@ async function bound({ pod, sandbox }: StartInput, { bindPod, events }: PodServi
 async function create(input: StartInput, services: PodServices): Promise<string> {
   const { pod, action, sandbox } = input;
   const { container, attempt } = action;
-  const [image, volumes] = await unlessAborted(Promise.all([input.image(), input.volumes()]), input.signal);
+  const all = Promise.all([input.image(), input.volumes(), input.imageVolumes()]);
+  const [image, volumes, imageVolumes] = await unlessAborted(all, input.signal);
   const path = fieldPath(action);
   const podIPs = usesHostNetwork(pod) ? services.node().hostIPs : sandbox.ips;
 
@@ -79,7 +82,7 @@ async function create(input: StartInput, services: PodServices): Promise<string>
   try {
     config = await step("CreateContainerConfigError", async () => {
       const env = await envOf(pod, action, podIPs, volumes, services);
-      const mounts = await mountsOf(input, env, podIPs, volumes, services);
+      const mounts = await mountsOf(input, { env, podIPs, volumes, imageVolumes }, services);
       const machine = { memoryBytes: services.node().memoryBytes, cgroups: services.cgroups.features };
       const target = targetOf(input);
       const devices = containerDevices(pod, container, volumes);
@@ -140,12 +143,17 @@ async function envOf(
   });
 }
 
+interface MountSources {
+  readonly env: readonly EnvVar[];
+  readonly podIPs: readonly string[];
+  readonly volumes: HostPaths;
+  readonly imageVolumes: ImageVolumes;
+}
+
 async function mountsOf(
   { pod, action }: StartInput,
-  env: readonly EnvVar[],
-  podIPs: readonly string[],
-  volumes: HostPaths,
-  { paths, dns, hostHosts, volumes: podVolumes }: PodServices,
+  { env, podIPs, volumes, imageVolumes }: MountSources,
+  { paths, dns, node, hostHosts, volumes: podVolumes }: PodServices,
 ) {
   const { container, attempt } = action;
   const { uid } = pod.metadata;
@@ -157,6 +165,8 @@ async function mountsOf(
   const values = new Map(env.map(({ key, value }) => [key, value]));
   return containerMounts(pod, container, {
     volumes,
+    imageVolumes,
+    recursiveReadOnly: node().recursiveReadOnly,
     env: (name) => values.get(name),
     hostsFile: hosts,
     terminationLog: termination,

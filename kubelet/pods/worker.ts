@@ -210,6 +210,7 @@ export function createPodWorker(first: Pod, unseen: boolean, services: PodServic
       ending,
       stopped: planned.stopped,
       hostIPs: services.node().hostIPs,
+      recursiveReadOnly: services.node().recursiveReadOnly ?? false,
       now: clock.now(),
     });
     statuses.set(pod, status);

@@ -28,6 +28,8 @@ export interface PodWorkers {
   referencesChanged(uid: string): void;
   /** Looks for Pods that only the runtime knows. */
   reapOrphans(): Promise<void>;
+  /** While it is not known which static Pods there are, none that runs is taken for nobody's. */
+  spareStatic(spare: boolean): void;
   find(namespace: string, name: string): PodWorker | undefined;
   list(): readonly PodWorker[];
 }
@@ -39,6 +41,7 @@ export function createPodWorkers(services: PodServices, onEnd: (pod: Pod) => voi
   const reaping = new Map<string, Promise<void>>();
   /** Pods of which the runtime held something when this kubelet started: all others begin from nothing. */
   let found: ReadonlySet<string> | undefined;
+  let sparesStatic = false;
 
   function onChange({ type, object, old }: Change<Pod>): void {
     if (isMirror(object)) return; // it only shows a Pod that runs under a uid of its own
@@ -91,11 +94,16 @@ export function createPodWorkers(services: PodServices, onEnd: (pod: Pod) => voi
     }
   }
 
-  async function reapOrphans(): Promise<void> {
-    if (!found) return;
+  /** Answers those that are spared. */
+  async function reapOrphans(): Promise<readonly string[]> {
+    if (!found) return [];
+    const spared: string[] = [];
     for (const pod of await observer.pods()) {
-      if (!workers.has(pod.uid) && !reaping.has(pod.uid)) reaping.set(pod.uid, reap(pod));
+      if (workers.has(pod.uid) || reaping.has(pod.uid)) continue;
+      if (sparesStatic && pod.isStatic) spared.push(pod.uid);
+      else reaping.set(pod.uid, reap(pod));
     }
+    return spared;
   }
 
   async function look(): Promise<void> {
@@ -109,15 +117,20 @@ export function createPodWorkers(services: PodServices, onEnd: (pod: Pod) => voi
       await pods.synced(services.signal);
       await look();
       pods.subscribe(onChange);
-      await reapOrphans();
-      await sweepDirectories(new Set([...workers.keys(), ...reaping.keys()]), services);
+      const spared = await reapOrphans();
+      await sweepDirectories(new Set([...workers.keys(), ...reaping.keys(), ...spared]), services);
     },
     wake: (uid) => workers.get(uid)?.wake(),
     wakeAll() {
       for (const worker of workers.values()) worker.wake();
     },
     referencesChanged: (uid) => workers.get(uid)?.referencesChanged(),
-    reapOrphans,
+    async reapOrphans() {
+      await reapOrphans();
+    },
+    spareStatic(spare) {
+      sparesStatic = spare;
+    },
     find: (namespace, name) =>
       [...workers.values()].find((worker) => {
         const { metadata } = worker.pod();

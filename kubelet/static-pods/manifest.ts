@@ -17,11 +17,18 @@ export interface ManifestFacts {
   readonly nodeName: string;
   /** When the file was first seen, in the wire's form. */
   readonly seenAt: string;
+  /** Default: a file. */
+  readonly source?: "file" | "http";
 }
 
 /** Throws an error that says what is wrong with the file. */
-export function podFromManifest(text: string, { nodeName, seenAt }: ManifestFacts): Pod {
-  const given = readOneYaml(text) as Partial<Pod> | undefined;
+export function podFromManifest(text: string, facts: ManifestFacts): Pod {
+  return podFrom(readOneYaml(text), facts);
+}
+
+/** The same, of what has been read. */
+export function podFrom(value: unknown, { nodeName, seenAt, source = "file" }: ManifestFacts): Pod {
+  const given = value as Partial<Pod> | undefined;
   if (given?.kind !== "Pod" || given.apiVersion !== "v1") {
     throw new Error(
       `a static Pod's file holds one Pod of v1, not ${given?.kind ?? "nothing"} ${given?.apiVersion ?? ""}`,
@@ -45,7 +52,7 @@ export function podFromManifest(text: string, { nodeName, seenAt }: ManifestFact
       resourceVersion: "",
       creationTimestamp: seenAt,
       ...(labels ? { labels } : {}),
-      annotations: { ...own, [HASH]: hash, [SEEN]: seenAt, [SOURCE]: "file" },
+      annotations: { ...own, [HASH]: hash, [SEEN]: seenAt, [SOURCE]: source },
     },
     spec: withDefaults(spec, nodeName),
     status: { phase: "Pending" },

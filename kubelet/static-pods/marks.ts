@@ -14,10 +14,13 @@ export const MIRROR = "kubernetes.io/config.mirror";
 type Marked = Pick<Pod, "metadata">;
 
 /** From a file of this node. */
-export const isStatic = ({ metadata }: Marked): boolean => {
-  const source = metadata.annotations?.[SOURCE];
-  return source !== undefined && source !== "api" && !isMirror({ metadata });
-};
+export const isStatic = ({ metadata }: Marked): boolean =>
+  comesFromNode(metadata.annotations) && !isMirror({ metadata });
+
+export function comesFromNode(annotations: Readonly<Record<string, string>> | undefined): boolean {
+  const source = annotations?.[SOURCE];
+  return source !== undefined && source !== "api";
+}
 
 /** What the API shows of a static Pod: never run, only written to. */
 export const isMirror = ({ metadata }: Marked): boolean => metadata.annotations?.[MIRROR] !== undefined;

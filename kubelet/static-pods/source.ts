@@ -27,6 +27,8 @@ export interface SourceContext {
 export interface Source {
   /** What the files say now. Rejects where they cannot be read at all. */
   read(): Promise<readonly Pod[]>;
+  /** Whether it is known which Pods there are: it was read once. */
+  isComplete(): boolean;
   /** Tells the Pods at once, and whenever they changed, until the signal aborts. */
   follow(tell: (pods: readonly Pod[]) => void): Promise<void>;
 }
@@ -38,13 +40,14 @@ interface Known {
 }
 
 /** For a node without static Pods. */
-export const noSource: Source = { read: async () => [], follow: async (tell) => tell([]) };
+export const noSource: Source = { read: async () => [], isComplete: () => true, follow: async (tell) => tell([]) };
 
 /** A file that is being written changes many times. */
 const SETTLE_MS = 100;
 
 export function createSource({ path, nodeName, clock, log, signal, lookMs }: SourceContext): Source {
   let known: ReadonlyMap<string, Known> = new Map();
+  let isComplete = false;
 
   function parsed(file: string, text: string): Known {
     const before = known.get(file);
@@ -65,6 +68,7 @@ export function createSource({ path, nodeName, clock, log, signal, lookMs }: Sou
       if (text !== undefined) next.set(file, parsed(file, text));
     }
     known = next;
+    isComplete = true;
     const pods = new Map<string, Pod>();
     for (const [file, { pod }] of next) {
       if (!pod) continue;
@@ -90,6 +94,7 @@ export function createSource({ path, nodeName, clock, log, signal, lookMs }: Sou
 
   return {
     read,
+    isComplete: () => isComplete,
     async follow(tell) {
       const news = watchPath(path, clock, signal);
       try {

@@ -1,13 +1,22 @@
 /** Static Pods and their mirrors, over the simulated runtime, against the real API server pipeline. */
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { podUntil, startNode, type TestNode } from "../../e2e/harness/node.ts";
 import { type Pipeline, startPipeline } from "../../e2e/harness/pipeline.ts";
 import type { Client } from "../../machinery/client/client.ts";
 import type { Pod } from "../../machinery/objects/kinds.ts";
+import { systemClock } from "../../machinery/process/clock.ts";
+import { silent } from "../../machinery/process/logging.ts";
+import { readOneYaml } from "../../machinery/yaml.ts";
+import { standardSettings } from "../configuration.ts";
 import { podFromManifest } from "./manifest.ts";
 import { HASH, MIRROR, SOURCE } from "./marks.ts";
+import type { Source } from "./source.ts";
+import { staticPodSource } from "./sources.ts";
 
 const facts = { nodeName: "node-1", seenAt: "2026-01-01T00:00:00Z" };
 const manifest = (image = "busybox:1.36", more = "") => `apiVersion: v1
@@ -53,6 +62,61 @@ describe("the file of a static Pod", () => {
     [manifest("a", "  volumes: [{ name: v, persistentVolumeClaim: { claimName: s } }]"), "persistentvolumeclaims"],
   ])("%j is refused", (text, message) => {
     expect(() => podFromManifest(text, facts)).toThrow(message);
+  });
+});
+
+describe("static Pods of a web server", () => {
+  let answer: { status: number; text: string };
+  let asked: string[];
+  let server: Server;
+  let source: Source;
+  let stop: AbortController;
+  const told: string[][] = [];
+  beforeEach(async () => {
+    [answer, asked] = [{ status: 503, text: "" }, []];
+    told.length = 0;
+    server = createServer((request, response) => {
+      asked.push(String(request.headers["x-rack"]));
+      response.writeHead(answer.status).end(answer.text);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    stop = new AbortController();
+    const settings = {
+      ...standardSettings,
+      staticPodURL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/pods`,
+      staticPodURLHeader: { "X-Rack": ["7"] },
+      httpCheckFrequency: 20,
+    };
+    const context = { nodeName: "node-1", clock: systemClock, log: silent, signal: stop.signal };
+    source = staticPodSource(context, settings, undefined);
+  });
+  afterEach(() => {
+    stop.abort(new Error("over"));
+    server.closeAllConnections();
+    server.close();
+  });
+
+  it("are asked for again and again, and stay as they are while there is no answer", async () => {
+    expect(await source.read()).toEqual([]);
+    expect(source.isComplete()).toBe(false);
+    const following = source.follow((pods) => told.push(pods.map(({ metadata }) => metadata.name)));
+    await expect.poll(() => asked.length).toBeGreaterThan(2);
+    expect(told.filter((names) => names.length > 0)).toEqual([]);
+    answer = { status: 200, text: manifest() };
+    await expect.poll(() => told.at(-1)).toEqual(["web-node-1"]);
+    expect(source.isComplete()).toBe(true);
+    const { metadata, spec } = JSON.parse(JSON.stringify(readOneYaml(manifest())));
+    const other = { metadata: { name: "other" }, spec };
+    const list = { kind: "PodList", apiVersion: "v1", items: [{ metadata, spec }, other, { metadata: {} }] };
+    answer = { status: 200, text: JSON.stringify(list) };
+    await expect.poll(() => told.at(-1)).toEqual(["web-node-1", "other-node-1"]);
+    answer = { status: 500, text: "" };
+    const before = asked.length;
+    await expect.poll(() => asked.length).toBeGreaterThan(before + 1);
+    expect(told.at(-1)).toEqual(["web-node-1", "other-node-1"]);
+    expect(new Set(asked)).toEqual(new Set(["7"]));
+    stop.abort(new Error("over"));
+    await following;
   });
 });
 
@@ -131,6 +195,33 @@ describe("a static Pod", () => {
     await node.start();
     await podUntil(client, ref, (pod) => !pod);
     await expect.poll(sandboxes).toEqual([]);
+  }, 30_000);
+
+  it("stays as it is while its files cannot be listed, from the kubelet's start on", async () => {
+    await podUntil(client, ref, running);
+    await node.close();
+    const files = await mkdtemp(join(tmpdir(), "k8ts-manifests-"));
+    const [path, good] = [join(files, "now"), join(files, "good")];
+    await mkdir(good);
+    await writeFile(join(good, "web.yaml"), manifest());
+    await symlink("good", path);
+    const settings = { ...standardSettings, staticPodPath: path, fileCheckFrequency: 50 };
+    node = await startNode(pipeline, { settings });
+    const mirror = await podUntil(client, ref, running);
+    const [before] = await sandboxes();
+    await node.stop();
+    await rm(path);
+    await symlink("now", path); // a loop
+    await node.start();
+    await podUntil(client, { namespace: "default", name: "web-node-1" }, running);
+    expect((await sandboxes()).map(({ id }) => id)).toEqual([before?.id]);
+    await rm(path);
+    await symlink("good", path);
+    await writeFile(join(good, "other.yaml"), manifest().replace("name: web,", "name: other,"));
+    await podUntil(client, { namespace: "default", name: "other-node-1" }, running);
+    expect((await sandboxes()).map(({ id }) => id)).toContain(before?.id);
+    expect((await podUntil(client, ref, running))?.metadata.uid).toBe(mirror?.metadata.uid);
+    await rm(files, { recursive: true });
   }, 30_000);
 
   it("has a mirror that is made again when somebody deletes it in peace", async () => {

@@ -12,8 +12,14 @@ import { type HostPaths, isReadOnlySource } from "./volumes.ts";
 
 type VolumeMount = NonNullable<Container["volumeMounts"]>[number];
 
+/** Volume name ► id of the image that it is. */
+export type ImageVolumes = ReadonlyMap<string, string>;
+
 export interface MountFacts {
   readonly volumes: HostPaths;
+  readonly imageVolumes?: ImageVolumes;
+  /** Whether the runtime makes mounts read-only all the way down. */
+  readonly recursiveReadOnly?: boolean | undefined;
   /** For subPathExpr. */
   readonly env: (name: string) => string | undefined;
   readonly hostsFile: string | undefined;
@@ -67,17 +73,34 @@ async function volumeMount(
   const { name, mountPath, mountPropagation } = mount;
   const volume = pod.spec?.volumes?.find((candidate) => candidate.name === name);
   const base = facts.volumes.get(name);
-  if (!volume || base === undefined) {
+  const image = facts.imageVolumes?.get(name);
+  if (!volume || (base ?? image) === undefined) {
     throw new Error(`cannot find volume "${name}" to mount into container "${container.name}"`);
   }
   const sub = mount.subPathExpr === undefined ? (mount.subPath ?? "") : subPathOf(mount.subPathExpr, facts.env);
+  const containerPath = isAbsolute(mountPath) ? mountPath : join("/", mountPath);
+  if (base === undefined)
+    return {
+      containerPath,
+      hostPath: "",
+      image: { image: image as string },
+      ...(sub ? { imageSubPath: sub } : {}),
+      readonly: true,
+    };
   const propagation = mountPropagation ? PROPAGATION[mountPropagation] : undefined;
   return {
-    containerPath: isAbsolute(mountPath) ? mountPath : join("/", mountPath),
+    containerPath,
     hostPath: sub === "" ? base : await insideVolume(base, sub, mount, container, target),
     readonly: mount.readOnly === true || isReadOnlySource(volume),
+    ...(recursively(mount, facts.recursiveReadOnly) ? { recursiveReadOnly: true } : {}),
     ...(propagation ? { propagation } : {}),
   };
+}
+
+function recursively({ name, recursiveReadOnly: wanted }: VolumeMount, possible = false): boolean {
+  if (wanted !== "Enabled") return wanted === "IfPossible" && possible;
+  if (possible) return true;
+  throw new Error(`volume "${name}" requested recursive read-only mode, but it is not supported by the runtime`);
 }
 
 function subPathOf(expression: string, env: (name: string) => string | undefined): string {

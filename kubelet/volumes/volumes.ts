@@ -99,7 +99,7 @@ export function createVolumes({ paths, sources, claims, clock, mounts = false }:
 
     async prepare(pod) {
       await mkdir(paths.volumes(pod.metadata.uid), { recursive: true });
-      const volumes = pod.spec?.volumes ?? [];
+      const volumes = (pod.spec?.volumes ?? []).filter(({ image }) => !image); // the runtime mounts those: mounts.ts
       const entries = volumes.map(async (volume) => {
         try {
           return [volume.name, await prepareOne(volume, pod)] as const;

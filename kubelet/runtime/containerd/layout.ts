@@ -22,6 +22,8 @@ export interface ContainerdLayout {
   readonly exec: string;
   /** One directory a container whose log is written by a process of ours. */
   readonly logs: string;
+  /** One directory an image that is a volume; they say which views there are, whatever is mounted. */
+  readonly imageVolumes: string;
   /** CNI configuration: written by kubelet/network, read by containerd. */
   readonly cni: string;
   /** One directory a registry, with a hosts.toml: mirrors and their certificates. */
@@ -47,6 +49,7 @@ export function containerdLayout(paths: HomePaths): ContainerdLayout {
     ociRuntimes: join(base, "state"),
     exec: join(base, "state", "exec"),
     logs: join(base, "state", "logs"),
+    imageVolumes: join(base, "image-volumes"),
     cni: paths.cniConfig,
     registries: join(base, "registries"),
     credentials: join(base, "credentials.json"),

@@ -29,11 +29,6 @@ const container: readonly Feature<ContainerConfig>[] = [
     asked: ({ stopSignal }) => (stopSignal ?? "RUNTIME_DEFAULT") !== "RUNTIME_DEFAULT",
   },
   {
-    name: "an image volume",
-    since: [2, 1],
-    asked: ({ mounts }) => mounts?.some((mount) => mount.image?.image) ?? false,
-  },
-  {
     name: "a recursively read-only mount",
     since: [2, 0],
     asked: ({ mounts }) => mounts?.some((mount) => mount.recursiveReadOnly) ?? false,
@@ -69,6 +64,6 @@ export function refuseNewer(
   }
 }
 
-function atLeast([major, minor]: Version, [wantedMajor, wantedMinor]: Version): boolean {
+export function atLeast([major, minor]: Version, [wantedMajor, wantedMinor]: Version): boolean {
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
 }

@@ -21,9 +21,10 @@ import { credentialsFor } from "./credentials.ts";
 import { createEventHub, type Hint } from "./event-hub.ts";
 import { exec, type OciProcess } from "./exec.ts";
 import { type GrpcChannel, openChannel } from "./grpc.ts";
+import { createImageMounts, type ImageMounts } from "./image-mounts.ts";
 import { importImage } from "./import-image.ts";
 import { type ContainerdLayout, containerdLayout, NAMESPACE, PAUSE_IMAGE, shimSocket } from "./layout.ts";
-import { parseVersion, refuseNewer, type Version } from "./newer.ts";
+import { atLeast, parseVersion, refuseNewer, type Version } from "./newer.ts";
 import { criMethods, subscribeMethod, taskMethods, topics } from "./services.ts";
 import { containerdStreams } from "./streams.ts";
 
@@ -66,7 +67,10 @@ export async function createContainerdRuntime(options: ContainerdRuntimeOptions)
     const hub = createEventHub({ clock, log, list, hints: (signal) => hints(channel, signal) });
     rmSync(layout.exec, { recursive: true, force: true }); // what an earlier server left
     const execParts = { channel, tasks: taskMethods(), clock, directory: layout.exec };
-    const special = overrides({ send, layout, logs, version: parseVersion(runtimeVersion), ensurePause });
+    const version = parseVersion(runtimeVersion);
+    const imageMounts = atLeast(version, [2, 1]) ? undefined : createImageMounts({ layout, log, ...asked(send) });
+    await imageMounts?.tend();
+    const special = overrides({ send, layout, logs, version, ensurePause, imageMounts });
     const pass = (name: CallName) =>
       special[name] ?? ((request: never, given?: CallOptions) => send(name, request, given));
     const unary = Object.fromEntries(callNames.map((name) => [methodOf(name), pass(name)]));
@@ -95,10 +99,12 @@ interface Parts {
   readonly layout: ContainerdLayout;
   readonly logs: ContainerLogs;
   readonly version: Version;
+  /** Undefined where containerd sees to volumes that are images. */
+  readonly imageMounts: ImageMounts | undefined;
   ensurePause(): Promise<void>;
 }
 
-function overrides({ send, layout, logs, version, ensurePause }: Parts): Overrides {
+function overrides({ send, layout, logs, version, ensurePause, imageMounts }: Parts): Overrides {
   return {
     /** Newer than containerd 1.6; we always configure this driver. */
     RuntimeConfig: async () => ({ linux: { cgroupDriver: "CGROUPFS" } }),
@@ -126,6 +132,7 @@ function overrides({ send, layout, logs, version, ensurePause }: Parts): Overrid
       const { containers } = await send("ListContainers", { filter: { podSandboxId: request.podSandboxId } });
       await unlessGone(onceMore(() => send("RemovePodSandbox", request, options)));
       for (const { id } of containers) logs.removed(id);
+      await imageMounts?.tend();
       for (const sandbox of items) removeCgroup(ownParent(sandbox, layout.cgroup));
       rmSync(shimSocket(layout, request.podSandboxId), { force: true });
       return {};
@@ -134,7 +141,9 @@ function overrides({ send, layout, logs, version, ensurePause }: Parts): Overrid
     async CreateContainer(request, options) {
       refuseNewer(version, { sandbox: request.sandboxConfig, container: request.config });
       const sandboxConfig = underRoot(request.sandboxConfig, layout.cgroup);
-      return logs.created({ ...request, sandboxConfig }, (ours) => send("CreateContainer", ours, options));
+      const create = (config: typeof request.config) =>
+        logs.created({ ...request, config, sandboxConfig }, (ours) => send("CreateContainer", ours, options));
+      return imageMounts ? imageMounts.within(request.config, create) : create(request.config);
     },
 
     StartContainer: (request, options) =>
@@ -159,6 +168,7 @@ function overrides({ send, layout, logs, version, ensurePause }: Parts): Overrid
     async RemoveContainer(request, options) {
       const answer = await unlessGone(send("RemoveContainer", request, options));
       logs.removed(request.containerId);
+      await imageMounts?.tend();
       return answer;
     },
     StopContainer: (request, options) => {
@@ -219,6 +229,11 @@ async function processOf(send: Send, containerId: string): Promise<OciProcess> {
   const parsed = JSON.parse(info["info"] ?? "{}") as { runtimeSpec?: { process?: OciProcess } };
   return parsed.runtimeSpec?.process ?? {};
 }
+
+const asked = (send: Send): Pick<Runtime, "imageStatus" | "listContainers"> => ({
+  imageStatus: (request) => send("ImageStatus", request),
+  listContainers: (request) => send("ListContainers", request),
+});
 
 async function listAll(send: Send) {
   const [{ items }, { containers }] = await Promise.all([send("ListPodSandbox", {}), send("ListContainers", {})]);

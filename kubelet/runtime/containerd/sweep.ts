@@ -41,6 +41,7 @@ export async function sweepContainerd({ paths, clock, log, graceMs = GRACE_MS }:
   await end(containers, "SIGKILL", clock, KILL_MS);
   await end(daemons, "SIGKILL", clock, KILL_MS);
   await end(() => logWriters(layout), "SIGKILL", clock, KILL_MS);
+  unmountUnder(layout.imageVolumes);
   unmountUnder(layout.state);
   unmountUnder(paths.kubelet);
   for (const id of ids) rmSync(shimSocket(layout, id), { force: true });
