@@ -51,8 +51,14 @@ export function createReferences(context: ReferencesContext): References {
     const informer = informers.of(resource, { namespace, fieldSelector: `metadata.name=${name}` });
     const entry: Watched = { informer, users: new Set(), stop };
     watched.set(key, entry);
+    // What is there from the beginning is no change: whoever needs it waits for it.
+    let isKnown = false;
+    const known = () => {
+      isKnown = true;
+    };
+    informer.synced(signal).then(known, known);
     informer.subscribe(() => {
-      for (const uid of entry.users) context.onChange(uid);
+      if (isKnown) for (const uid of entry.users) context.onChange(uid);
     });
     return entry;
   }
