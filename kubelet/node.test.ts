@@ -163,6 +163,16 @@ describe("a node that is kept", () => {
     expect(Date.parse(second.spec?.renewTime ?? "") - Date.parse(first.spec?.renewTime ?? "")).toBe(10_000);
   });
 
+  it("makes its lease anew at the next renewal when somebody deleted it", async () => {
+    const ref = { namespace: "kube-node-lease", name: "node-1" };
+    const first = await admin.get("leases", ref);
+    await admin.delete("leases", ref);
+    await clock.advance(10_000);
+    const { metadata } = await admin.get("leases", ref);
+    expect(metadata.uid).not.toBe(first.metadata.uid);
+    expect(metadata.ownerReferences?.[0]).toMatchObject({ kind: "Node", name: "node-1" });
+  });
+
   it("says at once that it is there when it was thought lost", async () => {
     const found = await node();
     const conditions = found.status?.conditions?.map((one) =>

@@ -175,9 +175,13 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
     const found = lease ?? (await client.find("leases", ref));
     if (found) {
       lease = undefined; // read again, unless this write succeeds
-      lease = await client.update("leases", { ...found, spec: { ...found.spec, ...spec } });
-      renewed = true;
-      return;
+      try {
+        lease = await client.update("leases", { ...found, spec: { ...found.spec, ...spec } });
+        renewed = true;
+        return;
+      } catch (error) {
+        if (await client.find("leases", ref)) throw error; // else it was deleted since
+      }
     }
     if (renewed) lookAgain(); // a lease goes with its node
     const { uid } = node?.metadata ?? {};

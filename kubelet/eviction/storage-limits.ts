@@ -2,7 +2,7 @@
  * Storage limits: ends Pods that use more of the node's disk than they may, whatever is left of it.
  *
  * Three limits: of an emptyDir on disk, of a container (its layer and logs), of the whole Pod. Volumes in memory are
- * held by their tmpfs. Only Pods that have such a limit are measured, once a minute.
+ * held by their tmpfs. Only Pods that have such a limit are measured, as often as the node's pressure is looked at.
  */
 import type { EventRecorder } from "../../machinery/loop/controller.ts";
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
@@ -18,7 +18,7 @@ import { EVICTED } from "./eviction.ts";
 import { localStorage } from "./messages.ts";
 import { isCritical, type PodUsage } from "./ranking.ts";
 
-const LOOK_MS = 60_000;
+const LOOK_MS = 10_000;
 const GRACE_SECONDS = 1;
 const STORAGE = "ephemeral-storage";
 

@@ -38,6 +38,8 @@ export interface NodeRoutesOptions {
 /** How our routes are known again: a routing protocol's number that nobody else has. */
 const PROTOCOL = "77";
 const GATHER_MS = 50;
+/** How often it is looked whether the bridge has its address, without which no route can begin there. */
+const BRIDGE_LOOK_MS = 250;
 /** How often a route that somebody took away is missed. */
 const LOOK_MS = 5_000;
 /** The same, of the table that masquerades. */
@@ -106,6 +108,7 @@ async function converge(
   const plan = planOf(self, others, attached, state.wrapped);
   const text = JSON.stringify([self, plan.routes, plan.tunnel]);
   if (text !== state.applied || !stands(plan.routes)) {
+    if (!(await isPrepared(plan.routes))) return void options.clock.after(BRIDGE_LOOK_MS, rouse, { background: true });
     await apply(options, self, plan);
     for (const problem of plan.problems) options.log.warn("a node is not reached", { problem });
     state.applied = text;
@@ -137,6 +140,14 @@ async function apply({ log, paths }: NodeRoutesOptions, self: Peer, plan: Plan):
   if (changes.length === 0) return;
   await batch("ip", changes);
   log.info("routes to other nodes written", { routes: plan.routes.length, changes: changes.length });
+}
+
+/** Whether this machine has the addresses from which routes begin: the kubelet gives them to the bridge. */
+async function isPrepared(routes: readonly Route[]): Promise<boolean> {
+  if (routes.length === 0) return true;
+  const links = await asked<{ readonly addr_info?: readonly { readonly local: string }[] }>("ip", "addr", "show");
+  const own = new Set(links.flatMap(({ addr_info = [] }) => addr_info.map(({ local }) => local)));
+  return routes.every(({ source }) => own.has(source));
 }
 
 interface RouteRow {
