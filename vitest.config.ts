@@ -37,6 +37,7 @@ const clusters = {
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
+    teardownTimeout: 60_000,
     projects: [
       {
         test: {

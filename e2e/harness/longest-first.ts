@@ -7,9 +7,13 @@ const LONGEST = [
   "e2e/guestbook.e2e.ts",
   "e2e/kubectl.e2e.ts",
   "e2e/nodes.e2e.ts",
-  "e2e/simulator/simulator.test.ts",
   "e2e/servers.e2e.ts",
   "e2e/soak/soak.e2e.ts",
+  "e2e/simulator/simulator.test.ts",
+  "e2e/simulator/first-seeds.test.ts",
+  "e2e/simulator/more-seeds.test.ts",
+  "e2e/streams.e2e.ts",
+  "e2e/clients/kubectl-table.e2e.ts",
 ];
 
 export class LongestFirst extends BaseSequencer {

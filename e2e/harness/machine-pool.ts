@@ -11,8 +11,8 @@ import { join } from "node:path";
 import type { PoolOptions, PoolRunnerInitializer, PoolWorker, WorkerRequest } from "vitest/node";
 import { bootCommand, boundTo } from "../../machinery/machines/boot.ts";
 
-/** How long a worker may take to end by itself. */
-const END_MS = 10_000;
+/** How long a worker may take to end by itself, when its tests are done. */
+const END_MS = 2_000;
 
 export const machinePool: PoolRunnerInitializer | "forks" =
   process.platform === "linux" && process.getuid?.() === 0 && existsSync("/usr/bin/unshare")

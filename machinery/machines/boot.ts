@@ -66,10 +66,12 @@ if [ -n "$BRIDGE" ]; then
   outside link set "$PORT" master "$BRIDGE" up
 else
   ip link add eth0 mtu "$MTU" type veth peer name eth0-far mtu "$MTU"
-  ip link set eth0-far up
 fi
 exec 9<&-
+# its address by the second family is there at once, not when nobody has objected for a while
+[ ! -e /proc/sys/net/ipv6/conf/eth0 ] || for one in /proc/sys/net/ipv6/conf/eth0*/accept_dad; do echo 0 > "$one"; done
 ip link set eth0 up
+[ -n "$BRIDGE" ] || ip link set eth0-far up
 ip address add "$ADDRESS" dev eth0
 ip route add default via "$GATEWAY"
 if [ -n "$ONCE" ]; then
