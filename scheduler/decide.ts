@@ -298,7 +298,7 @@ function scoresOf(
   if (fitting.length <= 1) return [];
   const all: PluginScores[] = [];
   for (const { plugin, weight } of scoring) {
-    const scorer = plugin.preScore?.(pod, cluster, fitting);
+    const scorer = plugin.preScore?.(pod, cluster, fitting, known && slots);
     if (!scorer) continue;
     const scores = new Float64Array(fitting.length);
     const judge = (node: NodeInfo) => scorer.score(node);

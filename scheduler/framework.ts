@@ -118,8 +118,13 @@ export interface Plugin {
   preFilter?(pod: PodInfo, cluster: Cluster): NodeFilter | Refused | undefined;
   /** The first that nominates a node ends it. */
   postFilter?(failed: FailedAttempt): PostFilterResult | undefined;
-  /** `fitting` are the nodes to be scored. Undefined: all are alike. */
-  preScore?(pod: PodInfo, cluster: Cluster, fitting: readonly NodeInfo[]): NodeScorer | undefined;
+  /** `fitting` are the nodes to be scored, `slots` theirs where they are at hand. Undefined: all are alike. */
+  preScore?(
+    pod: PodInfo,
+    cluster: Cluster,
+    fitting: readonly NodeInfo[],
+    slots?: readonly number[],
+  ): NodeScorer | undefined;
   /** The Pod is to run on the node and counts there already. Undefined: nothing to keep. */
   reserve?(pod: PodInfo, node: NodeInfo, cluster: Cluster): Reservation | Refused | undefined;
   permit?(pod: PodInfo, node: NodeInfo): Permit | undefined;

@@ -33,14 +33,19 @@ const SYSTEM_DEFAULTS = [
 /** The score of a node that lacks a topology key of the Pod's own constraints. */
 const IGNORED = Number.POSITIVE_INFINITY;
 
-type Liking = (pod: Pod, cluster: Cluster, fitting: readonly NodeInfo[]) => NodeScorer | undefined;
+type Liking = (
+  pod: Pod,
+  cluster: Cluster,
+  fitting: readonly NodeInfo[],
+  slots?: readonly number[],
+) => NodeScorer | undefined;
 
 export const likingFew = ({ defaultingType = "System", defaultConstraints = [] }: SpreadArgs): Liking => {
   const system = defaultingType === "System";
   const defaults = (system ? SYSTEM_DEFAULTS : defaultConstraints).filter(
     ({ whenUnsatisfiable }) => whenUnsatisfiable === "ScheduleAnyway",
   );
-  return (pod, cluster, fitting) => {
+  return (pod, cluster, fitting, slots = fitting.map(({ slot }) => slot)) => {
     const own = hasOwn(pod);
     const keys = own ? keysOf(pod, "ScheduleAnyway") : defaults.map(({ topologyKey }) => topologyKey);
     const complete = own || !system ? keys : [];
@@ -49,9 +54,9 @@ export const likingFew = ({ defaultingType = "System", defaultConstraints = [] }
       : groupConstraints(pod, cluster, defaults, complete);
     if (constraints.length === 0) return undefined;
     const lacks = ({ node }: NodeInfo) => complete.some((key) => domainOf(node, key) === undefined);
-    const scored = complete.length === 0 ? fitting : fitting.filter((node) => !lacks(node));
-    const scores = constraints.map((constraint) => crowding(constraint, cluster, scored));
     const columns = complete.map((key) => cluster.pods.domains(key).slots);
+    const scored = columns.length === 0 ? slots : slots.filter((slot) => columns.every((column) => column[slot]));
+    const scores = constraints.map((constraint) => crowding(constraint, cluster, scored));
     return {
       score(node) {
         if (complete.length > 0 && lacks(node)) return IGNORED;
@@ -60,7 +65,7 @@ export const likingFew = ({ defaultingType = "System", defaultConstraints = [] }
         return Math.round(sum);
       },
       scoreSlot(slot) {
-        for (const slots of columns) if (!slots[slot]) return IGNORED;
+        for (const column of columns) if (!column[slot]) return IGNORED;
         let sum = 0;
         for (const { scoreSlot } of scores) sum += scoreSlot(slot);
         return Math.round(sum);
@@ -75,11 +80,11 @@ interface Crowding {
   scoreSlot(slot: number): number;
 }
 
-/** How crowded a node's domain is; a node outside the topology is not crowded. */
+/** How crowded a node's domain is; a node outside the topology is not crowded. `scored`: slots. */
 function crowding(
   { topologyKey, maxSkew, kind }: SpreadConstraint,
   { pods }: Cluster,
-  scored: readonly NodeInfo[],
+  scored: readonly number[],
 ): Crowding {
   const tally = pods.tally(kind);
   const { slots } = pods.domains(topologyKey);
@@ -92,7 +97,7 @@ function crowding(
     };
   }
   const domains = new Set<number>();
-  for (const { slot } of scored) if (slots[slot]) domains.add(slots[slot]);
+  for (const slot of scored) if (slots[slot]) domains.add(slots[slot]);
   const weight = Math.log(domains.size + 2);
   const of = (number: number) => number * weight + maxSkew - 1;
   const topology = tally.by(topologyKey);

@@ -43,7 +43,7 @@ export const topologySpread = (args: SpreadArgs): Plugin => {
         ? undefined
         : within(constraints.map((constraint) => limitOf(constraint, cluster)));
     },
-    preScore: ({ pod }, cluster, fitting) => liking(pod, cluster, fitting),
+    preScore: ({ pod }, cluster, fitting, slots) => liking(pod, cluster, fitting, slots),
   };
 };
 
