@@ -6,7 +6,15 @@
  */
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding } from "../../machinery/objects/kinds.ts";
 import { fromLabelSelector, matches } from "../../machinery/objects/selectors.ts";
-import { type Attributes, type Authorizer, allow, type CachedObjects, noOpinion, type User } from "./contract.ts";
+import {
+  type Attributes,
+  type Authorizer,
+  allow,
+  type CachedObjects,
+  type Decision,
+  noOpinion,
+  type User,
+} from "./contract.ts";
 import { ruleAllows } from "./rules.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
@@ -14,6 +22,10 @@ const ROLES = `roles.${GROUP}`;
 const CLUSTER_ROLES = `clusterroles.${GROUP}`;
 const BINDINGS = `rolebindings.${GROUP}`;
 const CLUSTER_BINDINGS = `clusterrolebindings.${GROUP}`;
+
+const SOURCES = [ROLES, CLUSTER_ROLES, BINDINGS, CLUSTER_BINDINGS];
+/** Decisions that are kept. */
+const KNOWN = 2_000;
 
 /** Subject ("user/x", "group/y") ► what is granted to it, with the words that say why. */
 type Grants = ReadonlyMap<string, readonly Grant[]>;
@@ -24,7 +36,7 @@ interface Grant {
 }
 
 interface Index {
-  readonly generation: string;
+  readonly generations: readonly number[];
   readonly cluster: Grants;
   readonly namespaces: ReadonlyMap<string, Grants>;
 }
@@ -39,15 +51,34 @@ export interface Rbac {
 
 export function createRbac(objects: CachedObjects): Rbac {
   let kept: Index | undefined;
+  /** What is allowed whatever the object's name, as long as nothing changes. */
+  const known = new Map<string, Decision>();
   const index = (): Index => {
-    const generation = [ROLES, CLUSTER_ROLES, BINDINGS, CLUSTER_BINDINGS].map((one) => objects.generation(one)).join();
-    if (kept?.generation !== generation) kept = buildIndex(objects, generation);
+    if (kept?.generations.every((one, at) => one === objects.generation(SOURCES[at] as string))) return kept;
+    known.clear();
+    kept = buildIndex(
+      objects,
+      SOURCES.map((one) => objects.generation(one)),
+    );
     return kept;
   };
 
-  const authorize = (asked: Attributes) => {
-    for (const { rules, why } of grantsOf(index(), asked.user, asked.namespace))
-      for (const rule of rules) if (ruleAllows(rule, asked)) return allow(`RBAC: allowed by ${why}`);
+  const authorize = (asked: Attributes): Decision => {
+    const current = index();
+    const id = asked.isResource ? idOf(asked) : undefined;
+    const before = id === undefined ? undefined : known.get(id);
+    if (before) return before;
+    let byName = false;
+    for (const { rules, why } of grantsOf(current, asked.user, asked.namespace))
+      for (const rule of rules) {
+        byName ||= id !== undefined && isByName(rule, asked);
+        if (!ruleAllows(rule, asked)) continue;
+        const decision = allow(`RBAC: allowed by ${why}`);
+        if (id === undefined || byName) return decision;
+        if (known.size >= KNOWN) known.clear();
+        known.set(id, decision);
+        return decision;
+      }
     return noOpinion;
   };
   return {
@@ -65,7 +96,14 @@ function* grantsOf({ cluster, namespaces }: Index, user: User, namespace: string
   }
 }
 
-function buildIndex(objects: CachedObjects, generation: string): Index {
+/** All that a decision goes by but the object's name. No two are alike, whatever characters names have. */
+const idOf = ({ user, verb, group, resource, subresource, namespace }: Attributes): string =>
+  JSON.stringify([user.name, user.groups, verb, group, resource, subresource, namespace]);
+
+const isByName = (rule: PolicyRule, asked: Attributes): boolean =>
+  (rule.resourceNames?.length ?? 0) > 0 && ruleAllows({ ...rule, resourceNames: [] }, asked);
+
+function buildIndex(objects: CachedObjects, generations: readonly number[]): Index {
   const clusterRoles = new Map<string, readonly PolicyRule[]>();
   const all = [...objects.list(CLUSTER_ROLES)] as unknown as ClusterRole[];
   for (const role of all) clusterRoles.set(role.metadata.name, rulesOf(role, all));
@@ -83,7 +121,7 @@ function buildIndex(objects: CachedObjects, generation: string): Index {
     namespaces.set(namespace, grants);
     add(grants, binding, kind === "ClusterRole" ? clusterRoles.get(name) : local, "RoleBinding");
   }
-  return { generation, cluster, namespaces };
+  return { generations, cluster, namespaces };
 }
 
 /** An aggregated role has the rules of all roles that its selectors match, whether or not they were copied into it. */

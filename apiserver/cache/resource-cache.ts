@@ -57,7 +57,12 @@ export function createResourceCache(resource: Resource): ResourceCache {
 
 function* peekAll({ description, objects }: Resource, selection: Selection): Generator<CachedObject> {
   const { prefix, selects } = scope(description.prefix, selection);
-  for (const version of objects.range(prefix, undefined, 0).versions) if (!selects || selects(version)) yield version;
+  const { nodeName } = selection;
+  const versions =
+    nodeName === undefined
+      ? objects.range(prefix, undefined, 0).versions
+      : objects.rangeOn(nodeName, prefix, undefined);
+  for (const version of versions) if (!selects || selects(version)) yield version;
 }
 
 async function get(
