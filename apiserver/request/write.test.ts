@@ -1,6 +1,9 @@
 /** Writes: create, update, patch and delete through the whole pipeline. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Pipeline, type RawResponse, startPipeline } from "../../e2e/harness/pipeline.ts";
+import { storagePrefix } from "../cache/keys.ts";
+import { storedJson } from "../cache/object-json.ts";
+import { decodeEnvelope, encodeObject } from "../store/envelope.ts";
 
 let pipeline: Pipeline;
 beforeAll(async () => {
@@ -192,6 +195,19 @@ describe("update", () => {
     expect(failed(await send("PUT", `${CONFIGMAPS}/absent`, { metadata: { name: "absent" } }))).toBe(
       '404 NotFound: configmaps "absent" not found',
     );
+  });
+
+  test("of the status completes what was stored before a default was known", async () => {
+    await send("POST", PODS, pod("early"));
+    const key = `${storagePrefix("", "pods")}default/early`;
+    const stored = decodeEnvelope((await pipeline.store.get(key))?.value as Uint8Array);
+    const object = JSON.parse(Buffer.from(stored.json).toString());
+    delete object.spec.enableServiceLinks;
+    const { json, versionAt } = storedJson(object);
+    await pipeline.store.commit([], [{ type: "put", key, value: encodeObject(json, versionAt, stored.cause) }]);
+    const told = { status: { message: "told" } };
+    const { status, value } = await patch(`${PODS}/early/status`, "merge-patch+json", told);
+    expect([status, value.spec.enableServiceLinks, value.status.message]).toEqual([200, true, "told"]);
   });
 
   test("counts a generation for the spec, not for the status", async () => {
