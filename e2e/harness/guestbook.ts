@@ -10,6 +10,7 @@ import { expect } from "vitest";
 import type { Pod } from "../../machinery/objects/kinds.ts";
 import { systemClock } from "../../machinery/process/clock.ts";
 import { type Cluster, eventually } from "./cluster.ts";
+import { asker } from "./https.ts";
 import type { Kubectl } from "./kubectls.ts";
 import { loadPod, loadResult, STOP_LOAD } from "./load.ts";
 
@@ -85,9 +86,13 @@ export async function killDuringRollout(scene: Scene, processes: readonly string
   const template = { metadata: { annotations: { roll: processes.join("-") } } };
   await run(scene, "patch", "deployment/frontend", "-p", JSON.stringify({ spec: { template } }));
   let most = 0;
+  const ask = await asker(scene.cluster.paths.adminKubeconfig);
+  const path = `/api/v1/namespaces/default/pods?labelSelector=${encodeURIComponent(SELECTOR)}`;
   const count = async () => {
-    const pods = await frontends(scene).catch(() => []); // the API server may be the one that is down
-    most = Math.max(most, pods.filter(({ metadata }) => !metadata.deletionTimestamp).length);
+    const answer = await ask({ path }).catch(() => undefined); // the API server may be the one that is down
+    if (answer?.status !== 200) return;
+    const { items } = JSON.parse(answer.text) as { items: Pod[] };
+    most = Math.max(most, items.filter(({ metadata }) => !metadata.deletionTimestamp).length);
   };
   for (const process of processes) {
     scene.cluster.kill(process);
