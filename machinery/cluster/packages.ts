@@ -37,6 +37,18 @@ export const testPackages: readonly Needed[] = [
   { provides: "kubectl", package: "kubernetes-client" },
   { provides: "curl", package: "curl" },
   { provides: "crun", package: "crun" },
+  { provides: "docker-registry", package: "docker-registry" },
+  { provides: "skopeo", package: "skopeo" },
+];
+
+/** What virtual machines are made with, and the disk that they boot from. */
+export const vmPackages: readonly Needed[] = [
+  { provides: "qemu-system-x86_64", package: "qemu-system-x86" },
+  { provides: "debootstrap", package: "debootstrap" },
+  { provides: "/usr/share/keyrings/debian-archive-keyring.gpg", package: "debian-archive-keyring" },
+  { provides: "mke2fs", package: "e2fsprogs" },
+  { provides: "curl", package: "curl" },
+  { provides: "kubectl", package: "kubernetes-client" },
 ];
 
 /** CNI plugins lie elsewhere where they did not come from Debian. */
