@@ -2,7 +2,7 @@
  * Pull records: with whose credentials each image came to this node, so that only those who could have pulled an image
  * may use it once it is here.
  *
- * One small file an image, and one for each pull under way: an image whose pull was cut off by a kill belongs to nobody
+ * One small file an image, with its repositories, each of which lets in its own; and one for each pull under way: an image whose pull was cut off by a kill belongs to nobody
  * who did not ask for it. Passwords are kept as hashes, secrets by their uid. Images of which there is no record came
  * without the kubelet: the policy says what they are.
  * https://kubernetes.io/docs/concepts/containers/images/#ensureimagepullcredentialverification
@@ -12,6 +12,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readIfThere, writePrivate } from "../../machinery/pki/files.ts";
 import type { KubeletSettings } from "../configuration.ts";
+import { normalizeImage } from "./reference.ts";
 
 /** With what a pull was made; undefined: without, so that everybody on the node could have made it. */
 export interface Credential {
@@ -20,11 +21,15 @@ export interface Credential {
   readonly secret: { readonly uid: string; readonly namespace: string; readonly name: string };
 }
 
-interface PullRecord {
+/** Of one repository. */
+interface Access {
   /** Whether it could be had without credentials. */
   readonly open: boolean;
   readonly credentials: readonly Credential[];
 }
+
+/** Repository ► who may have the image under its name. */
+type PullRecord = Readonly<Record<string, Access>>;
 
 export interface PullRecords {
   /** Call before a pull, and `ended` after it, whatever came of it. */
@@ -50,8 +55,10 @@ export const noPullRecords: PullRecords = {
   async forget() {},
 };
 
-/** Of one image, as many credentials are remembered: the latest. */
+/** Of one image, as many repositories and of each as many credentials are remembered: the latest. */
+const MAX_REPOSITORIES = 100;
 const MAX_CREDENTIALS = 100;
+const NOBODY: Access = { open: false, credentials: [] };
 
 export function createPullRecords(directory: string, settings: VerificationSettings): PullRecords {
   const { imagePullCredentialsVerificationPolicy: policy, preloadedImagesVerificationAllowlist: allowlist } = settings;
@@ -72,13 +79,13 @@ export function createPullRecords(directory: string, settings: VerificationSetti
     const text = await readIfThere(fileOf(pulled, id));
     if (text !== undefined) return recordFrom(text);
     const cut = await readIfThere(fileOf(pulling, image));
-    return cut === undefined ? undefined : { open: false, credentials: [] };
+    return cut === undefined ? undefined : {};
   }
 
   function preloadedAllowed(image: string): boolean {
     if (policy === "NeverVerifyPreloadedImages") return true;
     if (policy !== "NeverVerifyAllowlistedImages") return false;
-    const repository = image.replace(/@.*$/, "").replace(/:[^/:]*$/, "");
+    const repository = repositoryOf(image);
     return allowlist.some((entry) =>
       entry.endsWith("/*") ? repository.startsWith(entry.slice(0, -1)) : repository === entry,
     );
@@ -95,7 +102,7 @@ export function createPullRecords(directory: string, settings: VerificationSetti
         if (found) {
           const { id, credential } = found;
           const before = await readIfThere(fileOf(pulled, id));
-          const record = withCredential(before === undefined ? undefined : recordFrom(before), credential);
+          const record = withCredential(before === undefined ? {} : recordFrom(before), image, credential);
           await writePrivate(fileOf(pulled, id), JSON.stringify(record));
         }
         await rm(fileOf(pulling, image), { force: true });
@@ -104,7 +111,8 @@ export function createPullRecords(directory: string, settings: VerificationSetti
       if (policy === "NeverVerify") return true;
       const record = await recordOf(image, id);
       if (!record) return preloadedAllowed(image);
-      return record.open || credentials.some((one) => record.credentials.some((known) => isSame(one, known)));
+      const access = record[fullRepositoryOf(image)] ?? NOBODY;
+      return access.open || credentials.some((one) => access.credentials.some((known) => isSame(one, known)));
     },
     forget: (id) => inTurn(() => rm(fileOf(pulled, id), { force: true })),
   };
@@ -117,8 +125,17 @@ function isSame(a: Credential, b: Credential): boolean {
   return sameSecret || a.hash === b.hash;
 }
 
-function withCredential(before: PullRecord | undefined, credential: Credential | undefined): PullRecord {
-  const { open = false, credentials = [] } = before ?? {};
+const repositoryOf = (image: string): string => image.replace(/@.*$/, "").replace(/:[^/:]*$/, "");
+const fullRepositoryOf = (image: string): string => repositoryOf(normalizeImage(image));
+
+function withCredential(before: PullRecord, image: string, credential: Credential | undefined): PullRecord {
+  const repository = fullRepositoryOf(image);
+  const { [repository]: access = NOBODY, ...others } = before;
+  const kept = Object.entries(others).slice(1 - MAX_REPOSITORIES);
+  return Object.fromEntries([...kept, [repository, withOneMore(access, credential)]]);
+}
+
+function withOneMore({ open, credentials }: Access, credential: Credential | undefined): Access {
   if (!credential) return { open: true, credentials };
   const others = credentials.filter((one) => one.hash !== credential.hash || one.secret.uid !== credential.secret.uid);
   return { open, credentials: [...others, credential].slice(-MAX_CREDENTIALS) };
@@ -127,9 +144,14 @@ function withCredential(before: PullRecord | undefined, credential: Credential |
 /** A record that cannot be read allows nobody, for it says that the kubelet brought the image. */
 function recordFrom(text: string): PullRecord {
   try {
-    const { open = false, credentials = [] } = JSON.parse(text) as Partial<PullRecord>;
-    return { open, credentials };
+    const record = JSON.parse(text) as Readonly<Record<string, Partial<Access> | undefined>>;
+    return Object.fromEntries(
+      Object.entries(record).map(([repository, access]) => {
+        const { open = false, credentials = [] } = access ?? {};
+        return [repository, { open, credentials }];
+      }),
+    );
   } catch {
-    return { open: false, credentials: [] };
+    return {};
   }
 }

@@ -104,6 +104,16 @@ describe("an image that is on the node", () => {
     expect(pulls).toEqual(["-"]);
   });
 
+  it("is for those of its repository: the same image, had from elsewhere without credentials, opens no other", async () => {
+    await images().ensure(podWith("a", "mine"), main());
+    const records = createPullRecords(directory, standardSettings);
+    await records.ended("open.example.com/app:1", { id: "sha256:1", credential: undefined });
+    expect(await records.allows("open.example.com/app:2", "sha256:1", [])).toBe(true);
+    expect(await records.allows("closed.example.com/app:1", "sha256:1", [])).toBe(false);
+    await expect(images().ensure(podWith("b"), main("Never"))).rejects.toThrow("proper credentials");
+    await images().ensure(podWith("c", "mine"), main("Never"));
+  });
+
   it("that came without the kubelet is for everybody, unless the policy says otherwise", async () => {
     present = true;
     await images().ensure(podWith("a"), main("Never"));
