@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { arch, cpus, networkInterfaces, release, totalmem } from "node:os";
+import { type HugePages, readHugePages } from "./huge-pages.ts";
 
 export interface MachineFacts {
   readonly cpus: number;
@@ -20,6 +21,7 @@ export interface MachineFacts {
   readonly architecture: string;
   /** Whether the kernel confines programs by AppArmor profiles. */
   readonly appArmor: boolean;
+  readonly hugePages: HugePages;
 }
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64", ia32: "386", ppc64: "ppc64le" };
@@ -36,6 +38,7 @@ export async function machineFacts(directory: string): Promise<MachineFacts> {
     kernelVersion: release(),
     osImage: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(read("/etc/os-release"))?.[1] ?? "Linux",
     architecture: goArchitecture(),
+    hugePages: await readHugePages(),
     appArmor: read("/sys/module/apparmor/parameters/enabled") === "Y",
   };
 }

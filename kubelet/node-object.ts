@@ -7,9 +7,11 @@
 import { NODE_KEY } from "../machinery/join/cluster-facts.ts";
 import type { Node, NodeCondition } from "../machinery/objects/kinds.ts";
 import { DIRECTORY } from "../machinery/objects/local-volumes.ts";
+import { formatQuantity, parseQuantity } from "../machinery/objects/quantity.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 import { wireTime } from "../machinery/process/clock.ts";
 import type { PressureCondition } from "./eviction/thresholds.ts";
+import { hugePagesBytes } from "./huge-pages.ts";
 import type { MachineFacts } from "./node-facts.ts";
 import type { Reservations } from "./reservations.ts";
 
@@ -97,8 +99,7 @@ export function nodeFields({
     cpu: String(facts.cpus),
     memory: `${Math.floor(facts.memoryBytes / 1024)}Ki`,
     "ephemeral-storage": `${Math.floor(facts.diskBytes / 1024)}Ki`,
-    "hugepages-1Gi": "0",
-    "hugepages-2Mi": "0",
+    ...Object.fromEntries(Object.entries(facts.hugePages).map(([name, bytes]) => [name, inBytes(bytes)])),
     pods: String(maxPods),
   };
   return {
@@ -110,7 +111,7 @@ export function nodeFields({
     allocatable: {
       ...resources,
       cpu: milliCpu % 1000 === 0 ? String(milliCpu / 1000) : `${milliCpu}m`,
-      memory: `${Math.max(0, Math.floor((facts.memoryBytes - reserved.memoryBytes) / 1024))}Ki`,
+      memory: `${Math.max(0, Math.floor((facts.memoryBytes - reserved.memoryBytes - hugePagesBytes(facts.hugePages)) / 1024))}Ki`,
       "ephemeral-storage": String(Math.max(0, Math.floor(facts.diskBytes - reserved.diskBytes))),
     },
     nodeInfo: {
@@ -129,6 +130,8 @@ export function nodeFields({
     daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
   };
 }
+
+const inBytes = (bytes: number): string => formatQuantity({ ...parseQuantity(bytes), format: "BinarySI" });
 
 export interface Health {
   /** What the node is short of. */

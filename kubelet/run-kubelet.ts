@@ -278,6 +278,7 @@ function podServices(
     hostIPs: settings.addresses,
     allocatable,
     memoryBytes: settings.facts.memoryBytes,
+    hugePages: settings.facts.hugePages,
     recursiveReadOnly,
   });
   const serviceList = informers.of("services");

@@ -6,6 +6,7 @@
 import type { Container, Pod } from "../../machinery/objects/kinds.ts";
 import { milliValue, unitValue } from "../../machinery/objects/quantity.ts";
 import type { LinuxContainerResources } from "../cri/messages.ts";
+import { type HugePages, hugePageLimits, noHugePages } from "../huge-pages.ts";
 import type { CgroupFeatures } from "./cgroup-files.ts";
 import { oomScore } from "./oom-score.ts";
 import { initContainers, isSidecar, regularContainers } from "./pod-spec.ts";
@@ -19,6 +20,7 @@ const MAX_SHARES = 262_144;
 export interface Machine {
   readonly memoryBytes: number;
   readonly cgroups: CgroupFeatures;
+  readonly hugePages?: HugePages | undefined;
 }
 
 export function cpuShares(milli: number): number {
@@ -42,6 +44,7 @@ export function containerResources(pod: Pod, container: Container, machine: Mach
     ...(cpuLimit > 0 ? { cpuQuota: cpuQuota(cpuLimit) } : {}),
     ...(memoryLimit > 0 ? { memoryLimitInBytes: memoryLimit } : {}),
     ...withoutSwap(memoryLimit, machine.cgroups),
+    ...hugePageLimits(container, machine.hugePages ?? noHugePages),
     oomScoreAdj: oomScore(pod, container, machine.memoryBytes),
   };
 }

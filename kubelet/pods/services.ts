@@ -9,6 +9,7 @@ import type { Pod, Service } from "../../machinery/objects/kinds.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
 import type { Logger } from "../../machinery/process/logging.ts";
 import type { Runtime } from "../cri/contract.ts";
+import type { HugePages } from "../huge-pages.ts";
 import type { NodeNetwork } from "../network-contract.ts";
 import type { Prober } from "../probes/attempt.ts";
 import type { Probes } from "../probes/probes.ts";
@@ -30,6 +31,7 @@ import type { UserNamespaces } from "./user-namespaces.ts";
 /** What the node is, as Pods see it. */
 export interface PodNode extends NodeFacts {
   readonly memoryBytes: number;
+  readonly hugePages?: HugePages;
   /** Whether the runtime makes mounts read-only all the way down. */
   readonly recursiveReadOnly?: boolean;
 }

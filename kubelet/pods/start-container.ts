@@ -83,7 +83,8 @@ async function create(input: StartInput, services: PodServices): Promise<string>
     config = await step("CreateContainerConfigError", async () => {
       const env = await envOf(pod, action, podIPs, volumes, services);
       const mounts = await mountsOf(input, { env, podIPs, volumes, imageVolumes }, services);
-      const machine = { memoryBytes: services.node().memoryBytes, cgroups: services.cgroups.features };
+      const { memoryBytes, hugePages } = services.node();
+      const machine = { memoryBytes, hugePages, cgroups: services.cgroups.features };
       const target = targetOf(input);
       const devices = containerDevices(pod, container, volumes);
       const imageRef = image.id;

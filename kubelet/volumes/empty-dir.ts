@@ -1,7 +1,7 @@
 /**
- * emptyDir volumes: a directory that lives as long as its Pod, on disk or in memory.
+ * emptyDir volumes: a directory that lives as long as its Pod, on disk, in memory or in huge pages.
  *
- * Memory is a tmpfs of its own, never larger than its limit; it must be unmounted before the Pod's
+ * Memory is a tmpfs of its own, never larger than its limit; what is mounted must be unmounted before the Pod's
  * directory is removed: see volumes.ts.
  */
 import { execFile } from "node:child_process";
@@ -15,16 +15,18 @@ export interface EmptyDir {
   /** "Memory" for a tmpfs. */
   readonly medium: string | undefined;
   readonly sizeBytes: number | undefined;
+  /** Options of its mount, where it lies in huge pages. */
+  readonly hugePages?: string | undefined;
   readonly fsGroup: number | undefined;
 }
 
-export async function prepareEmptyDir({ path, medium, sizeBytes, fsGroup }: EmptyDir): Promise<void> {
+export async function prepareEmptyDir({ path, medium, sizeBytes, hugePages, fsGroup }: EmptyDir): Promise<void> {
+  if (medium && medium !== "Memory" && hugePages === undefined) throw new Error(`unknown storage medium "${medium}"`);
   await mkdir(path, { recursive: true });
-  if (medium === "Memory" && !(await mountsUnder(path)).includes(path)) {
-    const size = sizeBytes === undefined ? [] : ["-o", `size=${sizeBytes}`];
-    await run("mount", ["-t", "tmpfs", ...size, "tmpfs", path]);
-  } else if (medium && medium !== "Memory") {
-    throw new Error(`unknown storage medium "${medium}"`);
+  if (medium && !(await mountsUnder(path)).includes(path)) {
+    const [type, options] =
+      hugePages === undefined ? ["tmpfs", sizeBytes && `size=${sizeBytes}`] : ["hugetlbfs", hugePages];
+    await run("mount", ["-t", type, ...(options ? ["-o", options] : []), type, path]);
   }
   if (fsGroup !== undefined) await chown(path, 0, fsGroup);
   await chmod(path, fsGroup === undefined ? 0o777 : 0o2777);

@@ -10,6 +10,7 @@ import type { Pod, Volume } from "../../machinery/objects/kinds.ts";
 import { podAmounts } from "../../machinery/objects/pod-resources.ts";
 import { formatQuantity, unitValue } from "../../machinery/objects/quantity.ts";
 import type { Clock } from "../../machinery/process/clock.ts";
+import { hugePageOptions, isHugePages } from "../huge-pages.ts";
 import type { NodeFacts } from "../pods/fields.ts";
 import type { PodPaths } from "../pods/paths.ts";
 import { writeAtomically } from "./atomic-write.ts";
@@ -73,7 +74,8 @@ export function createVolumes({ paths, sources, claims, clock, mounts = false }:
     if (volume.emptyDir) {
       const { medium, sizeLimit } = volume.emptyDir;
       const sizeBytes = medium === "Memory" ? memorySize(pod, sizeLimit, sources.node()) : undefined;
-      await prepareEmptyDir({ path, medium, sizeBytes, fsGroup: fsGroup(pod) });
+      const hugePages = medium && isHugePages(medium) ? hugePageOptions(medium, pod, sizeLimit) : undefined;
+      await prepareEmptyDir({ path, medium, sizeBytes, hugePages, fsGroup: fsGroup(pod) });
       return path;
     }
     if (volume.hostPath) {
