@@ -122,7 +122,8 @@ export async function startNode(pipeline: Pipeline, options: TestNodeOptions = {
     async close() {
       await stop();
       if (!options.runtime) await runtime.close();
-      await rm(directory, { recursive: true, force: true });
+      // what was under way when it was stopped may still write
+      await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
     },
   };
 }
