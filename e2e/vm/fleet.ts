@@ -25,6 +25,9 @@ const PATIENCE = canVirtualize() ? 1 : 10;
 /** Of a real machine. */
 export const minutes = (count: number) => count * 60_000 * PATIENCE;
 
+const UNREACHED = /^Unable to connect to the server|connection refused|was refused|i\/o timeout/m;
+const LOOK_MS = 1_000;
+
 export interface Fleet {
   readonly machines: Machines;
   readonly vms: ReadonlyMap<string, Vm>;
@@ -88,7 +91,17 @@ export async function createFleet(): Promise<Fleet> {
     },
     async kubectl(...args) {
       const [file = "", ...rest] = [...machines.outside, ...kubectl.command, "--kubeconfig", kubeconfig, ...args];
-      return (await exec(file, rest, { maxBuffer: 64 * 1024 * 1024 })).stdout;
+      const until = systemClock.monotonic() + minutes(1);
+      for (;;) {
+        try {
+          return (await exec(file, rest, { maxBuffer: 64 * 1024 * 1024 })).stdout;
+        } catch (error) {
+          // a handshake takes an emulated processor longer than kubectl waits
+          const unreached = UNREACHED.test((error as { stderr?: string }).stderr ?? "");
+          if (!unreached || systemClock.monotonic() > until) throw error;
+        }
+        await systemClock.sleep(LOOK_MS);
+      }
     },
     async apply(manifest) {
       const file = join(directory, "manifest.yaml");
