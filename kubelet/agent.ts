@@ -7,6 +7,7 @@
  */
 import { defineComponent } from "../machinery/process/component.ts";
 import { homeDirectory } from "../machinery/process/run.ts";
+import { giveBackWhenQuiet } from "../machinery/process/spare-memory.ts";
 import { criFlags, startCri } from "./cri/cri-component.ts";
 import { kubeletFlags, nodeName, settingsOf, startKubelet } from "./kubelet.ts";
 import { createPolicyGate } from "./policy/gate.ts";
@@ -36,6 +37,7 @@ export const agentComponent = defineComponent({
     const told = leaveFirst(context.signal, () => leave());
     const signal = AbortSignal.any([told, stop.signal]);
     const simulated = flags.runtime === "simulated";
+    const spare = giveBackWhenQuiet(context.clock);
     const cri = await startCri(flags, { ...context, signal });
     const network = simulated ? "none" : flags.network;
     const proxied = !simulated && flags.proxy !== "none";
@@ -58,6 +60,7 @@ export const agentComponent = defineComponent({
     try {
       await Promise.all(parts);
     } finally {
+      spare.cancel();
       stop.abort(new Error("another part of the agent ended"));
       await Promise.allSettled(parts);
       await cri.close();

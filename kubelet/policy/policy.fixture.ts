@@ -40,7 +40,7 @@ export function clusterSets(pods: readonly PolicyPod[]): ClusterSets {
 
 /** A network namespace of a test's own keeps the machine's rules out of it. */
 const connectionsOnBridges = works(
-  "nft 'table bridge t { chain c { type filter hook forward priority 0 ; ct state new accept ; } }'",
+  "nft 'table bridge t { chain c { type filter hook forward priority 0 ; ct state new accept ; } ; }'",
 );
 
 export const network = {
