@@ -73,16 +73,16 @@ export function createAdmission(plugins: readonly AdmissionPlugin[], services: A
     async mutate(request) {
       const rounds = new RoundsOfOne();
       for (;;) {
-        for (const plugin of mutating) {
-          const done = plugin.mutate?.(request, services, rounds);
+        for (let at = 0; at < mutating.length; at++) {
+          const done = mutating[at]?.mutate?.(request, services, rounds);
           if (done) await done; // most have nothing to wait for
         }
         if (!rounds.next()) return;
       }
     },
     async validate(request) {
-      for (const plugin of validating) {
-        const done = plugin.validate?.(request, services);
+      for (let at = 0; at < validating.length; at++) {
+        const done = validating[at]?.validate?.(request, services);
         if (done) await done;
       }
     },

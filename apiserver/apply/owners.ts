@@ -25,8 +25,15 @@ const ANCIENT = "ancient-changes";
 export function ownersOf(sets: FieldSets, entries: unknown): Owner[] {
   if (!Array.isArray(entries)) return [];
   const owners = entries.map((entry: unknown) => ownerOf(sets, entry));
-  const last = new Map(owners.map((owner) => [identity(owner), owner]));
-  return last.size === owners.length ? owners : [...last.values()];
+  if (!hasTwins(owners)) return owners;
+  return [...new Map(owners.map((owner) => [identity(owner), owner])).values()];
+}
+
+function hasTwins(owners: readonly Owner[]): boolean {
+  for (let at = 1; at < owners.length; at++)
+    for (let before = 0; before < at; before++)
+      if (sameOwner(owners[before] as Owner, owners[at] as Owner)) return true;
+  return false;
 }
 
 function ownerOf(sets: FieldSets, entry: unknown): Owner {
@@ -73,7 +80,14 @@ export const withFields = (entry: Owner, fieldsV1: Fields | undefined): Owner =>
 export function settled(sets: FieldSets, owners: readonly Owner[]): Owner[] {
   const left = owners.filter(({ fieldsV1 }) => !isEmpty(fieldsV1));
   if (left.length <= 1) return left;
-  return capped(sets, left).sort(inOrder);
+  const kept = left.length <= limits.updateManagers ? left : capped(sets, left);
+  return isInOrder(kept) ? kept : kept.sort(inOrder);
+}
+
+function isInOrder(owners: readonly Owner[]): boolean {
+  for (let at = 1; at < owners.length; at++)
+    if (inOrder(owners[at - 1] as Owner, owners[at] as Owner) > 0) return false;
+  return true;
 }
 
 function inOrder(a: Owner, b: Owner): number {

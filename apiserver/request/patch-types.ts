@@ -106,9 +106,9 @@ export interface Patch {
 /** What the content type of a PATCH says; throws 415 for what the kind does not take. */
 export function patchTypeOf({ record, row }: Pick<ResourceExchange, "record" | "row">): string {
   const type = mediaType(record.headers);
-  const accepted = [...Object.keys(TYPES).filter((one) => !row.custom || one !== STRATEGIC_TYPE), APPLY];
-  if (accepted.includes(type)) return type;
-  throw unsupported(accepted);
+  const isAccepted = (one: string) => !row.custom || one !== STRATEGIC_TYPE;
+  if (type === APPLY || (Object.hasOwn(TYPES, type) && isAccepted(type))) return type;
+  throw unsupported([...Object.keys(TYPES).filter(isAccepted), APPLY]);
 }
 
 /** `expected` is the kind that is patched: the resource's own, or Scale. */
@@ -119,7 +119,7 @@ export function readPatch(exchange: ResourceExchange, expected: Expected): Patch
   type.check(patch);
   const touches = type.touchesManagedFields(patch);
   const statusAlone = exchange.info.subresource === "status" && !type.touchesOthers(patch, OWN_OF_STATUS);
-  const target = { ...exchange, row: { ...exchange.row, ...expected } };
+  const target = expected === exchange.row ? exchange : { ...exchange, row: { ...exchange.row, ...expected } };
   return {
     patched(object, validation, warnings) {
       const { managedFields, ...metadata } = object.metadata;
