@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { expect, it } from "vitest";
-import { publicKeyHash } from "../machinery/pki/certificates.ts";
+import { createAuthority, issue, lifetimeOf, publicKeyHash } from "../machinery/pki/certificates.ts";
 import { readIfThere } from "../machinery/pki/files.ts";
 import { clientOf } from "../machinery/pki/kubeconfig.ts";
 import { ensurePki } from "../machinery/pki/pki.ts";
@@ -59,3 +59,24 @@ it("serves with renewed certificates and renews those of its components, without
   await listener.close();
   await rm(paths.root, { recursive: true, force: true });
 }, 60_000);
+
+it("says long before that its authority ends, and what to do", async () => {
+  const clock = fakeClock();
+  const authority = await createAuthority(clock, "k8ts-ca");
+  const serving = await issue(clock, authority, { commonName: "kube-apiserver", use: "server" });
+  const first = { authority, serving, tokenKey: "" };
+  const warnings: string[] = [];
+  const log = { ...silent, warn: (text: string) => void warnings.push(text) };
+  const stop = new AbortController();
+  const load = async () => first;
+  const running = keepKeysGood({ first, load, listening: [], clock, log, signal: stop.signal });
+  await clock.advance(8 * 365 * DAY_MS);
+  expect(warnings).toEqual([]);
+  await clock.advance(365 * DAY_MS);
+  const ends = new Date(lifetimeOf(authority.certificate)?.until ?? 0).toISOString();
+  expect(warnings[0]).toBe(
+    `the authority with which this server began ends at ${ends}: restart it before, to go on with a renewed one`,
+  );
+  stop.abort();
+  await running;
+});

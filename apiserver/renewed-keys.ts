@@ -5,8 +5,8 @@
  * on this machine read their kubeconfig again by themselves. When something is due: machinery/pki. The authority with
  * which this process began is its own until it ends: a renewed one needs a restart, and this says so long before.
  */
-import { endsSoon, lifetimeOf } from "../machinery/pki/certificates.ts";
-import type { Pki } from "../machinery/pki/pki.ts";
+import { endsSoon, isOwnAuthority, lifetimeOf } from "../machinery/pki/certificates.ts";
+import { AUTHORITY, type Pki } from "../machinery/pki/pki.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
 import type { Listening } from "./request/http.ts";
@@ -50,7 +50,8 @@ export async function keepKeysGood({ first, load, listening, clock, log, signal 
 /** A start makes another certificate for the same key; nodes and what runs on them take it up by themselves. */
 function warn({ authority }: Pki, log: Logger): void {
   const ends = new Date(lifetimeOf(authority.certificate)?.until ?? 0).toISOString();
-  log.warn(
-    `the authority with which this server began ends at ${ends}: restart it before, to go on with a renewed one`,
-  );
+  const todo = isOwnAuthority(authority.certificate, AUTHORITY)
+    ? "restart it before, to go on with a renewed one"
+    : "it was not made here: put a renewed certificate for its key into pki/ca.crt before, and restart";
+  log.warn(`the authority with which this server began ends at ${ends}: ${todo}`);
 }

@@ -67,6 +67,12 @@ export async function createAuthority(clock: Clock, commonName: string, key?: st
   return { certificate: pem(certificate.toString("pem")), key: await exportKey(keys.privateKey) };
 }
 
+/** Whether `createAuthority` made it under this name: another one's, brought from elsewhere, cannot be renewed here. */
+export function isOwnAuthority(certificate: string, commonName: string): boolean {
+  const { subject, issuer } = parsed(certificate) ?? {};
+  return subject === `CN=${commonName}` && issuer === subject;
+}
+
 /** `key`: PEM of a private key that goes on being used, where there is one. */
 export async function issue(
   clock: Clock,

@@ -6,16 +6,19 @@
 import { join } from "node:path";
 import type { Clock } from "../process/clock.ts";
 import type { HomePaths } from "../process/home.ts";
-import { createAuthority, endsSoon, issue, type KeyPair, type Subject } from "./certificates.ts";
+import { createAuthority, endsSoon, isOwnAuthority, issue, type KeyPair, type Subject } from "./certificates.ts";
 import { readIfThere, writePrivate } from "./files.ts";
+
+const AUTHORITY = "front-proxy-ca";
 
 /** Made where it is missing, renewed for the same key where it ends soon. */
 export async function ensureFrontProxyAuthority({ pki }: Pick<HomePaths, "pki">, clock: Clock): Promise<KeyPair> {
   const certificatePath = join(pki, "front-proxy-ca.crt");
   const keyPath = join(pki, "front-proxy-ca.key");
   const [certificate, key] = await Promise.all([readIfThere(certificatePath), readIfThere(keyPath)]);
-  if (certificate && key && !endsSoon(clock, certificate)) return { certificate, key };
-  const made = await createAuthority(clock, "front-proxy-ca", certificate && key);
+  const renewed = certificate && endsSoon(clock, certificate) && isOwnAuthority(certificate, AUTHORITY);
+  if (certificate && key && !renewed) return { certificate, key };
+  const made = await createAuthority(clock, AUTHORITY, certificate && key);
   await writePrivate(keyPath, made.key);
   await writePrivate(certificatePath, made.certificate);
   return made;

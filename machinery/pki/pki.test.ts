@@ -8,7 +8,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../process/clock.ts";
 import { homePaths } from "../process/home.ts";
 import { silent } from "../process/logging.ts";
-import { issue, lifetimeOf, publicKeyHash, subjectOf } from "./certificates.ts";
+import { createAuthority, issue, lifetimeOf, publicKeyHash, subjectOf } from "./certificates.ts";
+import { writePrivate } from "./files.ts";
 import { clientOf } from "./kubeconfig.ts";
 import { ensurePki, type PkiOptions } from "./pki.ts";
 
@@ -86,6 +87,14 @@ test("an authority close to its end gets another certificate for its key: what i
   ).toBe(true);
   const near = await issue(at(3600), first.authority, { commonName: "late", use: "client" });
   expect(ends(near.certificate)).toBe(ends(first.authority.certificate)); // never longer than who signed it
+});
+
+test("an authority that was brought from elsewhere is left as it is, however soon it ends", async () => {
+  const brought = await createAuthority(systemClock, "our-company");
+  const { pki } = homePaths(root);
+  await writePrivate(join(pki, "ca.crt"), brought.certificate);
+  await writePrivate(join(pki, "ca.key"), brought.key);
+  expect((await ensurePki(options({ clock: at(3600) }))).authority).toEqual(brought);
 });
 
 test("a new address makes a new serving certificate, and leaves clients alone", async () => {

@@ -15,6 +15,7 @@ import {
   createAuthority,
   createSigningKey,
   endsSoon,
+  isOwnAuthority,
   issue,
   type KeyPair,
   type Subject,
@@ -53,6 +54,8 @@ const identities = (nodeName: string): Readonly<Record<string, Subject>> => ({
   ...Object.fromEntries(Object.entries(NODE_COMPONENTS).map(([name, commonName]) => [name, { commonName }])),
 });
 
+/** The name of the cluster's authority, where it was made here. */
+export const AUTHORITY = "k8ts-ca";
 const ADMIN: Subject = { commonName: "kubernetes-admin", organizations: ["system:masters"] };
 
 export async function ensurePki(options: PkiOptions): Promise<Pki> {
@@ -60,8 +63,8 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
   const authority = await keepPair(
     options,
     "ca",
-    (former) => createAuthority(clock, "k8ts-ca", former?.key),
-    ({ certificate }) => !endsSoon(clock, certificate),
+    (former) => createAuthority(clock, AUTHORITY, former?.key),
+    ({ certificate }) => !endsSoon(clock, certificate) || !isOwnAuthority(certificate, AUTHORITY),
   );
   const serving = await keepServing(options, authority);
   const tokenKey = await keepTokenKey(options);
