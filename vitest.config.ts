@@ -19,8 +19,8 @@ const ON_THIS_COMPUTER = ["e2e/kills.e2e.ts", "e2e/clients/**/*.e2e.ts"];
 const SIDE_BY_SIDE = 3;
 
 const beside = {
-  testTimeout: 30_000,
-  hookTimeout: 60_000,
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
   // On a machine that others load, a time may be missed once; what fails twice is broken.
   retry: process.env["CI"] ? 1 : 0,
 };

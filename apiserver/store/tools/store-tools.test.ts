@@ -264,7 +264,7 @@ describe.skipIf(!hasEtcd())("migrate", () => {
       });
       const args = ["migrate", "--to", "etcd", "--etcd-servers", etcd.endpoint];
       let last = { code: null as number | null, text: "" };
-      for (let killMs = 200; last.code === null; killMs += 25) last = await tool(args, killMs);
+      for (let killMs = 100; last.code === null; killMs *= 1.2) last = await tool(args, killMs);
       expect(last.text).toMatch(/^moved|it was moved before/); // one that was killed at its very end had moved it
       const there = openEtcdStore({ endpoints: [etcd.endpoint], clock: systemClock, log: silent });
       await serving(there, async (server) => {
@@ -284,7 +284,7 @@ describe.skipIf(!hasEtcd())("migrate", () => {
     } finally {
       await etcd.stop();
     }
-  }, 60_000);
+  }, 180_000);
 });
 
 test.each([
