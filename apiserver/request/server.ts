@@ -94,9 +94,7 @@ export function assembleServer(options: ServerOptions): AssembledServer {
   const tokens = createTokens(clock, options.tokenKey, options.tokens);
   const rbac = createRbac(objects);
   const authorize = inOrder([masters, createNodeAuthorizer(objects), rbac.authorize]);
-  const protobuf = createProtobuf(schema);
-  const decoders = createDecoders(schema);
-  const fields = createFieldManagement(schema);
+  const { protobuf, decoders, fields } = compiledFrom(schema);
   const merge: typeof fields.merge = (...what) => fields.merge(...what);
   const { all } = options.metrics;
   const { serviceCidr, nodePorts } = options;
@@ -193,6 +191,23 @@ export function assembleServer(options: ServerOptions): AssembledServer {
     gone: ({ group, plural }) => cache.release(storagePrefix(group, plural)),
   });
   return { handler: createHandler(server), server, addresses, registry, aggregation, webhooks };
+}
+
+type Compiled = Pick<Server, "protobuf" | "decoders" | "fields">;
+
+const compiled = new WeakMap<Schema, Compiled>();
+
+/** Made on first use, part by part, and only once: servers of one schema share it. */
+function compiledFrom(schema: Schema): Compiled {
+  const known = compiled.get(schema);
+  if (known) return known;
+  const made = {
+    protobuf: createProtobuf(schema),
+    decoders: createDecoders(schema),
+    fields: createFieldManagement(schema),
+  };
+  compiled.set(schema, made);
+  return made;
 }
 
 function apiServicesRow({ find }: Pick<Resources, "find">): ResourceRow {

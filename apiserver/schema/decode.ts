@@ -30,7 +30,8 @@ export function createDecoders(schema: Schema): Decoders {
     return decoder;
   };
 
-  return (name) => {
+  const made = new Map<string, Decoder>();
+  const make = (name: string): Decoder => {
     const decode = objectDecoder(name);
     return <T>(value: unknown): Decoded<T> => {
       if (!isObject(value)) {
@@ -41,6 +42,13 @@ export function createDecoders(schema: Schema): Decoders {
       const walk: Walk = { path: [], unknown: [] };
       return { value: decode(value, walk) as T, unknown: walk.unknown };
     };
+  };
+  return (name) => {
+    const known = made.get(name);
+    if (known) return known;
+    const decoder = make(name);
+    made.set(name, decoder);
+    return decoder;
   };
 }
 
