@@ -24,6 +24,7 @@ import { type GrpcChannel, openChannel } from "./grpc.ts";
 import { createImageMounts, type ImageMounts } from "./image-mounts.ts";
 import { importImage } from "./import-image.ts";
 import { type ContainerdLayout, containerdLayout, NAMESPACE, PAUSE_IMAGE, shimSocket } from "./layout.ts";
+import { lostShims } from "./lost-shims.ts";
 import { atLeast, parseVersion, refuseNewer, type Version } from "./newer.ts";
 import { criMethods, subscribeMethod, taskMethods, topics } from "./services.ts";
 import { containerdStreams } from "./streams.ts";
@@ -62,7 +63,11 @@ export async function createContainerdRuntime(options: ContainerdRuntimeOptions)
     const { runtimeVersion } = await send("Version", {}, { timeoutMs: 10_000 });
     await ensurePause();
     const logs = containerLogs(layout, log);
-    const list = () => logs.tend(() => listAll(send));
+    const shims = lostShims(layout, clock, log);
+    const list = () => {
+      shims.look();
+      return logs.tend(() => listAll(send));
+    };
     await list();
     const hub = createEventHub({ clock, log, list, hints: (signal) => hints(channel, signal) });
     rmSync(layout.exec, { recursive: true, force: true }); // what an earlier server left
