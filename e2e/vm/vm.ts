@@ -41,7 +41,8 @@ const MEMORY_MB = 1_800;
 const KERNEL =
   "root=/dev/vda rw console=ttyS0 quiet loglevel=4 net.ifnames=0 panic=5 systemd.show_status=0 " +
   "tsc=reliable clocksource=tsc no_timer_check mitigations=off audit=0";
-const UP_MS = 300_000;
+/** With all of it that must end before. */
+const UP_MS = 1_200_000;
 const POLL_MS = 1_000;
 
 /** Boots it and waits until its system is up. */
