@@ -51,10 +51,11 @@ export function httpTransport(connector: Connector, { onWarning }: ExchangeOptio
     request.signal?.throwIfAborted();
     if (closing.signal.aborted) throw closed();
     const options = await prepare(connector, request, idleMs);
+    if (closing.signal.aborted) throw closed();
     // what has no signal of its own ends with its connection when the connector closes
     const { signal } = request;
     const until = signal ? { signal: AbortSignal.any([signal, closing.signal]) } : {};
-    const response = await exchange(connector, { ...options, ...until }, request);
+    const response = await exchange(connector, { ...options, ...until }, request, closing.signal);
     if (onWarning) for (const text of warningsOf(response)) onWarning(text);
     if ((response.statusCode ?? 0) >= 400) throw await failure(response);
     return response;
@@ -113,7 +114,7 @@ async function prepare(connector: Connector, request: ClientRequest, idleMs: num
   };
 }
 
-async function exchange(connector: Connector, options: RequestOptions, request: ClientRequest) {
+async function exchange(connector: Connector, options: RequestOptions, request: ClientRequest, closing: AbortSignal) {
   const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
   if (body) options = { ...options, headers: { ...options.headers, "content-length": String(body.length) } };
   for (let attempt = 1; ; attempt++) {
@@ -121,7 +122,8 @@ async function exchange(connector: Connector, options: RequestOptions, request: 
     try {
       return await answer;
     } catch (error) {
-      const stale = outgoing.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET";
+      const reset = (error as NodeJS.ErrnoException).code === "ECONNRESET";
+      const stale = outgoing.reusedSocket && reset && !closing.aborted;
       if (!stale || request.method !== "GET" || attempt > 2) throw error;
     }
   }

@@ -109,6 +109,22 @@ describe("https transport", () => {
     await expect(failure).rejects.toThrow(`cannot reach ${address}`);
   });
 
+  it("ends what waits for an answer when it is closed, and asks nobody again", async () => {
+    const seen: RequestRecord[] = [];
+    const server = await listening(createServer(adapter(caseHandler(seen))));
+    const transport = httpsTransport({ access: { server: addressOf(server) }, clock: fakeClock() });
+    await transport.request({ method: "GET", path: "/thing" });
+    const waiting = [
+      transport.request({ method: "GET", path: "/never" }),
+      transport.request({ method: "POST", path: "/never", body: {} }),
+    ].map((request) => expect(request).rejects.toThrow("the transport is closed"));
+    await expect.poll(() => seen.length).toBe(3);
+    await transport.close();
+    await Promise.all(waiting);
+    await closed(server);
+    expect(seen.length).toBe(3);
+  });
+
   it("asks again when a kept connection turns out to be closed, but never repeats a write", async () => {
     const sockets: Socket[] = [];
     let requests = 0;
