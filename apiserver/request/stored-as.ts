@@ -22,7 +22,9 @@ export function viewOf(cache: ResourceCache, row: ResourceRow, storedAs: StoredA
     return {
       revision: item.revision,
       resourceVersion: item.resourceVersion,
-      cause: item.cause,
+      get cause() {
+        return item.cause;
+      },
       get object() {
         return converted();
       },
