@@ -57,6 +57,18 @@ describe("reading", () => {
     expect((await read()).split("\n")).toHaveLength(5_001);
   });
 
+  it("as many lines as were asked for, though more are written meanwhile", async () => {
+    const lines = Array.from({ length: 5_000 }, (_, index) => entry(1, `line ${index}`));
+    await writeFile(path, lines.join(""));
+    const source = { path, clock: systemClock, signal: new AbortController().signal, isRunning: async () => true };
+    let text = "";
+    for await (const chunk of readLog(source, { tailLines: 4_000 })) {
+      text += Buffer.from(chunk).toString();
+      await appendFile(path, entry(2, "later"));
+    }
+    expect(text).toBe(Array.from({ length: 4_000 }, (_, index) => `line ${index + 1_000}\n`).join(""));
+  });
+
   it("leaves out what is no entry", async () => {
     await writeFile(path, `nonsense\n${entry(1, "one")}`);
     expect(await read()).toBe("one\n");

@@ -54,11 +54,14 @@ async function* rawBlocks(source: LogSource, options: LogOptions): AsyncGenerato
   let next: FileHandle | undefined;
   try {
     file = await open(source.path, "r");
-    let offset = options.tailLines === undefined ? 0 : await tailOffset(file, options.tailLines);
+    const tail = options.tailLines === undefined ? undefined : await tailOf(file, options.tailLines);
+    let offset = tail?.begin ?? 0;
+    // who asks for so many lines and does not follow gets no more, though they are written meanwhile
+    const until = tail && !options.follow ? tail.end : Number.POSITIVE_INFINITY;
     let rest: Buffer = Buffer.alloc(0);
     let last = false;
     while (!source.signal.aborted) {
-      const read: Buffer | undefined = await readBlock(file, offset);
+      const read: Buffer | undefined = await readBlock(file, offset, until);
       if (read) {
         offset += read.length;
         const joined: Buffer = rest.length > 0 ? Buffer.concat([rest, read]) : read;
@@ -92,9 +95,11 @@ async function* rawBlocks(source: LogSource, options: LogOptions): AsyncGenerato
   }
 }
 
-async function readBlock(file: FileHandle, offset: number): Promise<Buffer | undefined> {
-  const buffer = Buffer.allocUnsafe(BLOCK);
-  const { bytesRead } = await file.read(buffer, 0, BLOCK, offset);
+async function readBlock(file: FileHandle, offset: number, until: number): Promise<Buffer | undefined> {
+  const size = Math.min(BLOCK, until - offset);
+  if (size <= 0) return undefined;
+  const buffer = Buffer.allocUnsafe(size);
+  const { bytesRead } = await file.read(buffer, 0, size, offset);
   return bytesRead > 0 ? buffer.subarray(0, bytesRead) : undefined;
 }
 
@@ -105,10 +110,10 @@ async function rotated(path: string, file: FileHandle): Promise<FileHandle | und
   return open(path, "r");
 }
 
-/** Where the last `lines` entries begin. */
-async function tailOffset(file: FileHandle, lines: number): Promise<number> {
+/** Where the last `lines` entries begin and end. */
+async function tailOf(file: FileHandle, lines: number): Promise<{ begin: number; end: number }> {
   const { size } = await file.stat();
-  if (lines === 0) return size;
+  if (lines === 0) return { begin: size, end: size };
   let seen = 0;
   for (let end = size; end > 0; ) {
     const begin = Math.max(0, end - BLOCK);
@@ -117,11 +122,11 @@ async function tailOffset(file: FileHandle, lines: number): Promise<number> {
     for (let at = block.length - 1; at >= 0; at--) {
       if (block[at] !== NEWLINE || begin + at === size - 1) continue;
       seen++;
-      if (seen === lines) return begin + at + 1;
+      if (seen === lines) return { begin: begin + at + 1, end: size };
     }
     end = begin;
   }
-  return 0;
+  return { begin: 0, end: size };
 }
 
 interface Entry {
