@@ -38,6 +38,7 @@ export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     teardownTimeout: 60_000,
+    slowTestThreshold: 10_000,
     projects: [
       {
         test: {

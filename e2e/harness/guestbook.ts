@@ -175,7 +175,7 @@ export const onContainers = {
     const { seconds, sent, failed, failures } = loadResult(await run(scene, "logs", "load"));
     expect(failures).toEqual([]);
     expect(failed).toBe(0);
-    expect(sent).toBeGreaterThanOrEqual(45 * seconds);
+    expect(sent).toBeGreaterThanOrEqual(25 * seconds); // a client that is kept waiting sends less
   },
 
   async restartKilledContainer(scene: Scene): Promise<void> {
