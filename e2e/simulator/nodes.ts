@@ -10,6 +10,7 @@ import { createClient } from "../../machinery/client/create-client.ts";
 import { keyOf, type Lister } from "../../machinery/client/informer.ts";
 import { createInformers, type Informers } from "../../machinery/client/shared-informers.ts";
 import type { Transport } from "../../machinery/client/transport/contract.ts";
+import { createOwnWrites, type OwnWrites } from "../../machinery/loop/own-writes.ts";
 import type { Node, Pod } from "../../machinery/objects/kinds.ts";
 import { ApiError, isConflict, isNotFound } from "../../machinery/objects/status.ts";
 import { silent } from "../../machinery/process/logging.ts";
@@ -45,6 +46,8 @@ interface Machine extends Beating {
   known: boolean;
   /** Pods that are worked on now, and whether they changed meanwhile. */
   readonly working: Map<string, { again: boolean }>;
+  /** What it said of Pods, which it may not have seen yet. */
+  readonly said: OwnWrites;
   readonly seen: (node: Node | undefined) => void;
 }
 
@@ -117,6 +120,7 @@ function createMachine(
     on: true,
     known: false,
     working: new Map(),
+    said: createOwnWrites(),
     works,
     isReady() {
       const object = nodes.get(name);
@@ -168,7 +172,9 @@ async function work(options: NodeWork, machine: Machine, key: string): Promise<v
 async function look(options: NodeWork, machine: Machine, key: string): Promise<number | undefined> {
   const { informers, clock, ground, seed } = options;
   const pod = informers.of("pods").get(key);
-  if (!pod || pod.spec?.nodeName !== machine.name || !machine.works()) return undefined;
+  if (!pod) machine.said.forget(key);
+  if (!pod || pod.spec?.nodeName !== machine.name || !machine.works() || machine.said.behind(key, pod))
+    return undefined;
   const { uid, deletionTimestamp, namespace, name } = pod.metadata;
   const dice = random(seed, "pod", uid);
   let running = ground.find(machine.name, uid);
@@ -220,5 +226,9 @@ async function report(options: NodeWork, machine: Machine, pod: Pod, running: Ru
 async function say(machine: Machine, pod: Pod, status: object, { clock }: NodeWork): Promise<void> {
   const { readyInMs: _, ...told } = status as { readyInMs?: number };
   await clock.sleep(2);
-  if (machine.works()) await machine.client.updateStatus("pods", { ...pod, status: told as Pod["status"] & object });
+  if (!machine.works()) return;
+  machine.said.wrote(
+    keyOf(pod),
+    await machine.client.updateStatus("pods", { ...pod, status: told as Pod["status"] & object }),
+  );
 }

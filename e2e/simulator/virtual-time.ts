@@ -75,6 +75,7 @@ export function createVirtualTime(startMs = 0): VirtualTime {
         return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
       },
       bytes,
+      nextTurn: () => Promise.resolve(),
       kill() {
         owner.dead = true;
       },
@@ -97,7 +98,7 @@ export function createVirtualTime(startMs = 0): VirtualTime {
     clock,
     async run(ms, until = () => false) {
       const end = elapsed + ms;
-      await turn();
+      await turn(fired);
       for (let next = heap.first(); next && next.at <= end && !until(); next = heap.first()) {
         heap.pop();
         if (next.cancelled || next.owner.dead) continue;
@@ -109,7 +110,7 @@ export function createVirtualTime(startMs = 0): VirtualTime {
         fired++;
         elapsed = Math.max(elapsed, next.at);
         next.fn();
-        await turn();
+        await turn(fired);
       }
       if (!until()) elapsed = end;
     },
@@ -126,8 +127,15 @@ export async function within(time: VirtualTime, work: Promise<unknown>): Promise
   await ended;
 }
 
-/** Lets promise chains that are ready run to their next wait. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** After so many timers whatever else the process has to do comes to its turn: signals, rejections that nobody handles. */
+const WHOLE_TURN = 512;
+
+/** Lets promise chains that are ready run to their next wait: what comes at the next tick comes after all of them. */
+const turn = (fired: number): Promise<void> =>
+  new Promise((resolve) => {
+    if (fired % WHOLE_TURN === 0) setImmediate(resolve);
+    else process.nextTick(resolve);
+  });
 
 const before = (a: Waiting, b: Waiting) => a.at < b.at || (a.at === b.at && a.order < b.order);
 

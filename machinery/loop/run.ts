@@ -177,7 +177,11 @@ const PACED_MAX_MS = 1_000;
 
 /** A conflict only says that the cache was behind, so it is no failure to report. */
 function failed(item: QueueItem, error: unknown, queue: WorkQueue, counters: Counters, log: Logger): void {
-  const waitMs = queue.retry(item, isUnreachable(error) ? UNREACHABLE_RETRY_MS : undefined);
+  const waitMs = queue.retry(
+    item,
+    isUnreachable(error) ? UNREACHABLE_RETRY_MS : undefined,
+    isConflict(error) ? CONFLICT_RETRY_MS : 0,
+  );
   const fields = { object: item.key, revision: item.cause.revision, waitMs };
   if (isConflict(error)) {
     counters.conflicts++;
@@ -192,6 +196,9 @@ function failed(item: QueueItem, error: unknown, queue: WorkQueue, counters: Cou
 const isUnreachable = (error: unknown): boolean =>
   error instanceof ApiError && (error.reason === "ServiceUnavailable" || error.reason === "Timeout");
 const UNREACHABLE_RETRY_MS = 1_000;
+
+/** The newer version that a conflict tells of brings the key by itself: before that, another attempt is another conflict. */
+const CONFLICT_RETRY_MS = 50;
 
 function causeOf({ type, object, old }: Change<StoredObject>): QueueCause {
   const { resourceVersion, generation, deletionTimestamp } = object.metadata;

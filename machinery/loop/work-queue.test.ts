@@ -86,6 +86,12 @@ describe("work queue", () => {
     expect(queue.retry(await take(queue))).toBe(5);
   });
 
+  it("waits at least as long as it is told", async () => {
+    const queue = createWorkQueue(fakeClock());
+    queue.add("a");
+    expect(queue.retry(await take(queue), undefined, 50)).toBe(50);
+  });
+
   it("a failed key that changes meanwhile comes at once", async () => {
     const queue = createWorkQueue(fakeClock());
     queue.add("a");

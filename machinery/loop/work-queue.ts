@@ -33,8 +33,8 @@ export interface WorkQueue {
    * but it rests for `rest` ms first, so that many changes make one.
    */
   finish(item: QueueItem, options?: { readonly after?: number | undefined; readonly rest?: number }): void;
-  /** The work on a key failed: it comes again after its back-off, at most `maxMs`, which is returned. */
-  retry(item: QueueItem, maxMs?: number): number;
+  /** The work on a key failed: it comes again after its back-off, from `minMs` to `maxMs`, which is returned. */
+  retry(item: QueueItem, maxMs?: number, minMs?: number): number;
   /** How often in a row the key has failed. */
   failures(key: ObjectKey): number;
   /** Keys that wait for a worker, or for the end of their rest. */
@@ -132,10 +132,10 @@ export function createWorkQueue(clock: Clock, adds: Counter = { value: 0 }): Wor
       clock.after(rest, () => release(key));
     },
 
-    retry({ key, cause }, maxMs = limits.queueMaxBackoffMs) {
+    retry({ key, cause }, maxMs = limits.queueMaxBackoffMs, minMs = 0) {
       const count = failures.get(key) ?? 0;
       failures.set(key, count + 1);
-      const wait = Math.min(FIRST_RETRY_MS * 2 ** count, maxMs);
+      const wait = Math.min(Math.max(FIRST_RETRY_MS * 2 ** count, minMs), maxMs);
       later(key, wait, cause);
       release(key);
       return wait;

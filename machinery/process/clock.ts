@@ -26,6 +26,8 @@ export interface Clock {
   random(): number;
   uuid(): string;
   bytes(length: number): Uint8Array;
+  /** Of virtual time, in which no loop is long: how all others get their turn. Without it, by the process's own turns. */
+  readonly nextTurn?: () => Promise<void>;
 }
 
 /** The longest delay a Node timer takes; longer ones would fire at once. */
