@@ -15,8 +15,8 @@ import { createLogger, type Level, type Logger } from "./logging.ts";
 /** How long a component may take to stop before its process ends anyway. */
 const STOP_MS = 15_000;
 
-/** A process that is killed has not written what it compiled: once it runs, it does so for the next one. */
-const COMPILED_MS = 5_000;
+/** A process that is killed has not written what it compiled: some time after its start it does so for the next one. */
+const COMPILED_MS = 60_000;
 
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error"];
 

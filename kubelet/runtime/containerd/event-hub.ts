@@ -43,8 +43,12 @@ export interface EventHub {
 const RELIST_MS = 10_000;
 const RECONNECT_MS = 200;
 
-/** A hint comes a moment before the runtime answers accordingly: the waits between looks. */
+/** A hint comes a moment before the runtime answers accordingly: the waits between looks for an end. */
 const FOLLOW_UP_MS = [2, 10, 20, 50, 150, 400, 1000];
+
+/** Nobody waits to hear what begins, and where a hundred Pods do, each look is at all of them: these looks are shared. */
+const BEGUN_MS = 200;
+const BEGUN_LOOKS = 5;
 
 /** `id` has reached, or is about to reach, a phase. */
 export interface Hint {
@@ -59,6 +63,7 @@ export function createEventHub({ clock, log, list, hints }: HubOptions): EventHu
   let sandboxes = new Map<string, PodSandbox>();
   let reading: Promise<void> | undefined;
   let readAgain: Promise<void> | undefined;
+  let soon: Promise<void> | undefined;
 
   const background = Promise.all([follow(), relist()]);
   background.catch((error: unknown) => log.error("container events stopped", { error }));
@@ -106,11 +111,24 @@ export function createEventHub({ clock, log, list, hints }: HubOptions): EventHu
 
   /** Rereads until the runtime answers as the hint said. */
   async function followUp({ id, phase }: Hint): Promise<void> {
+    const over = () => stop.signal.aborted || reached(known.get(id)?.phase, phase);
+    if (phase === "created" || phase === "running") {
+      for (let looks = 0; looks < BEGUN_LOOKS && !over(); looks++) await lookSoon();
+      return;
+    }
     for (const wait of FOLLOW_UP_MS) {
       await pause(wait);
-      if (stop.signal.aborted || reached(known.get(id)?.phase, phase)) return;
+      if (over()) return;
       await reread();
     }
+  }
+
+  function lookSoon(): Promise<void> {
+    soon ??= pause(BEGUN_MS).then(() => {
+      soon = undefined;
+      return reread();
+    });
+    return soon;
   }
 
   /** Many hints at once share one reread, but always one that began after the hint. */
