@@ -11,6 +11,7 @@ type Behavior = NonNullable<NonNullable<HorizontalPodAutoscaler["spec"]>["behavi
 type Rules = NonNullable<Behavior["scaleUp"]>;
 
 export interface Recommendation {
+  /** By the clock that never jumps, as all times here. */
   readonly at: number;
   readonly replicas: number;
 }

@@ -10,6 +10,8 @@ import { type FakeClock, fakeClock } from "../machinery/process/fake-clock.ts";
 type Spec = NonNullable<HorizontalPodAutoscaler["spec"]>;
 
 let clock: FakeClock;
+/** By how much the clock on the wall is wrong. */
+let wrongMs: number;
 let cluster: Controlled;
 /** Millicores and mebibytes of each container of a Pod; undefined for a Pod without figures. */
 let uses: (pod: Pod) => { readonly cpu: number; readonly memory?: number } | undefined;
@@ -21,7 +23,9 @@ let before: (request: ClientRequest) => Promise<void>;
 let after: (request: ClientRequest) => Promise<void>;
 
 beforeEach(async () => {
-  clock = fakeClock();
+  const right = fakeClock();
+  wrongMs = 0;
+  clock = { ...right, now: () => right.now() + wrongMs };
   uses = () => ({ cpu: 100 });
   others = {};
   writes = [];
@@ -432,6 +436,17 @@ describe("other metrics", () => {
 });
 
 describe("in spite of", () => {
+  it("a clock that is set ahead and back, it shrinks when its time has come", async () => {
+    await workload(4);
+    await autoscaler({ metrics: cpu(100) });
+    wrongMs = 3_600_000;
+    await pass(30);
+    wrongMs = 0;
+    uses = () => ({ cpu: 10 });
+    await pass(360);
+    expect(await size()).toBe(1);
+  });
+
   const isScale = ({ method, path }: ClientRequest) => method === "PUT" && path.endsWith("/scale");
   const isStatus = ({ method, path }: ClientRequest) => method === "PATCH" && path.endsWith("/web/status");
 

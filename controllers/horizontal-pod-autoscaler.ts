@@ -115,10 +115,9 @@ async function evaluate(
 ): Promise<void> {
   const target = await findTarget(autoscaler, spec, status, context, memory.targets);
   if (!target) return;
-  const now = context.clock.now();
   const current = target.scale.spec?.replicas ?? 0;
   const history = memory.histories.get(key) ?? {
-    recommendations: [{ at: now, replicas: current }],
+    recommendations: [{ at: context.clock.monotonic(), replicas: current }],
     ups: [],
     downs: [],
   };
@@ -187,7 +186,7 @@ async function decide(
   if (!wanted) return undefined;
   const { downscaleStabilizationMs } = memory.settings;
   const limits: Limits = { min, max, behavior, downscaleStabilizationMs };
-  const { replicas, stabilized, limited } = limit(history, limits, current, wanted.replicas, context.clock.now());
+  const { replicas, stabilized, limited } = limit(history, limits, current, wanted.replicas, context.clock.monotonic());
   status.condition("AbleToScale", "True", stabilized.reason, stabilized.message);
   status.condition("ScalingLimited", limited.status, limited.reason, limited.message);
   const reason = wanted.replicas > current ? `${wanted.name} above target` : "All metrics below target";
@@ -323,7 +322,7 @@ async function follow(
   const done = `the HPA controller was able to update the target scale to ${replicas}`;
   status.condition("AbleToScale", "True", "SucceededRescale", done);
   events.normal(autoscaler, "SuccessfulRescale", `New size: ${replicas}; reason: ${reason}`);
-  remember(history, behavior, before, replicas, clock.now());
+  remember(history, behavior, before, replicas, clock.monotonic());
   status.sizes(before, replicas);
   status.scaledAt(wireTime(clock.now()));
 }
