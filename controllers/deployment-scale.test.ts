@@ -1,7 +1,7 @@
 /** Sizes of ReplicaSets: fences, steps of a rollout and changes of scale, as tables. */
 import { describe, expect, it } from "vitest";
 import type { Deployment, ReplicaSet } from "../machinery/objects/kinds.ts";
-import { fences, newSetSize, rescale, shrinkOld } from "./deployment-scale.ts";
+import { fences, mayHavePods, newSetSize, rescale, shrinkOld } from "./deployment-scale.ts";
 
 type Fence = number | string;
 
@@ -31,6 +31,16 @@ function set(replicas: number, available = replicas, annotated?: readonly [desir
     status: { replicas, availableReplicas: available },
   } as unknown as ReplicaSet;
 }
+
+it.each([
+  ["tells of some", 1, 2, 2, true],
+  ["has told of its present size and has none", 0, 2, 2, false],
+  ["has not told of its present size yet", 0, 1, 2, true],
+  ["has told nothing yet", undefined, undefined, 1, true],
+])("a set that %s may have Pods: %s of generation %s, now %s", (_, replicas, observedGeneration, generation, may) => {
+  const status = replicas === undefined ? {} : { replicas, observedGeneration };
+  expect(mayHavePods({ metadata: { generation }, status } as unknown as ReplicaSet)).toBe(may);
+});
 
 describe("fences", () => {
   it.each<[number, Fence, Fence, number, number]>([

@@ -23,6 +23,10 @@ const keeps = (set: ReplicaSet) => Math.min(size(set), set.status?.availableRepl
 const available = (sets: readonly ReplicaSet[]) => sets.reduce((sum, set) => sum + keeps(set), 0);
 export const withPods = (sets: readonly ReplicaSet[]): ReplicaSet[] => sets.filter((set) => size(set) > 0);
 
+/** By its own word; until it has told of its present size, it may just be making some. */
+export const mayHavePods = ({ metadata, status }: ReplicaSet): boolean =>
+  (status?.replicas ?? 0) > 0 || (status?.observedGeneration ?? 0) < (metadata.generation ?? 0);
+
 export const isRecreate = (deployment: Deployment): boolean => deployment.spec?.strategy?.type === "Recreate";
 
 /** Pods allowed beyond and below the number wanted. */

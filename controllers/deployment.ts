@@ -39,6 +39,7 @@ import {
   isRecreate,
   isScaling,
   maxTotal,
+  mayHavePods,
   newSetSize,
   type Resize,
   rescale,
@@ -256,9 +257,7 @@ async function recreate(rollout: Rollout, context: Context): Promise<void> {
 }
 
 function oldPodsRun({ old }: Rollout, { pods }: Context): boolean {
-  return old.some(
-    ({ metadata, status }) => (status?.replicas ?? 0) > 0 || pods.ownedBy(metadata.uid).some((pod) => !isTerminal(pod)),
-  );
+  return old.some((set) => mayHavePods(set) || pods.ownedBy(set.metadata.uid).some((pod) => !isTerminal(pod)));
 }
 
 /** Makes the new set where there is none. False where it could not be made in this namespace any more. */
