@@ -2,6 +2,8 @@
 import { expect, test } from "vitest";
 import { homePaths } from "../process/home.ts";
 import { type ClusterOptions, processTable } from "./process-table.ts";
+import { USUAL_STOP_MS } from "./supervised-process.ts";
+import { supervisorComponent } from "./supervisor.ts";
 
 const options: ClusterOptions = {
   port: 6443,
@@ -15,6 +17,12 @@ const table = (change: Partial<ClusterOptions>) =>
 
 test("without --nodes this computer is the node", () => {
   expect(table({}).map(({ name }) => name)).toEqual(["server", "containerd", "agent", "dns"]);
+});
+
+test("the supervisor does not end before all that it keeps may have stopped, one after the other", () => {
+  const times = table({ separate: true }).map(({ stopMs = USUAL_STOP_MS }) => stopMs);
+  const all = times.reduce((sum, ms) => sum + ms, 0);
+  expect(supervisorComponent.stopsLater?.({ main: undefined, tell: false })).toBeGreaterThanOrEqual(all);
 });
 
 test("with --nodes the server is reached by the machines, and each joins in a home of its own", () => {

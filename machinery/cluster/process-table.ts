@@ -56,7 +56,7 @@ export interface Program {
 export const NODE_FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=16"];
 
 /** Less than the service's own limit (service.ts). */
-const NODE_STOP_MS = 80_000;
+export const NODE_STOP_MS = 80_000;
 
 export function processTable(options: ClusterOptions, paths: HomePaths, program: Program): readonly ProcessSpec[] {
   const component = (name: string, ...args: string[]): ProcessSpec => ({

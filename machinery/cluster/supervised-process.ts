@@ -27,6 +27,9 @@ const BACKOFF_MS = { first: 200, last: 30_000, forgetAfter: 10_000 };
 const ADOPTED_POLL_MS = 500;
 const RECORD_RETRY_MS = 1_000;
 
+/** How long a process may take to stop. */
+export const USUAL_STOP_MS = 20_000;
+
 export interface SuperviseOptions {
   readonly spec: ProcessSpec;
   readonly paths: HomePaths;
@@ -146,7 +149,7 @@ export interface StopOptions {
 export async function stopRecord(
   record: ProcessRecord,
   clock: Clock,
-  { spec, graceMs = spec?.stopMs ?? 20_000 }: StopOptions = {},
+  { spec, graceMs = spec?.stopMs ?? USUAL_STOP_MS }: StopOptions = {},
 ): Promise<void> {
   if (spec?.ends && isAlive(record)) {
     const [command = "", ...args] = spec.ends(record.pid);

@@ -11,8 +11,8 @@ import { UsageError } from "../process/flags.ts";
 import { type HomePaths, homePaths } from "../process/home.ts";
 import { limits } from "../process/limits.ts";
 import { livingRecord, removeRecord, writeRecord } from "./process-record.ts";
-import { type ClusterOptions, type ProcessSpec, type Program, processTable } from "./process-table.ts";
-import { recordPath, stopRecord, superviseProcess } from "./supervised-process.ts";
+import { type ClusterOptions, NODE_STOP_MS, type ProcessSpec, type Program, processTable } from "./process-table.ts";
+import { recordPath, stopRecord, superviseProcess, USUAL_STOP_MS } from "./supervised-process.ts";
 import { tellReady } from "./tell-ready.ts";
 
 export const optionsPath = (paths: HomePaths) => `${paths.root}/cluster.json`;
@@ -27,6 +27,9 @@ export function readOptions(paths: HomePaths): ClusterOptions | undefined {
   }
 }
 
+/** Besides the kubelet, where each component is a process. */
+const MOST_OTHERS = 8;
+
 export const programOf = (main: string): Program => ({ node: process.execPath, main });
 
 export const supervisorComponent = defineComponent({
@@ -36,6 +39,8 @@ export const supervisorComponent = defineComponent({
     main: { type: "string", value: "FILE", help: "path of main.ts" },
     tell: { type: "boolean", help: "say on standard error when the node is Ready" },
   },
+  /** Did it end before a node that is switched off has ended its Pods, the machine would kill them. */
+  stopsLater: () => NODE_STOP_MS + MOST_OTHERS * USUAL_STOP_MS,
   async run({ main, tell }, context) {
     const { clock, log, signal, home, ready } = context;
     const paths = homePaths(home);
