@@ -65,7 +65,7 @@ test("while the store is away, only health is answered; when it comes, everythin
   await apiserver.close();
   expect(await statusOf(apiserver, "/api/v1/nodes", admin)).toBe(503);
   await store.close();
-}, 20_000);
+}, 60_000);
 
 test("a start that is given up rejects with the reason", async () => {
   const store = fragile();

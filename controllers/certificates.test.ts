@@ -202,7 +202,7 @@ it("removes what was answered after an hour, what nobody answered after a day", 
   await clock.advance(23 * 3_600_000);
   await cluster.settled();
   expect(await names()).toEqual([]);
-}, 20_000);
+}, 60_000);
 
 describe("what the kubelets' signers take", () => {
   const node = "O=system:nodes,CN=system:node:n1";

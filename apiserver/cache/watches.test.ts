@@ -183,7 +183,7 @@ describe.each(storeKinds)("watch cache over %s: watch", (kind) => {
     await Promise.all(Array.from({ length: 10_050 }, (_, n) => create(pods, `p${n}`)));
     await pods.get({ namespace: "default", name: "first" });
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
-  }, 30_000);
+  }, 60_000);
 
   test("ends with its signal, also when it was never read", async () => {
     const { pods } = await start();

@@ -90,7 +90,7 @@ describe("a node under pressure", () => {
     const said = items.map(({ type, reason, involvedObject }) => `${type} ${reason} ${involvedObject.name}`);
     expect(said).toContain("Warning Evicted big");
     expect(said).toContain("Warning EvictionThresholdMet node-1");
-  }, 40_000);
+  }, 60_000);
 
   it("refuses Pods while it is short: all of them without disk, BestEffort ones without memory", async () => {
     await start();
@@ -108,7 +108,7 @@ describe("a node under pressure", () => {
     await expect.poll(() => condition("DiskPressure"), { timeout: 5_000 }).toBe("True");
     await create("later", 1, {}, "1Mi");
     expect((await phase("later", "Failed"))?.status?.reason).toBe("Evicted");
-  }, 40_000);
+  }, 60_000);
 
   it("gives a Pod time on a soft threshold", async () => {
     await start({
@@ -121,7 +121,7 @@ describe("a node under pressure", () => {
     left = { "memory.available": 120 * MI };
     await expect.poll(() => condition("MemoryPressure"), { timeout: 5_000 }).toBe("True");
     await phase("big", "Failed");
-  }, 40_000);
+  }, 60_000);
 });
 
 it("an emptyDir on disk is too large once it holds more than its limit", async () => {

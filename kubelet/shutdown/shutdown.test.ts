@@ -98,5 +98,5 @@ describe("a node that is switched off", () => {
       ({ type }) => type === "Ready",
     );
     expect(ready).toMatchObject({ status: "False", reason: "KubeletNotReady", message: "node is shutting down" });
-  }, 40_000);
+  }, 60_000);
 });

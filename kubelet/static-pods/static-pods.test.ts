@@ -180,7 +180,7 @@ describe("a static Pod", () => {
     await rm(file);
     await podUntil(client, ref, (pod) => !pod);
     expect(await sandboxes()).toEqual([]);
-  }, 30_000);
+  }, 60_000);
 
   it("is adopted by the next kubelet, and a mirror without a file goes", async () => {
     const mirror = await podUntil(client, ref, running);
@@ -195,7 +195,7 @@ describe("a static Pod", () => {
     await node.start();
     await podUntil(client, ref, (pod) => !pod);
     await expect.poll(sandboxes).toEqual([]);
-  }, 30_000);
+  }, 60_000);
 
   it("stays as it is while its files cannot be listed, from the kubelet's start on", async () => {
     await podUntil(client, ref, running);
@@ -222,12 +222,12 @@ describe("a static Pod", () => {
     expect((await sandboxes()).map(({ id }) => id)).toContain(before?.id);
     expect((await podUntil(client, ref, running))?.metadata.uid).toBe(mirror?.metadata.uid);
     await rm(files, { recursive: true });
-  }, 30_000);
+  }, 60_000);
 
   it("has a mirror that is made again when somebody deletes it in peace", async () => {
     const mirror = await podUntil(client, ref, running);
     await client.delete("pods", ref, {});
     await podUntil(client, ref, (pod) => running(pod) && pod?.metadata.uid !== mirror?.metadata.uid);
     expect((await sandboxes()).length).toBe(1);
-  }, 30_000);
+  }, 60_000);
 });

@@ -76,4 +76,4 @@ it("a static Pod runs before the API server answers", async () => {
   await runtime.close();
   await pipeline.close();
   await rm(directory, { recursive: true, force: true });
-}, 40_000);
+}, 60_000);

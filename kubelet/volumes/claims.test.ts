@@ -31,14 +31,14 @@ beforeEach(async () => {
     runScheduler({ ...common, client: pipeline.client(SCHEDULER_USER, []) }),
   ];
   nodes = [await startNode(pipeline, { name: "n1" })];
-}, 20_000);
+}, 60_000);
 
 afterEach(async () => {
   await Promise.all(nodes.map((node) => node.close()));
   stopping.abort(new Error("the test is over"));
   await Promise.all(running);
   await pipeline.close();
-}, 20_000);
+}, 60_000);
 
 const claimDraft = (name: string, spec: Partial<PersistentVolumeClaim["spec"]> = {}): Draft<PersistentVolumeClaim> => ({
   metadata: { name, namespace: "default" },
@@ -106,7 +106,7 @@ describe("a claim of the default class", () => {
     await eventually(volumes).toEqual([]);
     expect(await onDisk(node)).toEqual([]);
     await eventually(async () => removals(await client.get("nodes", { name: "n1" })).size).toBe(0);
-  }, 40_000);
+  }, 60_000);
 
   it("has its data on one node of several, and its Pods run there", async () => {
     nodes.push(await startNode(pipeline, { name: "n2", podCIDR: "10.42.1.0/24", address: "192.0.2.11" }));
@@ -138,7 +138,7 @@ describe("a claim of the default class", () => {
     expect((await volumes())[0]?.spec?.capacity).toEqual({ storage: "3Gi" });
     await eventually(() => events("data")).toContain("Normal VolumeResizeSuccessful Resize volume succeeded");
     await expect(more("2Gi")).rejects.toThrow("field can not be less than status.capacity");
-  }, 40_000);
+  }, 60_000);
 
   it("is asked for by a Pod's own volume, and goes with the Pod", async () => {
     const volumeClaimTemplate = { metadata: { labels: { a: "b" } }, spec: claimDraft("x").spec ?? {} };
@@ -155,7 +155,7 @@ describe("a claim of the default class", () => {
     await eventually(() => claim("web-data")).toBeUndefined();
     await eventually(volumes).toEqual([]);
     expect(await onDisk(nodes[0] as TestNode)).toEqual([]);
-  }, 40_000);
+  }, 60_000);
 
   it("says what the class cannot do", async () => {
     await client.create("persistentvolumeclaims", claimDraft("data", { accessModes: ["ReadWriteMany"] }));
@@ -163,7 +163,7 @@ describe("a claim of the default class", () => {
     await eventually(() => events("data")).toContain(
       'Warning ProvisioningFailed failed to provision volume with StorageClass "local-path": access mode ReadWriteMany is not supported, only ReadWriteOnce and ReadWriteOncePod are',
     );
-  }, 40_000);
+  }, 60_000);
 
   it("is let go when its node has left the cluster for good", async () => {
     await client.create("persistentvolumeclaims", claimDraft("data"));
@@ -174,7 +174,7 @@ describe("a claim of the default class", () => {
     await client.delete("pods", ref("web"), { gracePeriodSeconds: 0 });
     await remove("persistentvolumeclaims", "data");
     await eventually(volumes).toEqual([]);
-  }, 40_000);
+  }, 60_000);
 });
 
 describe("a volume that somebody made", () => {
@@ -221,7 +221,7 @@ describe("a volume that somebody made", () => {
     expect((await claim("data"))?.spec?.volumeName).toBe("disk");
     await mkdir(join(directory, "disk"));
     await runs("web");
-  }, 40_000);
+  }, 60_000);
 
   it("belongs to the Pod's group, all that is in it", async () => {
     if (process.getuid?.() !== 0) return;
@@ -238,5 +238,5 @@ describe("a volume that somebody made", () => {
       2000,
       "660",
     ]);
-  }, 40_000);
+  }, 60_000);
 });

@@ -176,5 +176,5 @@ describe("a Pod whose claim waits for it", () => {
       .toBe('running PreBind plugin "VolumeBinding": binding volumes: provisioning failed for PVC "data"');
     await expect.poll(selected, { timeout: 15_000 }).toMatch(/^n[12]$/);
     expect([...scheduled, await cluster.nodeOf("web")]).toEqual([undefined, undefined]);
-  }, 30_000);
+  }, 60_000);
 });
