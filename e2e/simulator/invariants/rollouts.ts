@@ -23,7 +23,7 @@ interface Watched {
   shrinking: boolean;
   /** Sets that gave up an available Pod and kept one that is ready, but not yet for long enough. */
   readonly choosers: Set<string>;
-  /** When which Pod got unready: others may be given up by who has not heard of it yet. */
+  /** When which Pod got unready: others may be given up by who has not heard of it yet, also if it is ready again. */
   readonly lost: Map<string, number>;
   /** When somebody else last deleted one: whoever decided just before knew nothing of it. */
   takenAt: number;
@@ -90,7 +90,10 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       if (taken && !(write.after && counts(write.after as Pod))) one.takenAt = at;
       else if (taken) one.lost.set(pod.metadata.uid, at);
       for (const [uid, since] of one.lost)
-        if (at - since >= RECENT_MS || !pods.some((pod) => pod.metadata.uid === uid && !isReady(pod)))
+        if (
+          at - since >= RECENT_MS ||
+          !pods.some((pod) => pod.metadata.uid === uid && !isAvailable(pod, minReadySeconds, at))
+        )
           one.lost.delete(uid);
       if (at - one.takenAt < RECENT_MS) one.whole = false;
       else if (up >= (deployment.spec?.replicas ?? 1)) one.whole = true;
@@ -132,9 +135,15 @@ function isShrunk(deployment: Deployment, objects: Objects): boolean {
  * A ReplicaSet that is to give up Pods, those among them that are not available yet, looks whether they are ready and
  * not for how long (as Kubernetes does): how many it kept in place of those that it should have.
  */
-function kept({ choosers }: Watched, { before, after, at }: Write, objects: Objects, minReadySeconds: number): number {
+function kept(
+  { choosers, lost }: Watched,
+  { before, after, at }: Write,
+  objects: Objects,
+  minReadySeconds: number,
+): number {
+  const isYoung = (pod: Pod) => isReady(pod) && !isAvailable(pod, minReadySeconds, at);
   const young = (set: string) =>
-    objects.podsOf(set).filter((pod) => counts(pod) && isReady(pod) && !isAvailable(pod, minReadySeconds, at)).length;
+    objects.podsOf(set).filter((pod) => counts(pod) && !lost.has(pod.metadata.uid) && isYoung(pod)).length;
   const former = before as Pod | undefined;
   const isGone = !after || !counts(after as Pod);
   if (former && isGone && isAvailable(former, minReadySeconds, at)) choosers.add(controllerOf(former)?.uid ?? "");
