@@ -21,6 +21,8 @@ const SELECTOR = "app=guestbook,tier=frontend";
 export interface Scene {
   readonly cluster: Cluster;
   readonly kubectl: Kubectl;
+  /** Where the client runs; anywhere by default. */
+  readonly clientOn?: string;
 }
 
 const run = ({ cluster, kubectl }: Scene, ...args: string[]) => cluster.kubectl(kubectl, args);
@@ -124,7 +126,7 @@ export async function deleteEverything(scene: Scene): Promise<void> {
 /** What only real containers can show. */
 export const onContainers = {
   async reachedEveryWay(scene: Scene): Promise<void> {
-    await scene.cluster.kubectl(scene.kubectl, ["apply", "-f", "-"], CLIENT);
+    await scene.cluster.kubectl(scene.kubectl, ["apply", "-f", "-"], clientPod(scene));
     await run(scene, "wait", "--for=condition=Ready", "pod/client", "--timeout=60s");
     const service = JSON.parse(await run(scene, "get", "service", "frontend", "-o", "json")) as {
       spec: { clusterIP: string };
@@ -193,15 +195,17 @@ export const onContainers = {
   },
 };
 
-const CLIENT = JSON.stringify({
-  apiVersion: "v1",
-  kind: "Pod",
-  metadata: { name: "client" },
-  spec: {
-    terminationGracePeriodSeconds: 1,
-    containers: [{ name: "client", image: "busybox:1.36", command: ["sleep", "86400"] }],
-  },
-});
+const clientPod = ({ clientOn }: Scene): string =>
+  JSON.stringify({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "client" },
+    spec: {
+      ...(clientOn !== undefined && { nodeName: clientOn }),
+      terminationGracePeriodSeconds: 1,
+      containers: [{ name: "client", image: "busybox:1.36", command: ["sleep", "86400"] }],
+    },
+  });
 
 /** kill -9 of a Pod's process, found by its cgroup, from outside. */
 function killProcess(uid: string, command: string): void {
