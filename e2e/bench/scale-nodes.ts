@@ -6,6 +6,8 @@
  */
 import type { Client } from "../../machinery/client/client.ts";
 import { connect } from "../../machinery/client/connect.ts";
+import { isTrue } from "../../machinery/objects/conditions.ts";
+import type { Pod } from "../../machinery/objects/kinds.ts";
 import { ApiError, isConflict, isNotFound } from "../../machinery/objects/status.ts";
 import { systemClock as clock, wireMicroTime, wireTime } from "../../machinery/process/clock.ts";
 import { homePaths } from "../../machinery/process/home.ts";
@@ -105,7 +107,7 @@ async function report(client: Client, name: string): Promise<void> {
   reports.push(clock.monotonic() - begun);
 }
 
-/** Says of each Pod that it runs, and that it is gone when it is deleted. */
+/** Says of each Pod that it runs and is ready, also when others have thought otherwise, and that it is gone when it is deleted. */
 async function watch(client: Client, node: string): Promise<void> {
   for (;;) {
     await persistently(async () => {
@@ -127,7 +129,7 @@ interface Placed {
     readonly uid: string;
     readonly deletionTimestamp?: string;
   };
-  readonly status?: { readonly phase?: string };
+  readonly status?: Pick<NonNullable<Pod["status"]>, "phase" | "conditions">;
 }
 
 async function answer(client: Client, pod: Placed): Promise<void> {
@@ -135,7 +137,7 @@ async function answer(client: Client, pod: Placed): Promise<void> {
   try {
     if (deletionTimestamp)
       await client.delete("pods", { namespace, name }, { preconditions: { uid }, gracePeriodSeconds: 0 });
-    else if (pod.status?.phase !== "Running") {
+    else if (pod.status?.phase !== "Running" || !isTrue(pod.status.conditions, "Ready")) {
       const conditions = [{ type: "Ready", status: "True", lastTransitionTime: wireTime(clock.now()) }];
       const status = { phase: "Running", conditions };
       await client.patch("pods", { namespace, name }, { metadata: { uid }, status }, { subresource: "status" });

@@ -25,6 +25,8 @@ import { answerCommands } from "./child.ts";
 import { nodeNamed } from "./scheduler-workloads.ts";
 
 const NAMESPACE = "default";
+/** Has a range for each of 5,000 nodes. */
+const MANY_NODES = "10.64.0.0/10";
 const stop = new AbortController();
 const { signal } = stop;
 const running: Promise<unknown>[] = [];
@@ -40,6 +42,7 @@ async function startServer({ home, store }: { readonly home: string; readonly st
     runControllers({
       transport: directTransport({ handler, user: CONTROLLERS_USER, groups: [] }),
       leadership: "none",
+      clusterCidr: MANY_NODES,
       clock,
       log: silent,
       signal,
