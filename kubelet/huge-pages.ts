@@ -23,12 +23,18 @@ export const noHugePages: HugePages = { "hugepages-1Gi": 0, "hugepages-2Mi": 0 }
 
 export async function readHugePages(directory = SYSTEM): Promise<HugePages> {
   const found: Record<string, number> = { ...noHugePages };
-  for (const entry of await readdir(directory).catch(() => [])) {
+  for (const entry of await readdir(directory).catch(noneWhereAbsent)) {
     const kib = Number(/^hugepages-(\d+)kB$/.exec(entry)?.[1] ?? 0);
-    const count = Number(await readFile(join(directory, entry, "nr_hugepages"), "utf8").catch(() => "0"));
+    const count = Number(await readFile(join(directory, entry, "nr_hugepages"), "utf8"));
     if (kib > 0) found[`${PREFIX}${inUnits(kib * 1024, UNITS)}`] = count * kib * 1024;
   }
   return found;
+}
+
+/** A kernel without huge pages. */
+function noneWhereAbsent(error: NodeJS.ErrnoException): string[] {
+  if (error.code === "ENOENT") return [];
+  throw error;
 }
 
 export const hugePagesBytes = (pages: HugePages): number => Object.values(pages).reduce((sum, bytes) => sum + bytes, 0);

@@ -118,6 +118,28 @@ describe("static Pods of a web server", () => {
     stop.abort(new Error("over"));
     await following;
   });
+
+  it("are left as they are by an answer without an end, which is not read on", async () => {
+    const piece = Buffer.alloc(1024 * 1024, "#");
+    let sent = 0;
+    const closed = new Promise<void>((resolve) => {
+      server.removeAllListeners("request").on("request", (_request, response) => {
+        response.on("close", () => resolve());
+        const more = () => {
+          do sent++;
+          while (!response.destroyed && response.write(piece));
+          response.once("drain", more);
+        };
+        more();
+      });
+    });
+    const following = source.follow((pods) => told.push(pods.map(({ metadata }) => metadata.name)));
+    await closed;
+    expect(sent).toBeLessThan(64);
+    expect(told.flat()).toEqual([]);
+    stop.abort(new Error("over"));
+    await following;
+  });
 });
 
 describe("a static Pod", () => {

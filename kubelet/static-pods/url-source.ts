@@ -39,11 +39,9 @@ export function createUrlSource({ url, headers, nodeName, clock, log, signal, lo
         headers: given,
         signal: AbortSignal.any([signal, patience.signal]),
       });
-      const text = await answer.text();
+      const text = await bodyOf(answer);
       if (answer.status !== 200) throw new Error(`status ${answer.status}`);
       if (text.trim() === "") throw new Error("the answer is empty");
-      if (text.length > limits.staticPodBytes)
-        throw new Error(`the answer is longer than ${limits.staticPodBytes} bytes`);
       return text;
     } finally {
       timer.cancel();
@@ -84,4 +82,16 @@ export function createUrlSource({ url, headers, nodeName, clock, log, signal, lo
       }
     },
   };
+}
+
+/** Stops reading where it becomes too long. */
+async function bodyOf({ body }: Response): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of body ?? []) {
+    bytes += piece.length;
+    if (bytes > limits.staticPodBytes) throw new Error(`the answer is longer than ${limits.staticPodBytes} bytes`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString("utf8");
 }
