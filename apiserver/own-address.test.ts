@@ -16,12 +16,19 @@ it("is told of once it was seen twice, and again until it could be told; no addr
     told.push(address);
     if (refuses) throw new Error("not now");
   };
-  const look = async () => now;
+  let blind = false;
+  const look = async () => {
+    if (blind) throw new Error("interfaces cannot be read");
+    return now;
+  };
   const following = followOwnAddress({ first: "192.0.2.1", onMoved, look, clock, log: silent, signal: stop.signal });
   await clock.advance(30_000);
   now = undefined;
   await clock.advance(30_000);
   expect(told).toEqual([]);
+  blind = true;
+  await clock.advance(30_000);
+  blind = false;
   now = "192.0.2.2";
   await clock.advance(10_000);
   expect(told).toEqual([]);

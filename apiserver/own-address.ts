@@ -26,17 +26,19 @@ export async function followOwnAddress(options: OwnAddressOptions): Promise<void
   const { first, onMoved, clock, log, signal, look = routedAddress } = options;
   let known = first;
   for (let before = first; !signal.aborted; ) {
-    await clock.sleep(LOOK_MS, signal).catch(() => undefined); // aborted: the loop's condition ends it
-    const now = (signal.aborted ? undefined : await look()) ?? known;
-    if (now !== known && now === before) {
-      try {
-        await onMoved(now);
-        log.warn("this machine has another address: others are told", { before: known, now });
-        known = now;
-      } catch (error) {
-        if (!signal.aborted) log.error("others could not be told of this machine's new address", { now, error });
-      }
+    await clock.sleep(LOOK_MS, signal).catch(() => undefined); // aborted: it ends below
+    if (signal.aborted) return;
+    let now = known;
+    try {
+      now = (await look()) ?? known;
+      if (now === known || now !== before) continue;
+      await onMoved(now);
+      log.warn("this machine has another address: others are told", { before: known, now });
+      known = now;
+    } catch (error) {
+      if (!signal.aborted) log.error("others could not be told of this machine's new address", { now, error });
+    } finally {
+      before = now;
     }
-    before = now;
   }
 }

@@ -119,7 +119,10 @@ export function createImageMounts({ layout, log, imageStatus, listContainers }: 
 
     tend: () =>
       inTurn(async () => {
-        const names = await readdir(directory).catch(() => []); // none has ever been mounted
+        const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+          if (error.code === "ENOENT") return []; // none has ever been mounted
+          throw error;
+        });
         if (names.length === 0) return;
         const { containers } = await listContainers({});
         const had = new Set(containers.flatMap(({ annotations }) => annotations[HAS]?.split(",") ?? []));
