@@ -247,7 +247,7 @@ function specsOf(host: string): Readonly<Record<string, Spec>> {
   return {
     hooked: {
       containers: [
-        says("until [ -f /told ]; do busybox sleep 0.1; done; echo after the hook: $(cat /told)", {
+        says("until [ -s /told ]; do busybox sleep 0.1; done; echo after the hook: $(cat /told)", {
           lifecycle: { postStart: { exec: { command: ["sh", "-c", "echo told > /told"] } } },
         }),
       ],

@@ -3,12 +3,12 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** From the longest on; the others follow as vitest has them. */
 const LONGEST = [
+  "e2e/soak/soak.e2e.ts",
   "e2e/kills.e2e.ts",
   "e2e/guestbook.e2e.ts",
   "e2e/kubectl.e2e.ts",
   "e2e/nodes.e2e.ts",
   "e2e/servers.e2e.ts",
-  "e2e/soak/soak.e2e.ts",
   "e2e/simulator/simulator.test.ts",
   "e2e/simulator/first-seeds.test.ts",
   "e2e/simulator/more-seeds.test.ts",

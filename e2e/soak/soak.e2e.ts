@@ -4,7 +4,7 @@ import { systemClock } from "../../machinery/process/clock.ts";
 import { canRunContainers } from "../harness/cluster.ts";
 import { soak } from "./soak.ts";
 
-const SECONDS = Number(process.env["K8TS_SOAK_SECONDS"] ?? 60);
+const SECONDS = Number(process.env["K8TS_SOAK_SECONDS"] ?? 300);
 
 test.skipIf(!canRunContainers)(
   "after random faults everything is as asked and nothing leaked",
@@ -13,6 +13,6 @@ test.skipIf(!canRunContainers)(
     const seed = Math.floor(systemClock.now() / 86_400_000);
     expect(
       await soak({ seconds: SECONDS, seed, say: (line) => void process.stdout.write(`${line}\n`) }),
-    ).toBeGreaterThan(3);
+    ).toBeGreaterThan(0);
   },
 );

@@ -83,7 +83,8 @@ function teamSteps(from: Random): Step[] {
       at: STORM_MS + 500,
       verb: "patch",
       ...quota,
-      body: { spec: { hard: { pods: "100", "requests.cpu": "100" } } },
+      // room for DaemonSets on as many nodes as a plan may have
+      body: { spec: { hard: { pods: "2000", "requests.cpu": "2000" } } },
     });
   return steps;
 }
