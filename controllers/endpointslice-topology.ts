@@ -110,7 +110,7 @@ const part = ({ metadata, status }: Node) => [
 ];
 
 function servicesOn(node: string, listers: Listers): string[] {
-  const pods = (listers["pods"] as Lister<Pod>).list().filter(({ spec }) => spec?.nodeName === node);
+  const pods = (listers["pods"] as Lister<Pod>).placedOn(node);
   const namespaces = new Set(pods.map(({ metadata }) => metadata.namespace));
   return [...namespaces].flatMap((namespace) =>
     (listers["services"] as Lister<Service>)

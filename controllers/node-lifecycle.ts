@@ -168,8 +168,8 @@ export function lostConditions({ metadata, status }: Node, now: string): NodeCon
 
 /** Pods of a lost node answer for no Service, whatever their last report said. */
 async function markPodsNotReady(name: string, { pods, client, events, clock }: Context): Promise<void> {
-  for (const pod of pods.list()) {
-    if (pod.spec?.nodeName !== name || !isTrue(pod.status?.conditions, "Ready")) continue;
+  for (const pod of pods.placedOn(name)) {
+    if (!isTrue(pod.status?.conditions, "Ready")) continue;
     const ready = { ...findCondition(pod.status?.conditions, "Ready"), type: "Ready", status: "False" };
     const conditions = withCondition(pod.status?.conditions, ready, wireTime(clock.now()));
     try {

@@ -93,8 +93,8 @@ function podsOfLost(
   const declared = isOutOfService(object) && !(old && isOutOfService(old));
   if (type !== "deleted" && !declared) return [];
   return (listers["pods"] as Lister<Pod>)
-    .list()
-    .filter(({ spec, metadata }) => spec?.nodeName === node && (type === "deleted" || metadata.deletionTimestamp))
+    .placedOn(node)
+    .filter(({ metadata }) => type === "deleted" || metadata.deletionTimestamp)
     .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
 }
 

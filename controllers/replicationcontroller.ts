@@ -14,7 +14,7 @@ export const replicationControllerController = (): Controller =>
     resource: "replicationcontrollers",
     controller: "replication-controller",
     sets(lister) {
-      const { get, list, ownedBy, orphans } = lister as unknown as Lister<ReplicationController>;
+      const { get, list, ownedBy, orphans, placedOn } = lister as unknown as Lister<ReplicationController>;
       return {
         get: (key) => {
           const found = get(key);
@@ -23,6 +23,7 @@ export const replicationControllerController = (): Controller =>
         list: (namespace) => list(namespace).map(asSet),
         ownedBy: (uid) => ownedBy(uid).map(asSet),
         orphans: (namespace) => orphans(namespace).map(asSet),
+        placedOn: (node) => placedOn(node).map(asSet),
       };
     },
     shown({ terminatingReplicas: _unknown, ...status }) {

@@ -75,8 +75,7 @@ function podsOnTainted(
 ): string[] {
   if (type === "deleted" || sameJson(noExecute(node), noExecute(old))) return [];
   return (listers["pods"] as Lister<Pod>)
-    .list()
-    .filter(({ spec }) => spec?.nodeName === node.metadata.name)
+    .placedOn(node.metadata.name)
     .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
 }
 

@@ -31,6 +31,8 @@ export interface Lister<T> {
   ownedBy(uid: string): readonly T[];
   /** Objects of the namespace that nobody controls (another such index). */
   orphans(namespace: string | undefined): readonly T[];
+  /** Objects whose spec names this node: its Pods (the third such index). */
+  placedOn(node: string): readonly T[];
 }
 
 export interface Change<T> {

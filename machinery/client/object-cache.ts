@@ -1,5 +1,5 @@
 /**
- * Object cache: the copy behind an informer, indexed by key, namespace and controlling owner.
+ * Object cache: the copy behind an informer, indexed by key, namespace, controlling owner and node.
  *
  * Every method that changes the copy returns what changed, so that a change is told once and
  * only once: the same resourceVersion again is no change. It does no I/O: see list-watch.ts.
@@ -23,6 +23,7 @@ export function createObjectCache<T extends StoredObject>(): ObjectCache<T> {
   const byNamespace: Index<T> = new Map();
   const byOwner: Index<T> = new Map();
   const orphans: Index<T> = new Map();
+  const byNode: Index<T> = new Map();
 
   const insert = (key: ObjectKey, object: T) => {
     all.set(key, object);
@@ -30,6 +31,12 @@ export function createObjectCache<T extends StoredObject>(): ObjectCache<T> {
     const owner = controllerUid(object);
     if (owner !== undefined) add(byOwner, owner, key, object);
     else add(orphans, object.metadata.namespace ?? "", key, object);
+    const node = nodeNameOf(object);
+    if (node !== undefined) add(byNode, node, key, object);
+  };
+  const displace = (key: ObjectKey, object: T) => {
+    const node = nodeNameOf(object);
+    if (node !== undefined) drop(byNode, node, key);
   };
   const disown = (key: ObjectKey, object: T) => {
     const owner = controllerUid(object);
@@ -40,6 +47,7 @@ export function createObjectCache<T extends StoredObject>(): ObjectCache<T> {
     all.delete(key);
     drop(byNamespace, object.metadata.namespace ?? "", key);
     disown(key, object);
+    displace(key, object);
   };
 
   const remove = (key: ObjectKey, last?: T): readonly Change<T>[] => {
@@ -58,6 +66,7 @@ export function createObjectCache<T extends StoredObject>(): ObjectCache<T> {
     list: (namespace) => [...((namespace === undefined ? all : byNamespace.get(namespace))?.values() ?? [])],
     ownedBy: (uid) => [...(byOwner.get(uid)?.values() ?? [])],
     orphans: (namespace = "") => [...(orphans.get(namespace)?.values() ?? [])],
+    placedOn: (node) => [...(byNode.get(node)?.values() ?? [])],
     remove,
     put(object) {
       const key = keyOf(object);
@@ -73,6 +82,7 @@ export function createObjectCache<T extends StoredObject>(): ObjectCache<T> {
         return [...gone, { type: "added", key, object }];
       }
       if (controllerUid(old) !== controllerUid(object)) disown(key, old);
+      if (nodeNameOf(old) !== nodeNameOf(object)) displace(key, old);
       insert(key, object);
       return [{ type: "updated", key, object, old }];
     },
@@ -81,6 +91,11 @@ export function createObjectCache<T extends StoredObject>(): ObjectCache<T> {
 
 function controllerUid({ metadata }: StoredObject): string | undefined {
   return metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
+}
+
+function nodeNameOf(object: StoredObject): string | undefined {
+  const name = (object as { spec?: { nodeName?: unknown } }).spec?.nodeName;
+  return typeof name === "string" && name !== "" ? name : undefined;
 }
 
 function add<T>(index: Index<T>, value: string, key: ObjectKey, object: T): void {

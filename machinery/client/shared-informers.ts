@@ -89,6 +89,7 @@ export function createInformers({ client, clock, log, signal }: InformersContext
       list: cache.list,
       ownedBy: cache.ownedBy,
       orphans: cache.orphans,
+      placedOn: cache.placedOn,
       subscribe(onChange) {
         const subscriber = (change: Change<StoredObject>) => onChange(change);
         for (const key of [...cache.keys()]) {
