@@ -15,7 +15,7 @@ import type { Job, Pod } from "../machinery/objects/kinds.ts";
 import { controllerOf } from "../machinery/objects/owners.ts";
 import { fromLabelSelector } from "../machinery/objects/selectors.ts";
 import { sameJson } from "./canonical-json.ts";
-import { claim } from "./claim.ts";
+import { claim, claimable } from "./claim.ts";
 import { endingOf, isFinished, timeToDeadline } from "./job-ending.ts";
 import { createBatchMetrics, type JobMetrics, type SyncAction } from "./job-metrics.ts";
 import { endOf, isTracked, TRACKING } from "./job-pods.ts";
@@ -40,7 +40,7 @@ export function jobController(metrics: JobMetrics = createBatchMetrics().jobs): 
     released: new Set(),
     vanished: new Map(),
   };
-  const seen: Seen = { orphans: new Map(), owners: new Map() };
+  const owners: OwnersSeen = new Map();
   return defineController({
     name: "job-controller",
     workers: 5,
@@ -53,13 +53,13 @@ export function jobController(metrics: JobMetrics = createBatchMetrics().jobs): 
       },
       pods: (change, listers) => {
         metrics.saw(change);
-        return keysOf(change, listers["jobs"] as unknown as Lister<Job>, asked, seen);
+        return keysOf(change, listers["jobs"] as unknown as Lister<Job>, asked, owners);
       },
     },
 
     async reconcile(key, context): Promise<Outcome> {
       const job = context.jobs.get(key);
-      await releaseOrphans(key, job, context, asked, seen);
+      await releaseOrphans(key, job, context, asked, owners);
       if (!job) {
         asked.writes.forget(key);
         asked.vanished.delete(key);
@@ -72,7 +72,7 @@ export function jobController(metrics: JobMetrics = createBatchMetrics().jobs): 
       // what is known of the cache must not be younger than the Pods that are looked at
       const released = new Set(asked.released);
       const settled = asked.expectations.satisfied(key, context.clock.monotonic());
-      const pods = await ownPods(job, context, seen);
+      const pods = await ownPods(job, context);
       if (isFinished(job) || job.metadata.deletionTimestamp) {
         await releaseAll(pods, context, asked);
         return done;
@@ -95,25 +95,17 @@ export function jobController(metrics: JobMetrics = createBatchMetrics().jobs): 
 
 const isForeign = (spec: Job["spec"]): boolean => !!spec?.managedBy && spec.managedBy !== MANAGED_BY;
 
-/** What is found among all Pods without looking at all of them. */
-interface Seen {
-  /** Pods that nobody controls, by namespace. */
-  readonly orphans: Map<string, Set<ObjectKey>>;
-  /** The uids by which Pods know the Job of a key: more than one where a Job was made anew. */
-  readonly owners: Map<ObjectKey, Set<string>>;
-}
+/** The uids by which Pods know the Job of a key: more than one where a Job was made anew. */
+type OwnersSeen = Map<ObjectKey, Set<string>>;
 
 /** The Job that a Pod's change concerns; what it shows closes expectations. */
-function keysOf(change: Change<Pod>, jobs: Lister<Job>, asked: Asked, seen: Seen): string[] {
+function keysOf(change: Change<Pod>, jobs: Lister<Job>, asked: Asked, owners: OwnersSeen): string[] {
   observe(change, "jobs", asked);
-  const { key: podKey, object: pod, type } = change;
+  const { object: pod, type } = change;
   const key = ownerKey(pod, "jobs");
   const owner = controllerOf(pod);
-  const { uid, namespace = "" } = pod.metadata;
-  if (type === "deleted" || owner) seen.orphans.get(namespace)?.delete(podKey);
-  else addTo(seen.orphans, namespace, podKey);
-  if (key && owner) addTo(seen.owners, key, owner.uid);
-  if (type === "deleted" || !isTracked(pod)) asked.released.delete(uid);
+  if (key && owner) addTo(owners, key, owner.uid);
+  if (type === "deleted" || !isTracked(pod)) asked.released.delete(pod.metadata.uid);
   return ownersConcerned(change, "jobs", jobs);
 }
 
@@ -123,10 +115,7 @@ function addTo(sets: Map<string, Set<string>>, key: string, value: string): void
   else sets.set(key, new Set([value]));
 }
 
-async function ownPods(job: Job, { client, pods }: JobContext, { orphans }: Seen): Promise<Pod[]> {
-  const { uid, namespace = "" } = job.metadata;
-  const free = [...(orphans.get(namespace) ?? [])].map((key) => pods.get(key)).filter((pod) => pod !== undefined);
-  const candidates = [...pods.ownedBy(uid), ...free];
+async function ownPods(job: Job, { client, pods }: JobContext): Promise<Pod[]> {
   const selector = fromLabelSelector(job.spec?.selector);
   return claim({
     client,
@@ -134,7 +123,7 @@ async function ownPods(job: Job, { client, pods }: JobContext, { orphans }: Seen
     owner: job,
     selector,
     resource: "pods",
-    candidates,
+    candidates: claimable(job, pods),
     adoptable: isActive,
     finalizers: [TRACKING],
   });
@@ -211,7 +200,7 @@ async function releaseOrphans(
   job: Job | undefined,
   context: JobContext,
   asked: Asked,
-  { owners }: Seen,
+  owners: OwnersSeen,
 ): Promise<void> {
   for (const uid of [...(owners.get(key) ?? [])].filter((one) => one !== job?.metadata.uid)) {
     const held = context.pods.ownedBy(uid).filter(isTracked);
