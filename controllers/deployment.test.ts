@@ -196,6 +196,23 @@ describe("a Deployment", () => {
     expect(both).toBe(false);
   });
 
+  it("recreates: none either when paused before the last old one is gone", async () => {
+    await cluster.create("deployments", web("a:1", { strategy: { type: "Recreate" } }));
+    await cluster.settled();
+    await setImage("a:2");
+    await cluster.settled();
+    cluster.nodes.terminates = () => false;
+    await setImage("a:1");
+    await cluster.settled();
+    await patchSpec({ paused: true });
+    await cluster.settled();
+    expect(await sets()).toEqual({ "a:1": 0, "a:2": 0 });
+    for (const { metadata } of await cluster.list("pods"))
+      await cluster.client.delete("pods", { namespace: "default", name: metadata.name }, { gracePeriodSeconds: 0 });
+    await cluster.settled();
+    expect(await sets()).toEqual({ "a:1": 3, "a:2": 0 });
+  });
+
   it("stands still while paused, but scales, and goes on when resumed", async () => {
     await cluster.create("deployments", web("a:1"));
     await cluster.settled();

@@ -116,7 +116,8 @@ async function step(deployment: Deployment, context: Context): Promise<Outcome> 
   await syncNewSet(rollout, context);
   if (await rollBack(rollout, context)) return done;
   if (deployment.spec?.paused || isScaling(deployment, allSets(rollout))) {
-    await resize(rollout, rescale(deployment, rollout.next, rollout.old), context);
+    const sizes = rescale(deployment, rollout.next, rollout.old);
+    await resize(rollout, isRecreate(deployment) ? sizes.filter(waitsForNobody(rollout, context)) : sizes, context);
     if (deployment.spec?.paused) await cleanUp(rollout, context);
     return report(rollout, countedStatus, context);
   }
@@ -249,15 +250,21 @@ async function recreate(rollout: Rollout, context: Context): Promise<void> {
       active.map((set) => ({ set, replicas: 0 })),
       context,
     );
-  if (oldPodsRun(rollout, context)) return;
+  if (havePods(rollout.old, context)) return;
   if (!(await ensureNewSet(rollout, context))) return;
   const { deployment, next } = rollout as Rollout & { next: ReplicaSet };
   await resize(rollout, [{ set: next, replicas: wanted(deployment) }], context);
   await cleanUpWhenComplete(rollout, context);
 }
 
-function oldPodsRun({ old }: Rollout, { pods }: Context): boolean {
-  return old.some((set) => mayHavePods(set) || pods.ownedBy(set.metadata.uid).some((pod) => !isTerminal(pod)));
+/** One that recreates was perhaps paused while Pods of another set end: no set grows beside them then, either. */
+function waitsForNobody(rollout: Rollout, context: Context): (resize: Resize) => boolean {
+  const others = (set: ReplicaSet) => allSets(rollout).filter((other) => other !== set);
+  return ({ set, replicas }) => replicas <= size(set) || !havePods(others(set), context);
+}
+
+function havePods(sets: readonly ReplicaSet[], { pods }: Context): boolean {
+  return sets.some((set) => mayHavePods(set) || pods.ownedBy(set.metadata.uid).some((pod) => !isTerminal(pod)));
 }
 
 /** Makes the new set where there is none. False where it could not be made in this namespace any more. */

@@ -1,7 +1,8 @@
 /** StatefulSets against the real API server: order, rollouts, claims, revisions. */
 import { afterEach, describe, expect, it } from "vitest";
-import { type Controlled, type ControlledOptions, startControlled } from "../e2e/harness/controlled.ts";
-import type { Pod, StatefulSet } from "../machinery/objects/kinds.ts";
+import { type Controlled, type ControlledOptions, NODE, startControlled } from "../e2e/harness/controlled.ts";
+import { kinds, type Pod, type StatefulSet } from "../machinery/objects/kinds.ts";
+import { ownerReferenceTo } from "../machinery/objects/owners.ts";
 
 let cluster: Controlled;
 afterEach(() => cluster.close());
@@ -352,6 +353,36 @@ describe("claims of a StatefulSet", () => {
     await cluster.client.delete("statefulsets", ref);
     await expect.poll(names).toEqual([]);
     await expect.poll(claimed).toEqual(deleted);
+  });
+
+  it("that are on their way out let go of a Pod that was made with them, and both come anew", async () => {
+    cluster = await startControlled({ stopped: true });
+    await make({ volumeClaimTemplates: claims, replicas: 1 } as Spec);
+    const set = await cluster.client.get("statefulsets", ref);
+    const claim = { namespace: "default", name: "data-web-0" };
+    const old = await cluster.create("persistentvolumeclaims", { ...claims[0], metadata: claim });
+    await cluster.client.delete("persistentvolumeclaims", claim);
+    cluster.nodes.reports = () => false;
+    const made = await cluster.create("pods", {
+      metadata: {
+        namespace: "default",
+        name: "web-0",
+        labels,
+        ownerReferences: [ownerReferenceTo(set, kinds.statefulsets)],
+      },
+      spec: {
+        ...template("a:1").spec,
+        nodeName: NODE,
+        volumes: [{ name: "data", persistentVolumeClaim: { claimName: claim.name } }],
+      },
+    });
+    // no kubelet starts it
+    cluster.nodes.reports = ({ metadata }) => metadata.uid !== made.metadata.uid || !!metadata.deletionTimestamp;
+    await cluster.restart();
+    await cluster.settled();
+    expect((await pods())[0]?.metadata.uid).not.toBe(made.metadata.uid);
+    expect((await cluster.client.get("persistentvolumeclaims", claim)).metadata.uid).not.toBe(old.metadata.uid);
+    expect((await status())?.readyReplicas).toBe(1);
   });
 
   it("follow a policy that changes", async () => {

@@ -102,10 +102,10 @@ const setsIn = (listers: Listers) => listers["statefulsets"] as Lister<StatefulS
 /** An orphan may be adopted by the set whose name it bears. */
 const isNamedLike = (set: StatefulSet, pod: Pod): boolean => ordinalOf(set, pod) !== undefined && selects(set, pod);
 
-/** A claim that is gone may be what a Pod waits for. */
+/** A claim that goes may be what a Pod waits for. */
 function setsOfClaim({ object, type }: Change<PersistentVolumeClaim>, sets: Lister<StatefulSet>): string[] {
-  if (type !== "deleted") return [];
-  const { namespace, name } = object.metadata;
+  const { namespace, name, deletionTimestamp } = object.metadata;
+  if (type !== "deleted" && !deletionTimestamp) return [];
   return sets
     .list(namespace)
     .filter(({ metadata, spec }) =>
@@ -182,7 +182,10 @@ async function carryOut(set: StatefulSet, steps: readonly Step[], context: Conte
 }
 
 async function carryOutOne(set: StatefulSet, step: Step, context: Context): Promise<void> {
-  if (step.do === "claims") return makeClaims(set, step.ordinal, context);
+  if (step.do === "claims") {
+    if (neverStarts(set, step, context)) return carryOutOne(set, { do: "delete", pod: step.pod }, context);
+    return makeClaims(set, step.ordinal, context);
+  }
   const verb = VERBS[step.do];
   const name = step.do === "create" ? podName(set, step.ordinal) : step.pod.metadata.name;
   const pod = `${verb.toLowerCase()} Pod ${name} in StatefulSet ${set.metadata.name}`;
@@ -239,6 +242,23 @@ const ACTIONS = {
 };
 
 type Of<What extends Step["do"]> = Extract<Step, { readonly do: What }>;
+
+/**
+ * A Pod that was made before the cache showed that a claim of it is being deleted: no kubelet starts it, and it
+ * holds the claim. (Kubernetes leaves both until somebody deletes the Pod.)
+ */
+function neverStarts(
+  set: StatefulSet,
+  { ordinal, pod }: Of<"claims">,
+  { persistentvolumeclaims }: Pick<Context, "persistentvolumeclaims">,
+): boolean {
+  const since = Date.parse(pod.metadata.creationTimestamp);
+  return claimNames(set, ordinal).some(({ claimName }) => {
+    const claim = persistentvolumeclaims.get(`${set.metadata.namespace}/${claimName}`);
+    const { deletionTimestamp } = claim?.metadata ?? {};
+    return deletionTimestamp !== undefined && Date.parse(deletionTimestamp) <= since;
+  });
+}
 
 /** The claims of an ordinal that are not there. */
 async function makeClaims(set: StatefulSet, ordinal: number, context: Context): Promise<void> {

@@ -55,10 +55,13 @@ export function ordinals({ clockOff }: Circumstances): Invariant {
       if (place < known.partition.least(at))
         return `StatefulSet ${name} takes ${before.metadata.name}, below its partition`;
       const size = known.size.least(at);
-      const there = objects.podsOf(set.metadata.uid).filter((pod) => up(pod) && ordinalOf(pod) - start < size).length;
+      // below the partition the rollout cannot mend anything: what is not available there holds up nobody
+      const first = Math.min(size, known.partition.most(at));
+      const rolls = (pod: Pod) => ordinalOf(pod) - start >= first && ordinalOf(pod) - start < size;
+      const down = size - first - objects.podsOf(set.metadata.uid).filter((pod) => rolls(pod) && up(pod)).length;
       const most = known.allowed.most(at);
-      if (size - there <= most) return undefined;
-      return `StatefulSet ${name} takes ${before.metadata.name}: ${size - there} are not available, ${most} may`;
+      if (down <= most) return undefined;
+      return `StatefulSet ${name} takes ${before.metadata.name}: ${down} are not available, ${most} may`;
     },
   };
 }

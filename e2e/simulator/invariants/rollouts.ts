@@ -72,7 +72,8 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       const { before } = write;
       const pod = (write.after ?? before) as Pod;
       const deployment = deploymentOf(pod, objects);
-      if (!deployment) return undefined;
+      // one on its way out that leaves its sets behind has let go of some of them already
+      if (!deployment || deployment.metadata.deletionTimestamp) return undefined;
       const one = bounds(deployment, at);
       const pods = podsOf(deployment, objects);
       const { name } = deployment.metadata;
