@@ -19,6 +19,8 @@ interface Watched {
   readonly floor: Recent;
   /** All that it wants were available, and since then nobody else took any. */
   whole: boolean;
+  /** It took on a set that it had not heard of when it made its own: together they have too many Pods for a while. */
+  crowded: boolean;
   /** It was scaled down in the middle of a rollout, and its sets do not all know yet. */
   shrinking: boolean;
   /** Sets that gave up an available Pod and kept one that is ready, but not yet for long enough. */
@@ -39,6 +41,7 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       ceiling: createRecent(),
       floor: createRecent(),
       whole: false,
+      crowded: false,
       shrinking: false,
       choosers: new Set<string>(),
       lost: new Map<string, number>(),
@@ -50,6 +53,14 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
     one.ceiling.note(wanted + maxSurge, at);
     one.floor.note(wanted - maxUnavailable, at);
     return one;
+  };
+
+  const noteAdoption = ({ before, after, at }: Write, objects: Objects) => {
+    const owner = before && after && !controllerOf(before) ? controllerOf(after) : undefined;
+    const deployment = owner && (objects.byUid(owner.uid) as Deployment | undefined);
+    if (!deployment) return;
+    const one = bounds(deployment, at);
+    one.crowded = podsOf(deployment, objects).length > one.ceiling.most(at);
   };
 
   return {
@@ -68,6 +79,7 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
         }
         if (grew && available(deployment, objects, at) < (deployment.spec?.replicas ?? 1)) one.whole = false;
       }
+      if (resource === "replicasets") noteAdoption(write, objects);
       if (resource !== "pods") return undefined;
       const { before } = write;
       const pod = (write.after ?? before) as Pod;
@@ -78,7 +90,9 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       const pods = podsOf(deployment, objects);
       const { name } = deployment.metadata;
       const most = one.ceiling.most(at);
-      if (!before && pods.length > most) return `Deployment ${name} has ${pods.length} Pods, ${most} are allowed`;
+      one.crowded &&= pods.length > most;
+      if (!before && !one.crowded && pods.length > most)
+        return `Deployment ${name} has ${pods.length} Pods, ${most} are allowed`;
       if (!before && deployment.spec?.strategy?.type === "Recreate") {
         const old = strangers(pod, deployment, objects)[0];
         if (old) return `Deployment ${name} recreates ${pod.metadata.name} while ${old.metadata.name} is still there`;
