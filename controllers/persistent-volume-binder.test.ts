@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Controlled, startControlled } from "../e2e/harness/controlled.ts";
-import type { Kinds, PersistentVolume, PersistentVolumeClaim } from "../machinery/objects/kinds.ts";
+import { type Kinds, kinds, type PersistentVolume, type PersistentVolumeClaim } from "../machinery/objects/kinds.ts";
+import { ownerReferenceTo } from "../machinery/objects/owners.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
 
 type VolumeSpec = NonNullable<PersistentVolume["spec"]>;
@@ -323,6 +324,24 @@ describe("a claim that a Pod uses", () => {
     await cluster.client.delete("pods", { namespace: "default", name: "web" });
     await cluster.settled();
     expect(await claim("data")).toBeUndefined();
+  });
+
+  it("goes with the Pod that it belongs to, where each would wait for the other", async () => {
+    const made = await cluster.create("pods", {
+      ...pod,
+      metadata: { ...pod.metadata, finalizers: ["example.com/held"] },
+    });
+    const ownerReferences = [ownerReferenceTo(made, kinds.pods)];
+    const draft = claimDraft("data");
+    await cluster.create("persistentvolumeclaims", { ...draft, metadata: { ...draft.metadata, ownerReferences } });
+    await cluster.settled();
+    await cluster.client.delete("persistentvolumeclaims", { namespace: "default", name: "data" });
+    await cluster.settled();
+    expect(await claim("data")).toBeDefined();
+    await cluster.client.delete("pods", { namespace: "default", name: "web" });
+    await cluster.settled();
+    expect(await claim("data")).toBeUndefined();
+    expect(await cluster.list("pods")).toHaveLength(1);
   });
 
   it("stays for its own Pod alone, when the Pod of another claim went before", async () => {

@@ -87,14 +87,20 @@ function createLivePods() {
   };
 }
 
-/** Only a Pod with a node: a node starts none whose claim is being deleted. */
+/**
+ * Only a Pod with a node: a node starts none whose claim is being deleted. And where the claim belongs to the Pod,
+ * only until the node is done with it: what is left of a Pod may wait for the claim that is to go with it.
+ */
 export function uses(pod: Pod | undefined, claim: PersistentVolumeClaim): boolean {
-  if (!pod?.spec?.nodeName) return false;
+  if (!pod?.spec?.nodeName || (isShutDown(pod) && isOwnedBy(claim, pod))) return false;
   return claimNames(pod).some(
     ({ name, ephemeral }) =>
       name === claim.metadata.name && (!ephemeral || (!isShutDown(pod) && notMadeFor(pod, claim) === undefined)),
   );
 }
+
+const isOwnedBy = ({ metadata }: PersistentVolumeClaim, pod: Pod): boolean =>
+  metadata.ownerReferences?.some(({ uid }) => uid === pod.metadata.uid) ?? false;
 
 /** The node is done with it; only its object is left. */
 const isShutDown = ({ metadata }: Pod): boolean =>

@@ -27,7 +27,6 @@ export class Version implements CachedObject, Keeper {
   readonly revision: Revision;
   readonly resourceVersion: string;
   readonly #value: Uint8Array;
-  #envelope: Envelope | undefined;
   #object: StoredObject | undefined;
   #weak: WeakRef<StoredObject> | undefined;
   #summary: Summary | undefined;
@@ -177,9 +176,9 @@ export class Version implements CachedObject, Keeper {
     return this.#value.length;
   }
 
+  /** Not kept: it would take as much memory as a small object, for every version in the cache. */
   #decoded(): Envelope {
-    this.#envelope ??= decodeEnvelope(this.#value);
-    return this.#envelope;
+    return decodeEnvelope(this.#value);
   }
 
   #parse(): StoredObject {

@@ -53,17 +53,40 @@ export function decodeEnvelope(value: Uint8Array): Envelope {
   if (bytes.length < HEAD_BYTES || format !== FORMAT || encoding !== JSON_ENCODING) {
     throw new Error(`unknown envelope: format ${format}, encoding ${encoding}, ${bytes.length} bytes`);
   }
-  const causeAt = HEAD_BYTES + keyIdBytes;
-  const bodyAt = causeAt + bytes.readUInt32LE(4);
-  return {
-    content: content === CONTENTS.tombstone ? "tombstone" : "object",
-    keyId: keyIdBytes === 0 ? "" : bytes.toString("utf8", HEAD_BYTES, causeAt),
-    json: bytes.subarray(bodyAt),
-    versionAt: bytes.readUInt32LE(8),
-    get cause() {
-      return decodeCause(bytes.toString("utf8", causeAt, bodyAt));
-    },
-  };
+  return new Decoded(bytes, content === CONTENTS.tombstone ? "tombstone" : "object", HEAD_BYTES + keyIdBytes);
+}
+
+/** The parts are taken out of the bytes by whoever asks: most ask for one. */
+class Decoded implements Envelope {
+  readonly content: Envelope["content"];
+  readonly #bytes: Buffer;
+  readonly #causeAt: number;
+
+  constructor(bytes: Buffer, content: Envelope["content"], causeAt: number) {
+    this.content = content;
+    this.#bytes = bytes;
+    this.#causeAt = causeAt;
+  }
+
+  get keyId(): string {
+    return this.#bytes.toString("utf8", HEAD_BYTES, this.#causeAt);
+  }
+
+  get json(): Uint8Array {
+    return this.#bytes.subarray(this.#bodyAt);
+  }
+
+  get versionAt(): number {
+    return this.#bytes.readUInt32LE(8);
+  }
+
+  get cause(): Cause {
+    return decodeCause(this.#bytes.toString("utf8", this.#causeAt, this.#bodyAt));
+  }
+
+  get #bodyAt(): number {
+    return this.#causeAt + this.#bytes.readUInt32LE(4);
+  }
 }
 
 function encode(content: number, body: string, versionAt: number, cause: Cause, keyId: string): Uint8Array {

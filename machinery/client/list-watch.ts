@@ -181,10 +181,18 @@ function applied<T extends StoredObject>(
   return type === "DELETED" ? cache.remove(keyOf(own), own) : cache.put(own);
 }
 
-/** The object as the cache keeps it: frozen, with its kind (items of a list may leave that to the list). */
+/**
+ * The object as the cache keeps it: frozen, with its kind (items of a list may leave that to the list), and without
+ * managedFields: no control loop reads them, they take half an object's memory, and a write without them keeps them.
+ */
 function owned<T extends StoredObject>(transport: Transport, object: T, list?: ListBody<T>): T {
   if (!object.kind && list?.kind && list.apiVersion) {
     object = { ...object, apiVersion: list.apiVersion, kind: list.kind.replace(/List$/, "") };
   }
-  return transport.shared ? object : deepFreeze(object);
+  if (!object.metadata.managedFields) return transport.shared ? object : deepFreeze(object);
+  const { managedFields: _, ...metadata } = object.metadata;
+  const lean = { ...object, metadata };
+  if (!transport.shared) return deepFreeze(lean);
+  Object.freeze(metadata);
+  return Object.freeze(lean);
 }
