@@ -15,7 +15,8 @@ export type Step =
   /** Makes claims that a Pod waits for. */
   | { readonly do: "claims"; readonly ordinal: number; readonly pod: Pod }
   | { readonly do: "repair"; readonly ordinal: number; readonly pod: Pod }
-  | { readonly do: "delete"; readonly pod: Pod };
+  /** What goes because it is broken goes only as it was seen: it may just have got well. */
+  | { readonly do: "delete"; readonly pod: Pod; readonly broken?: true };
 
 export interface View {
   readonly set: StatefulSet;
@@ -121,7 +122,10 @@ function rollout(slots: readonly Slot[], view: View): readonly Step[] {
   const recovering = down.length - broken.length;
   const first = brokenCandidates.slice(0, Math.max(0, allowed - recovering));
   const then = working.slice(0, Math.max(0, allowed - recovering - brokenCandidates.length));
-  return [...first, ...then].map(({ pod }) => ({ do: "delete", pod: pod! }));
+  return [
+    ...first.map(({ pod }): Step => ({ do: "delete", pod: pod!, broken: true })),
+    ...then.map(({ pod }): Step => ({ do: "delete", pod: pod! })),
+  ];
 }
 
 function maxUnavailable(set: StatefulSet): number {

@@ -281,6 +281,32 @@ describe("a rollout of a StatefulSet", () => {
     expect(await status()).toMatchObject({ readyReplicas: 3, updatedReplicas: 3 });
   });
 
+  it("in parallel spares a broken Pod that gets ready just before it is taken", async () => {
+    const taken: string[] = [];
+    cluster = await startControlled({
+      between: (transport) => ({
+        ...transport,
+        request: async (request) => {
+          const name = request.method === "DELETE" ? request.path.split("/pods/")[1] : undefined;
+          if (name === "web-2" && taken.push(name) === 1) {
+            cluster.nodes.ready = (pod) => pod.metadata.name !== "web-1" || pod.spec?.containers[0]?.image === "a:2";
+            const pod = (await pods())[2]!;
+            const conditions = [{ type: "Ready", status: "True" }];
+            await cluster.client.updateStatus("pods", { ...pod, status: { ...pod.status, conditions } });
+          } else if (name) taken.push(name);
+          return transport.request(request);
+        },
+      }),
+    });
+    cluster.nodes.ready = ({ metadata }) => metadata.name === "web-0";
+    await make({ podManagementPolicy: "Parallel" });
+    await cluster.settled();
+    await setImage("a:2");
+    await cluster.settled();
+    expect(taken).toEqual(["web-2", "web-1", "web-2", "web-0"]);
+    expect(await images()).toEqual(["a:2", "a:2", "a:2"]);
+  });
+
   it("keeps as many former revisions as the history limit says, and those in use", async () => {
     await start({ replicas: 1, revisionHistoryLimit: 2 });
     for (const image of ["a:2", "a:3", "a:4", "a:5"]) {

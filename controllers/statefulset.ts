@@ -229,10 +229,11 @@ const ACTIONS = {
     return true;
   },
 
-  async delete(_set: StatefulSet, { pod }: Of<"delete">, { client }: Context): Promise<boolean> {
-    const { namespace, name, uid } = pod.metadata;
+  async delete(_set: StatefulSet, { pod, broken }: Of<"delete">, { client }: Context): Promise<boolean> {
+    const { namespace, name, uid, resourceVersion } = pod.metadata;
+    const preconditions = broken ? { uid, resourceVersion } : { uid };
     try {
-      await client.delete("pods", { namespace, name }, { preconditions: { uid } });
+      await client.delete("pods", { namespace, name }, { preconditions });
       return true;
     } catch (error) {
       if (isNotFound(error)) return false;

@@ -116,8 +116,8 @@ export const mutants: readonly Mutant[] = [
     file: "controllers/statefulset.ts",
     about: "statefulsets",
     seen: 11,
-    find: 'await client.delete("pods", { namespace, name }, { preconditions: { uid } });',
-    replace: 'await client.delete("pods", { namespace, name }, { preconditions: { uid }, gracePeriodSeconds: 0 });',
+    find: 'await client.delete("pods", { namespace, name }, { preconditions });',
+    replace: 'await client.delete("pods", { namespace, name }, { preconditions, gracePeriodSeconds: 0 });',
   },
   {
     name: "the garbage collector trusts its cache about owners",
