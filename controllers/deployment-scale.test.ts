@@ -66,16 +66,21 @@ describe("the new set", () => {
     ["stays where there is no room", deployment(10, 3, 2), [8], 5, 5],
     ["shrinks to what is wanted", deployment(4, 1, 1), [0], 6, 4],
   ])("%s", (_what, wanted, old, current, expected) => {
-    const next = set(current);
-    expect(newSetSize(wanted, [...old.map((size) => set(size)), next], current)).toBe(expected);
+    const sets = old.map((size) => set(size));
+    expect(newSetSize(wanted, sets, set(current))).toBe(expected);
   });
 });
 
 it("the new set does not count on Pods that an old one has still to delete", () => {
   const shrunk = set(8);
   shrunk.status!.replicas = 10;
-  const next = set(3);
-  expect(newSetSize(deployment(10, 3, 2), [shrunk, next], 3)).toBe(3);
+  expect(newSetSize(deployment(10, 3, 2), [shrunk], set(3))).toBe(3);
+});
+
+it("the new set does not grow while it has Pods still to delete, after a rollback", () => {
+  const next = set(4);
+  next.status = { ...next.status, replicas: 6, availableReplicas: 6 };
+  expect(newSetSize(deployment(8, "50%", 0), [set(4)], next)).toBe(4);
 });
 
 describe("old sets", () => {

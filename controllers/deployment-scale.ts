@@ -42,11 +42,16 @@ export function fences(deployment: Deployment): { readonly surge: number; readon
 
 export const maxTotal = (deployment: Deployment): number => wanted(deployment) + fences(deployment).surge;
 
-/** The size of the new set, which never takes the total beyond the surge. */
-export function newSetSize(deployment: Deployment, all: readonly ReplicaSet[], current: number): number {
+/**
+ * The size of the new set, which never takes the total beyond the surge. It does not grow before it has told that it
+ * deleted what it was to give up: until then nobody knows how many of those that it tells of are still there.
+ */
+export function newSetSize(deployment: Deployment, old: readonly ReplicaSet[], next: ReplicaSet | undefined): number {
   const replicas = wanted(deployment);
+  const current = next ? size(next) : 0;
   if (isRecreate(deployment) || current >= replicas) return replicas;
-  if (!all.every(isObserved)) return current;
+  const all = next ? [...old, next] : old;
+  if (!all.every(isObserved) || (next && mayExist(next) > current)) return current;
   const room = maxTotal(deployment) - all.reduce((sum, set) => sum + mayExist(set), 0);
   return room <= 0 ? current : current + Math.min(room, replicas - current);
 }

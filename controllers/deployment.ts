@@ -235,7 +235,7 @@ async function rollBack(rollout: Rollout, { client, events }: Context): Promise<
 async function roll(rollout: Rollout, context: Context): Promise<void> {
   if (!(await ensureNewSet(rollout, context))) return;
   const { deployment, next, old } = rollout as Rollout & { next: ReplicaSet };
-  const replicas = newSetSize(deployment, [...old, next], size(next));
+  const replicas = newSetSize(deployment, old, next);
   if (replicas !== size(next)) return resize(rollout, [{ set: next, replicas }], context);
   const smaller = shrinkOld(deployment, old, next);
   if (smaller.length > 0) return resize(rollout, smaller, context);
@@ -273,7 +273,7 @@ async function ensureNewSet(rollout: Rollout, context: Context): Promise<boolean
   const { deployment, old } = rollout;
   const { events } = context;
   const revision = Math.max(0, ...old.map(revisionOf)) + 1;
-  const replicas = newSetSize(deployment, old, 0);
+  const replicas = newSetSize(deployment, old, undefined);
   const annotations = {
     ...annotationsOf(deployment, undefined, revision),
     ...replicaAnnotations(wanted(deployment), maxTotal(deployment)),
