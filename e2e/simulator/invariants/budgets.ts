@@ -1,7 +1,8 @@
 /**
  * Budgets: evictions alone never bring the Pods of a PodDisruptionBudget below what it asks for.
  *
- * Once as many were ready as should be, and while nobody else takes any, an eviction leaves enough.
+ * Once as many were ready as should be, and while nobody else takes any, an eviction leaves enough. What others took of
+ * late may not be known yet: who reports how many may be evicted, still counts it.
  */
 import type { Pod } from "../../../machinery/objects/kinds.ts";
 import { desiredHealthy, expectedPods, hasPod } from "./budget-of.ts";
@@ -11,6 +12,8 @@ import { counts, isReady } from "./well.ts";
 
 interface Watched {
   readonly least: Recent;
+  /** When whom others than evictions took. */
+  readonly taken: Map<string, number>;
   whole: boolean;
 }
 
@@ -35,16 +38,20 @@ export function budgets({ aheadMs }: Circumstances): Invariant {
         const pod = (after ?? before) as Pod;
         if (!hasPod(budget, pod)) continue;
         const { uid, name } = budget.metadata;
-        const one = watched.get(uid) ?? { least: createRecent(), whole: false };
+        const one = watched.get(uid) ?? { least: createRecent(), taken: new Map<string, number>(), whole: false };
         watched.set(uid, one);
         const needed = desiredHealthy(budget, objects);
         one.least.note(needed, write.at);
         const healthy = objects.of("pods").filter((other) => hasPod(budget, other) && isWell(other)).length;
+        const taken = isWell(before) && !isWell(after) && !isEvicted(pod);
+        if (taken) one.taken.set(pod.metadata.uid, write.at);
+        else if (isWell(after)) one.taken.delete(pod.metadata.uid);
+        for (const [uid, since] of one.taken) if (write.at - since >= RECENT_MS) one.taken.delete(uid);
         if (healthy >= Math.max(expectedPods(budget, objects), needed)) one.whole = true;
-        else if (isWell(before) && !isWell(after) && !isEvicted(pod)) one.whole = false;
+        else if (taken) one.whole = false;
         if (ahead.most(write.at) > AWAITED_MS - RECENT_MS) one.whole = false;
         const least = Math.min(needed, one.least.least(write.at));
-        if (one.whole && isWell(before) && !isWell(after) && healthy < least)
+        if (one.whole && isWell(before) && !isWell(after) && healthy + one.taken.size < least)
           return `PodDisruptionBudget ${name} has ${healthy} healthy Pods after an eviction, it needs ${least}`;
       }
       return undefined;

@@ -21,7 +21,7 @@ interface Watched {
   whole: boolean;
   /** It took on a set that it had not heard of when it made its own: together they have too many Pods for a while. */
   crowded: boolean;
-  /** It was scaled down in the middle of a rollout, and its sets do not all know yet. */
+  /** It was scaled down in the middle of a rollout, or took on a set, and its sets do not all know yet. */
   shrinking: boolean;
   /** Sets that gave up an available Pod and kept one that is ready, but not yet for long enough. */
   readonly choosers: Set<string>;
@@ -61,6 +61,8 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
     if (!deployment) return;
     const one = bounds(deployment, at);
     one.crowded = podsOf(deployment, objects).length > one.ceiling.most(at);
+    // a set that was sized for another number is scaled together with all others, available or not
+    if (!isShrunk(deployment, objects)) one.shrinking = true;
   };
 
   return {
