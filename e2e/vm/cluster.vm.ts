@@ -2,7 +2,7 @@
  * Three virtual machines with systemd and cgroup v2, as the README has people set them up: joined by services of
  * systemd, an application across them, limits that bite, machines restarted, replaced and switched off.
  *
- * Its own command (npm run e2e:vm): emulated, it takes long. Each stage goes on from where the one before it ended;
+ * Its own command (npm run e2e:vm), with machines of one kind or another (run-by.ts). Each stage goes on from where the one before it ended;
  * K8TS_VM_STAGES (names, by commas) leaves the others out, all but the first, and K8TS_VM_AGENTS says how many agents.
  */
 import { readFileSync } from "node:fs";
@@ -13,7 +13,8 @@ import { eventually } from "../harness/cluster.ts";
 import { createFleet, type Fleet, minutes } from "./fleet.ts";
 import { limitsBite, resizes } from "./limits.ts";
 import { whyNoMachines } from "./needs.ts";
-import { canVirtualize, type Vm } from "./vm.ts";
+import { runBy } from "./run-by.ts";
+import type { Vm } from "./vm.ts";
 
 const AGENTS = Number(process.env["K8TS_VM_AGENTS"] ?? 2);
 const SAMPLE = join(import.meta.dirname, "..", "..", "manifests", "samples", "guestbook.yaml");
@@ -170,7 +171,9 @@ function stage(name: string, what: string, most: number, work: (skip: (why: stri
 
 /** The sample's probes expect a processor's answer within a second: an emulated one has its own time. */
 const patient = (sample: string): string =>
-  canVirtualize() ? sample : sample.replaceAll(/^( +)periodSeconds: .*/gm, "$1periodSeconds: 10\n$1timeoutSeconds: 60");
+  runBy() !== "tcg"
+    ? sample
+    : sample.replaceAll(/^( +)periodSeconds: .*/gm, "$1periodSeconds: 10\n$1timeoutSeconds: 60");
 
 /** The newest agent; the server where it is alone. */
 const last = (): Vm => fleet.vm(fleet.names.filter((name) => name !== "server").at(-1) ?? "server");

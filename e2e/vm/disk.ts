@@ -21,6 +21,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { imageArchive } from "../harness/images.ts";
+import { userModeLinux } from "./linux.ts";
+import { runBy } from "./run-by.ts";
 
 const run = promisify(execFile);
 const repository = join(import.meta.dirname, "..", "..");
@@ -50,6 +52,8 @@ export interface BootFiles {
   readonly disk: string;
   readonly kernel: string;
   readonly initrd: string;
+  /** The kernel that is a program, where that is what runs the machines. */
+  readonly program?: string;
 }
 
 /** Made once and copied. */
@@ -59,7 +63,7 @@ export async function baseDisk(directory: string): Promise<BootFiles> {
   await install(root);
   await compile(root);
   const disk = join(directory, "base.raw");
-  await run("mke2fs", ["-q", "-t", "ext4", "-d", root, disk, "8G"], environment());
+  await run("mke2fs", ["-q", "-t", "ext4", "-L", "root", "-d", root, disk, "8G"], environment());
   const bootFile = (prefix: string): string => {
     const [newest] = readdirSync(join(root, "boot"))
       .filter((file) => file.startsWith(prefix))
@@ -70,7 +74,12 @@ export async function baseDisk(directory: string): Promise<BootFiles> {
     cpSync(join(root, "boot", newest), copy);
     return copy;
   };
-  const boot = { disk, kernel: bootFile("vmlinuz-"), initrd: bootFile("initrd.img-") };
+  const boot = {
+    disk,
+    kernel: bootFile("vmlinuz-"),
+    initrd: bootFile("initrd.img-"),
+    ...(runBy() === "uml" ? { program: await userModeLinux(cache) } : {}),
+  };
   rmSync(root, { recursive: true, force: true });
   return boot;
 }
@@ -163,7 +172,7 @@ function link(root: string, path: string, to: string): void {
 }
 
 const FILES: Readonly<Record<string, string>> = {
-  "etc/fstab": "/dev/vda / ext4 defaults 0 1\n",
+  "etc/fstab": "LABEL=root / ext4 defaults 0 1\n",
   "etc/machine-id": "",
   "etc/hostname": "localhost\n",
   "etc/resolv.conf": "nameserver 10.99.0.1\n",

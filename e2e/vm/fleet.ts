@@ -16,14 +16,13 @@ import { ours, realKubectls } from "../harness/kubectls.ts";
 import { createMachines, type Machines } from "../harness/machines.ts";
 import { isReady } from "../harness/pods.ts";
 import { type BootFiles, baseDisk, IMAGES } from "./disk.ts";
-import { canVirtualize, startVm, type Vm } from "./vm.ts";
+import { paceOf, runBy } from "./run-by.ts";
+import { startVm, type Vm } from "./vm.ts";
 
 const exec = promisify(execFile);
 const kubectl = realKubectls().at(-1) ?? ours;
-/** Emulated processors are some 50 times slower. */
-const PATIENCE = canVirtualize() ? 1 : 10;
 /** Of a real machine. */
-export const minutes = (count: number) => count * 60_000 * PATIENCE;
+export const minutes = (count: number) => count * 60_000 * paceOf(runBy()).patience;
 
 const UNREACHED = /^Unable to connect to the server|connection refused|was refused|i\/o timeout/m;
 const LOOK_MS = 1_000;

@@ -1,8 +1,7 @@
 /**
- * VM: a virtual machine under qemu, on a switch of harness/machines.ts, with a root shell to speak to.
+ * VM: a virtual machine on a switch of harness/machines.ts, with a root shell to speak to.
  *
- * It ends with the test's process. Its processor is emulated, some 50 times slower than a real one (with
- * K8TS_VM_KVM=1 in the environment it is the real one): whoever waits for it must wait long.
+ * It ends with the test's process. What runs it: run-by.ts.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { openSync, readFileSync } from "node:fs";
@@ -11,6 +10,7 @@ import { boundTo } from "../../machinery/machines/boot.ts";
 import { systemClock } from "../../machinery/process/clock.ts";
 import type { Machines } from "../harness/machines.ts";
 import { type BootFiles, copyDisk, SHELL_PORT } from "./disk.ts";
+import { type RunBy, runBy } from "./run-by.ts";
 
 export interface Vm {
   readonly name: string;
@@ -34,13 +34,12 @@ export interface VmOptions {
 }
 
 const MEMORY_MB = 1_800;
+const KERNEL = "rw quiet loglevel=4 net.ifnames=0 panic=5 systemd.show_status=0 audit=0";
 /**
  * The counter of cycles is exact under emulation, and any other clock costs a hundred times as much; what protects
  * real processors from each other's secrets only slows these down.
  */
-const KERNEL =
-  "root=/dev/vda rw console=ttyS0 quiet loglevel=4 net.ifnames=0 panic=5 systemd.show_status=0 " +
-  "tsc=reliable clocksource=tsc no_timer_check mitigations=off audit=0";
+const QEMU_KERNEL = "root=/dev/vda console=ttyS0 tsc=reliable clocksource=tsc no_timer_check mitigations=off";
 /** With all of it that must end before. */
 const UP_MS = 1_200_000;
 const POLL_MS = 1_000;
@@ -53,23 +52,11 @@ export async function startVm({ machines, name, number, boot, directory }: VmOpt
   await copyDisk(boot.disk, disk);
   machines.onRouter("ip", "tuntap", "add", tap, "mode", "tap");
   machines.onRouter("ip", "link", "set", tap, "master", "segment0", "up");
-  const kernelLine = [KERNEL, `test.name=${name} test.address=${address}/24 test.gateway=10.99.0.1`].join(" ");
+  const kernelLine = `${KERNEL} test.name=${name} test.address=${address}/24 test.gateway=10.99.0.1`;
   const mac = `52:54:00:00:00:${number.toString(16).padStart(2, "0")}`;
   const consoleFile = join(directory, `${name}.console`);
-  const console = openSync(consoleFile, "a");
-  const qemu = spawnQemu(
-    [
-      ...machines.outside,
-      "qemu-system-x86_64",
-      ...accelerator(),
-      ...["-m", String(MEMORY_MB), "-display", "none", "-serial", "stdio", "-monitor", "none"],
-      ...["-kernel", boot.kernel, "-initrd", boot.initrd, "-append", kernelLine],
-      ...["-drive", `file=${disk},format=raw,if=virtio,cache=unsafe`],
-      ...["-netdev", `tap,id=net,ifname=${tap},script=no,downscript=no`],
-      ...["-device", `virtio-net-pci,netdev=net,mac=${mac}`, "-device", "virtio-rng-pci"],
-    ],
-    console,
-  );
+  const hardware: Hardware = { boot, disk, tap, mac, kernelLine };
+  const machine = spawnOn([...machines.outside, ...RUNS[runBy()](hardware)], openSync(consoleFile, "a"));
 
   const run = async (script: string, ms = 600_000): Promise<string> => {
     const said = await shell(machines, address, script, ms);
@@ -84,7 +71,7 @@ export async function startVm({ machines, name, number, boot, directory }: VmOpt
       try {
         if ((await bootId()) !== not) return;
       } catch (error) {
-        const ended = qemu.exitCode !== null || qemu.signalCode !== null;
+        const ended = hasEnded(machine);
         if (ended || systemClock.monotonic() > until)
           throw new Error(`${name} ${ended ? "ended" : "is not up"}; its console:\n${lastOf(consoleFile)}`, {
             cause: error,
@@ -104,26 +91,49 @@ export async function startVm({ machines, name, number, boot, directory }: VmOpt
       await up(before);
     },
     async powerOff() {
-      if (qemu.exitCode !== null || qemu.signalCode !== null) return;
-      const ended = new Promise((resolve) => qemu.once("exit", resolve));
-      qemu.kill("SIGKILL");
+      if (hasEnded(machine)) return;
+      const ended = new Promise((resolve) => machine.once("exit", resolve));
+      // with the processes of its processes, where they are this computer's, too
+      process.kill(-(machine.pid as number), "SIGKILL");
       await ended;
     },
   };
 }
 
-function spawnQemu(command: readonly string[], console: number): ChildProcess {
+function spawnOn(command: readonly string[], console: number): ChildProcess {
   const [file = "", ...args] = boundTo(command);
-  return spawn(file, args, { stdio: ["ignore", console, console] });
+  return spawn(file, args, { stdio: ["ignore", console, console], detached: true });
 }
 
-/** Asked for, since a /dev/kvm that is there does not always work inside of another virtual machine. */
-export const canVirtualize = (): boolean => process.env["K8TS_VM_KVM"] !== undefined;
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
 
-const accelerator = (): readonly string[] =>
-  canVirtualize()
-    ? ["-accel", "kvm", "-cpu", "host,-arch-capabilities", "-smp", "2"]
-    : ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", process.env["K8TS_VM_CPUS"] ?? "2"];
+interface Hardware extends Pick<VmOptions, "boot"> {
+  readonly disk: string;
+  readonly tap: string;
+  readonly mac: string;
+  readonly kernelLine: string;
+}
+
+const RUNS: Readonly<Record<RunBy, (hardware: Hardware) => readonly string[]>> = {
+  uml: ({ boot, disk, tap, mac, kernelLine }) => [
+    boot.program ?? "",
+    ...[`mem=${MEMORY_MB}M`, `ubd0=${disk}`, "root=/dev/ubda", `eth0=tuntap,${tap},${mac}`],
+    ...["con0=null,fd:1", "con=null", "ssl=null", ...kernelLine.split(" ")],
+  ],
+  tcg: (hardware) =>
+    qemu(hardware, "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", process.env["K8TS_VM_CPUS"] ?? "2"),
+  kvm: (hardware) => qemu(hardware, "-accel", "kvm", "-cpu", "host,-arch-capabilities", "-smp", "2"),
+};
+
+const qemu = ({ boot, disk, tap, mac, kernelLine }: Hardware, ...processor: readonly string[]): readonly string[] => [
+  "qemu-system-x86_64",
+  ...processor,
+  ...["-m", String(MEMORY_MB), "-display", "none", "-serial", "stdio", "-monitor", "none"],
+  ...["-kernel", boot.kernel, "-initrd", boot.initrd, "-append", `${QEMU_KERNEL} ${kernelLine}`],
+  ...["-drive", `file=${disk},format=raw,if=virtio,cache=unsafe`],
+  ...["-netdev", `tap,id=net,ifname=${tap},script=no,downscript=no`],
+  ...["-device", `virtio-net-pci,netdev=net,mac=${mac}`, "-device", "virtio-rng-pci"],
+];
 
 const lastOf = (file: string) => readFileSync(file, "utf8").split("\n").slice(-20).join("\n");
 

@@ -43,12 +43,23 @@ export const testPackages: readonly Needed[] = [
 
 /** What virtual machines are made with, and the disk that they boot from. */
 export const vmPackages: readonly Needed[] = [
-  { provides: "qemu-system-x86_64", package: "qemu-system-x86" },
   { provides: "debootstrap", package: "debootstrap" },
   { provides: "/usr/share/keyrings/debian-archive-keyring.gpg", package: "debian-archive-keyring" },
   { provides: "mke2fs", package: "e2fsprogs" },
   { provides: "curl", package: "curl" },
   { provides: "kubectl", package: "kubernetes-client" },
+];
+
+/** What runs a virtual machine as a computer. */
+export const emulatorPackages: readonly Needed[] = [{ provides: "qemu-system-x86_64", package: "qemu-system-x86" }];
+
+/** What the kernel of one that runs as a program is made of. */
+export const kernelPackages: readonly Needed[] = [
+  { provides: "/usr/src/linux-source-6.12.tar.xz", package: "linux-source-6.12" },
+  ...["gcc", "make", "flex", "bison", "bc", "xz-utils"].map((name) => ({
+    provides: name === "xz-utils" ? "xz" : name,
+    package: name,
+  })),
 ];
 
 /** CNI plugins lie elsewhere where they did not come from Debian. */
