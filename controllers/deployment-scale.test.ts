@@ -121,6 +121,12 @@ describe("a change of scale in the middle of a rollout", () => {
   it("shrinks all sets in proportion", () => {
     expect(sizesAfter(deployment(5, 3, 2), set(5, 0, [10, 13]), [set(8, 8, [10, 13])])).toEqual([5, 3]);
   });
+  it("grows none while another has Pods still to delete", () => {
+    const shrunk = set(4, 8, [8, 12]);
+    shrunk.status!.replicas = 8;
+    expect(rescale(deployment(9, "50%", 0), set(4, 4, [8, 12]), [shrunk])).toEqual([]);
+    expect(rescale(deployment(9, "50%", 0), set(0, 0), [shrunk])).toEqual([{ set: shrunk, replicas: 9 }]);
+  });
   it("to nothing empties all", () => {
     expect(sizesAfter(deployment(0, 3, 2), set(5, 0, [10, 13]), [set(8, 8, [10, 13])])).toEqual([0, 0]);
   });

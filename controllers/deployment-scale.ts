@@ -51,7 +51,7 @@ export function newSetSize(deployment: Deployment, old: readonly ReplicaSet[], n
   const current = next ? size(next) : 0;
   if (isRecreate(deployment) || current >= replicas) return replicas;
   const all = next ? [...old, next] : old;
-  if (!all.every(isObserved) || (next && mayExist(next) > current)) return current;
+  if (!all.every(isObserved) || (next && !isSettled(next))) return current;
   const room = maxTotal(deployment) - all.reduce((sum, set) => sum + mayExist(set), 0);
   return room <= 0 ? current : current + Math.min(room, replicas - current);
 }
@@ -61,6 +61,7 @@ const isObserved = ({ status, metadata }: ReplicaSet) =>
   (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
 /** A set that was made smaller may have Pods that it has not deleted yet: they count, too. */
 const mayExist = (set: ReplicaSet) => Math.max(size(set), set.status?.replicas ?? 0);
+const isSettled = (set: ReplicaSet) => isObserved(set) && mayExist(set) === size(set);
 
 /** What the old sets give up next: unhealthy Pods first, then as many as stay within maxUnavailable. */
 export function shrinkOld(deployment: Deployment, old: readonly ReplicaSet[], next: ReplicaSet): readonly Resize[] {
@@ -92,15 +93,27 @@ export function isScaling(deployment: Deployment, all: readonly ReplicaSet[]): b
   });
 }
 
-/** The sizes that fit the number wanted, without going on with a rollout. */
+/**
+ * The sizes that fit the number wanted, without going on with a rollout. None grows while another has not told yet that
+ * it has no more Pods than it should: together they could have more than the surge.
+ */
 export function rescale(
   deployment: Deployment,
   next: ReplicaSet | undefined,
   old: readonly ReplicaSet[],
 ): readonly Resize[] {
+  const all = next ? [...old, next] : old;
   const sole = activeOrLatest(next, old);
-  const replicas = wanted(deployment);
-  if (sole) return [{ set: sole, replicas }];
+  const resizes = sole ? [{ set: sole, replicas: wanted(deployment) }] : resizesOf(deployment, next, old);
+  const grows = resizes.some(({ set, replicas }) => replicas > size(set));
+  return grows && !all.every((set) => set === sole || isSettled(set)) ? [] : resizes;
+}
+
+function resizesOf(
+  deployment: Deployment,
+  next: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+): readonly Resize[] {
   if (next && isSaturated(deployment, next)) return withPods(old).map((set) => ({ set, replicas: 0 }));
   return isRecreate(deployment) ? [] : proportional(deployment, withPods(next ? [...old, next] : old));
 }
