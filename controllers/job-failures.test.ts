@@ -191,6 +191,26 @@ describe("a Job with a limit for each index", () => {
     expect(await held()).toBe(0);
   });
 
+  it("holds no failed Pod in a namespace that goes away", async () => {
+    await start();
+    failing(1);
+    const namespace = "team";
+    await cluster.create("namespaces", { metadata: { name: namespace } });
+    const template = { spec: { restartPolicy: "Never", containers: [{ name: "main", image: "a:1" }] } };
+    await cluster.create("jobs", {
+      metadata: { ...ref, namespace },
+      spec: { template, ...perIndex({ suspend: false }) },
+    });
+    await cluster.settled();
+    await cluster.client.patch("jobs", { ...ref, namespace }, { spec: { suspend: true } });
+    await cluster.settled();
+    expect(await held()).toBe(1);
+    await cluster.client.delete("namespaces", { name: namespace });
+    await pass(60_000);
+    await pass(60_000);
+    expect(await cluster.client.find("namespaces", { name: namespace })).toBeUndefined();
+  });
+
   it("fails when more indexes have failed than may", async () => {
     await start();
     cluster.nodes.ends = (pod) => ((indexOf(pod) ?? 0) < 2 ? "Failed" : undefined);

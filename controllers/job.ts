@@ -21,7 +21,7 @@ import { createBatchMetrics, type JobMetrics, type SyncAction } from "./job-metr
 import { endOf, isTracked, TRACKING } from "./job-pods.ts";
 import { type Asked, type JobContext, releaseAll, scale } from "./job-scale.ts";
 import { statusOf } from "./job-status.ts";
-import { account, tally } from "./job-tally.ts";
+import { account, type Tally, tally } from "./job-tally.ts";
 import { observe, ownerKey, ownersConcerned } from "./owners-concerned.ts";
 import { createPodCreations } from "./pod-creations.ts";
 import { isActive, isTerminal } from "./pod-state.ts";
@@ -154,7 +154,7 @@ async function run(
   const { client, clock } = context;
   const { expectations, writes } = asked;
   const now = clock.now();
-  const counts = tally(job, pods, released);
+  const counts = await keptWhereUseful(tally(job, pods, released), job, context);
   const ending = endingOf(job, pods, counts, now);
   const scaled = settled
     ? await scale(key, job, pods, counts, ending, context, asked)
@@ -181,6 +181,16 @@ async function run(
   const unseen = expectations.satisfied(key, clock.monotonic()) ? undefined : OVERDUE_MS;
   const waits = [timeToDeadline(job, now), scaled.wait, unseen].filter((ms) => ms !== undefined && ms > 0);
   return waits.length > 0 ? again(Math.min(...(waits as number[]))) : done;
+}
+
+/**
+ * A failed Pod that somebody deletes stays until another has learnt from it; in a namespace that is going away there
+ * never is another, and the namespace would wait for the Pod. (In Kubernetes it does.)
+ */
+async function keptWhereUseful(counts: Tally, { metadata }: Job, { client }: JobContext): Promise<Tally> {
+  if (![...counts.kept.values()].some((pod) => pod.metadata.deletionTimestamp)) return counts;
+  const namespace = await client.find("namespaces", { name: metadata.namespace ?? "" });
+  return namespace?.metadata.deletionTimestamp ? { ...counts, kept: new Map() } : counts;
 }
 
 /** Most failures that a wait goes by: after so many it grows no more. */
