@@ -48,6 +48,10 @@ export function firstOwners(set: StatefulSet): OwnerReference[] {
   return policyOf(set).whenDeleted === "Delete" ? [ownerReferenceTo(set, SET)] : [];
 }
 
+/** It belongs to a former set of this name, and goes with that one as soon as this is noticed. */
+export const isOfFormer = ({ metadata }: PersistentVolumeClaim, set: StatefulSet): boolean =>
+  (metadata.ownerReferences ?? []).some((one) => isFormer(one, set, SET));
+
 /** A Pod that is to be made must not find the claim of a former one, which goes with that one. */
 export function isStale(claim: PersistentVolumeClaim, set: StatefulSet, podName: string): boolean {
   if (policyOf(set).whenScaled !== "Delete") return false;

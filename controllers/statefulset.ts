@@ -21,6 +21,7 @@ import type { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from
 import { isControlledBy } from "../machinery/objects/owners.ts";
 import { formatLabelSelector, fromLabelSelector } from "../machinery/objects/selectors.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../machinery/objects/status.ts";
+import type { Draft } from "../machinery/objects/wire.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim, claimable } from "./claim.ts";
 import {
@@ -33,7 +34,7 @@ import {
 import { ownersConcerned, selects } from "./owners-concerned.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 import { inGrowingBatches } from "./slow-start.ts";
-import { firstOwners, isStale, ownershipOf } from "./statefulset-claims.ts";
+import { firstOwners, isOfFormer, isStale, ownershipOf } from "./statefulset-claims.ts";
 import { isParallel, planOf, type Step, type View } from "./statefulset-plan.ts";
 import { claimNames, draftClaims, draftPod, ordinalOf, podName, repaired, revisionOfPod } from "./statefulset-pods.ts";
 import {
@@ -261,28 +262,40 @@ function neverStarts(
   });
 }
 
-/** The claims of an ordinal that are not there. */
+/** The claims of an ordinal that are not there. One that is about to go must not get a Pod. */
 async function makeClaims(set: StatefulSet, ordinal: number, context: Context): Promise<void> {
-  const ownerReferences = firstOwners(set);
   for (const draft of draftClaims(set, ordinal)) {
     const { namespace, name } = draft.metadata;
-    const found = context.persistentvolumeclaims.get(`${namespace}/${name}`);
+    const cached = context.persistentvolumeclaims.get(`${namespace}/${name}`);
+    const found = cached ?? (await makeClaim(set, podName(set, ordinal), draft, context));
     if (found?.metadata.deletionTimestamp) throw new Error(`pvc ${name} is being deleted`);
-    if (found) continue;
-    const pod = podName(set, ordinal);
-    try {
-      await context.client.create("persistentvolumeclaims", {
-        ...draft,
-        metadata: { ...draft.metadata, ...(ownerReferences.length > 0 ? { ownerReferences } : {}) },
-      });
-      const what = `create Claim ${name} Pod ${pod} in StatefulSet ${set.metadata.name} success`;
-      context.events.normal(set, "SuccessfulCreate", what);
-    } catch (error) {
-      if (isAlreadyExists(error)) continue;
-      const what = `create Claim ${name} for Pod ${pod} in StatefulSet ${set.metadata.name} failed error: ${(error as Error).message}`;
-      if (!isTerminatingNamespace(error)) context.events.warning(set, "FailedCreate", what);
-      throw error;
-    }
+    if (found && isOfFormer(found, set))
+      throw new Error(`pvc ${name} belongs to a former StatefulSet ${set.metadata.name}`);
+  }
+}
+
+/** Returns the claim that has been there before the cache showed it; undefined where there was none. */
+async function makeClaim(
+  set: StatefulSet,
+  pod: string,
+  draft: Draft<PersistentVolumeClaim>,
+  { client, events }: Context,
+): Promise<PersistentVolumeClaim | undefined> {
+  const { namespace, name = "" } = draft.metadata;
+  const ownerReferences = firstOwners(set);
+  const what = `create Claim ${name}`;
+  try {
+    await client.create("persistentvolumeclaims", {
+      ...draft,
+      metadata: { ...draft.metadata, ...(ownerReferences.length > 0 ? { ownerReferences } : {}) },
+    });
+    events.normal(set, "SuccessfulCreate", `${what} Pod ${pod} in StatefulSet ${set.metadata.name} success`);
+    return undefined;
+  } catch (error) {
+    if (isAlreadyExists(error)) return client.find("persistentvolumeclaims", { namespace, name });
+    const failure = `${what} for Pod ${pod} in StatefulSet ${set.metadata.name} failed error: ${(error as Error).message}`;
+    if (!isTerminatingNamespace(error)) events.warning(set, "FailedCreate", failure);
+    throw error;
   }
 }
 

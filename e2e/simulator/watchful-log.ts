@@ -26,7 +26,7 @@ export function watchfulLog(process: string, broke: (promise: string, problem: s
 
 const EXPECTED = new Set(["LeadershipLost", "AbortError"]);
 /** What passes by itself: a plugin takes its word back when the Pod is gone, a claim that is deleted comes anew. */
-const REFUSED = /^running PreBind plugin|^pvc \S+ is being deleted$/;
+const REFUSED = /^running PreBind plugin|^pvc \S+ (is being deleted|belongs to a former StatefulSet \S+)$/;
 
 const passes = (error: unknown): boolean =>
   error instanceof ApiError || (error instanceof Error && (EXPECTED.has(error.name) || REFUSED.test(error.message)));
