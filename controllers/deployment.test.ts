@@ -63,6 +63,31 @@ describe("a Deployment", () => {
     expect(after?.spec).toEqual(before?.spec);
   });
 
+  it("takes on what a former one left behind, though the cache does not show yet that it is free", async () => {
+    await cluster.close();
+    cluster = await startControlled({
+      between: (transport) => ({
+        ...transport,
+        async *watch(request) {
+          for await (const batch of transport.watch(request)) {
+            if (request.path.endsWith("/replicasets")) await new Promise((resolve) => setTimeout(resolve, 200));
+            yield batch;
+          }
+        },
+      }),
+    });
+    await cluster.create("deployments", web("a:1"));
+    await cluster.settled();
+    await expect.poll(async () => (await deployment()).status?.availableReplicas, { timeout: 10_000 }).toBe(3);
+    const [left] = await cluster.list("replicasets");
+    await cluster.client.delete("deployments", ref, { propagation: "Orphan" });
+    await expect.poll(() => cluster.client.find("deployments", ref), { interval: 5, timeout: 10_000 }).toBeUndefined();
+    await cluster.create("deployments", web("a:1"));
+    await expect.poll(async () => (await deployment()).status?.availableReplicas, { timeout: 10_000 }).toBe(3);
+    expect((await cluster.list("replicasets")).map(({ metadata }) => metadata.uid)).toEqual([left?.metadata.uid]);
+    expect((await deployment()).status?.collisionCount).toBeUndefined();
+  });
+
   it("becomes available, and says so as Kubernetes does", async () => {
     await cluster.create("deployments", web("a:1"));
     await cluster.settled();

@@ -18,7 +18,7 @@ import {
 } from "../machinery/loop/controller.ts";
 import { findCondition } from "../machinery/objects/conditions.ts";
 import type { Deployment, Pod, ReplicaSet } from "../machinery/objects/kinds.ts";
-import { isControlledBy } from "../machinery/objects/owners.ts";
+import { controllerOf, isControlledBy } from "../machinery/objects/owners.ts";
 import { fromLabelSelector, isEverything } from "../machinery/objects/selectors.ts";
 import { isAlreadyExists, isNotFound } from "../machinery/objects/status.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
@@ -59,7 +59,7 @@ import {
   timeToDeadline,
 } from "./deployment-status.ts";
 import { recreatesWaitingFor } from "./deployment-watches.ts";
-import { ownersConcerned } from "./owners-concerned.ts";
+import { ownersConcerned, selects } from "./owners-concerned.ts";
 import { isTerminal } from "./pod-state.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 import { createSetWrites, type SetWrites } from "./set-writes.ts";
@@ -296,14 +296,19 @@ async function ensureNewSet(rollout: Rollout, context: Context): Promise<boolean
   return true;
 }
 
-/** The name is taken: by our own set, which the cache does not show yet, or by another, then the next name is tried. */
+/**
+ * The name is taken: by our own set, which the cache does not show yet, by one that a former Deployment left behind and
+ * that is ours as soon as the cache shows that, or by another, then the next name is tried.
+ */
 async function takeExisting(rollout: Rollout, name: string, { client }: Context): Promise<boolean> {
   const { deployment } = rollout;
   const set = await client.get("replicasets", { namespace: deployment.metadata.namespace, name });
-  if (isControlledBy(set, deployment) && templateText(set.spec?.template) === templateText(deployment.spec?.template)) {
+  const same = templateText(set.spec?.template) === templateText(deployment.spec?.template);
+  if (same && isControlledBy(set, deployment)) {
     rollout.next = set;
     return true;
   }
+  if (same && !controllerOf(set) && !set.metadata.deletionTimestamp && selects(deployment, set)) return false;
   const collisionCount = (deployment.status?.collisionCount ?? 0) + 1;
   rollout.deployment = await client.updateStatus("deployments", {
     ...deployment,
