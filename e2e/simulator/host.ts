@@ -26,6 +26,8 @@ export interface Host {
   jump(ms: number): void;
   /** How far its wall clock is off. */
   readonly skewMs: number;
+  /** When it was last set, right or wrong. */
+  readonly jumpedAt: number;
   /** Ends it for good, as the end of the simulation does: all its lives let go of what they hold. */
   end(): void;
 }
@@ -50,6 +52,7 @@ export function createHost(options: HostOptions): Host {
   const over = new AbortController();
   /** Of the machine's clock: a new life has it too. */
   let skew = 0;
+  let jumpedAt = Number.NEGATIVE_INFINITY;
   let current: { readonly clock: ProcessClock; readonly connections: Connection[] } | undefined;
 
   const kill = () => {
@@ -102,10 +105,14 @@ export function createHost(options: HostOptions): Host {
     jump(ms) {
       say(`the clock of ${name} jumps by ${ms} ms`);
       skew += ms;
+      jumpedAt = time.elapsed();
       current?.clock.jump(ms);
     },
     get skewMs() {
       return skew;
+    },
+    get jumpedAt() {
+      return jumpedAt;
     },
     end() {
       kill();

@@ -26,7 +26,7 @@ import { volumes } from "./volumes.ts";
 export interface Circumstances {
   /** A controller's wall clock is behind the nodes': what just got ready seems to lie in the future. */
   clockBehind(): boolean;
-  /** Some wall clock is wrong: who counts seconds by it counts wrong. */
+  /** Some wall clock is wrong, or was a moment ago: who counts seconds by it counts wrong. */
   clockOff(): boolean;
   /** By how much some wall clock is ahead of the server's. */
   aheadMs(): number;

@@ -60,9 +60,10 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
     const deployment = owner && (objects.byUid(owner.uid) as Deployment | undefined);
     if (!deployment) return;
     const one = bounds(deployment, at);
-    one.crowded = podsOf(deployment, objects).length > one.ceiling.most(at);
+    if (isShrunk(deployment, objects)) return;
+    one.crowded = true;
     // a set that was sized for another number is scaled together with all others, available or not
-    if (!isShrunk(deployment, objects)) one.shrinking = true;
+    one.shrinking = true;
   };
 
   return {
@@ -92,7 +93,7 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       const pods = podsOf(deployment, objects);
       const { name } = deployment.metadata;
       const most = one.ceiling.most(at);
-      one.crowded &&= pods.length > most;
+      one.crowded &&= !isShrunk(deployment, objects);
       if (!before && !one.crowded && pods.length > most)
         return `Deployment ${name} has ${pods.length} Pods, ${most} are allowed`;
       if (!before && deployment.spec?.strategy?.type === "Recreate") {
