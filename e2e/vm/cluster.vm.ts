@@ -137,7 +137,7 @@ describe.skipIf(unable !== undefined)(`virtual machines${unable === undefined ? 
     const nodes = (await fleet.list<Node>("nodes")).map(({ metadata }) => metadata.name);
     expect(nodes).not.toContain(vm.name);
     const left =
-      "ls /etc/systemd/system/k8ts-* -d /sys/fs/cgroup/k8ts-* 2>/dev/null; ps -eo args | grep '[c]ontainerd'";
+      "ls /etc/systemd/system/k8ts-* -d /sys/fs/cgroup/k8ts-* 2>/dev/null; ps -eo args | grep '[/]root/.k8ts'";
     expect((await vm.run(`${left}; ip -o link show k8ts0 2>/dev/null; nft list tables | grep k8ts || :`)).trim()).toBe(
       "",
     );

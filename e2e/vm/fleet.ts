@@ -148,6 +148,7 @@ export async function createFleet(): Promise<Fleet> {
               !metadata.deletionTimestamp && status?.phase !== "Succeeded" && status?.phase !== "Failed",
           );
           expect(living.filter(isReady).map(({ metadata }) => metadata.name)).toHaveLength(count);
+          for (const { spec } of living) expect(fleet.names).toContain(spec?.nodeName); // not on one that is lost
         },
         minutes(4),
       ),
