@@ -42,11 +42,12 @@ export async function claim<R extends OwnedResource>(options: ClaimOptions<R>): 
   const { owner, selector, candidates, adoptable = () => true } = options;
   const own: Kinds[R][] = [];
   const adopt: Kinds[R][] = [];
-  const deleting = owner.metadata.deletionTimestamp !== undefined;
+  const { uid, deletionTimestamp } = owner.metadata;
+  const deleting = deletionTimestamp !== undefined;
   for (const object of candidates) {
     const controller = controllerOf(object);
     const selected = matches(selector, object.metadata.labels);
-    if (controller?.uid === owner.metadata.uid) {
+    if (controller?.uid === uid) {
       if (selected || deleting) own.push(object);
       else await release(options, object);
     } else if (!controller && selected && !deleting && !object.metadata.deletionTimestamp && adoptable(object)) {

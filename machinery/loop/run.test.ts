@@ -133,6 +133,30 @@ describe("the loop", () => {
     expect(clock.monotonic() - started).toBeGreaterThan(4 * 160);
   });
 
+  it("lets paced keys rest for the work of all of them", async () => {
+    const { clock } = pipeline;
+    const calls = new Map<string, number>();
+    run(
+      defineController({
+        name: "worker",
+        paced: true,
+        watches: { configmaps: ({ type, key }) => (type === "added" && /\/k\d$/.test(key) ? [key] : []) },
+        async reconcile(key) {
+          const until = clock.monotonic() + 10;
+          while (clock.monotonic() < until);
+          calls.set(key, (calls.get(key) ?? 0) + 1);
+          return again(0);
+        },
+      }),
+    );
+    const started = clock.monotonic();
+    for (let n = 0; n < 8; n++) await create(`k${n}`);
+    const sum = () => [...calls.values()].reduce((all, one) => all + one, 0);
+    await expect.poll(sum, { interval: 5, timeout: 10_000 }).toBeGreaterThanOrEqual(24);
+    expect(clock.monotonic() - started).toBeGreaterThan(16 * 50 * 0.8); // the first round waits for nothing
+    expect(calls.size).toBe(8);
+  });
+
   it("sends with each write what caused it", async () => {
     run(
       defineController({

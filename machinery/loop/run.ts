@@ -105,8 +105,9 @@ function start(controller: Controller, options: LoopOptions) {
 
   const work = async () => {
     for (const resource of resources) await informers.of(resource).synced(signal);
+    const pace = createPace(clock);
     const workers = Array.from({ length: controller.workers ?? 1 }, () =>
-      worker(controller, queue, listers, counters, { ...options, log }, metrics),
+      worker(controller, queue, listers, counters, { ...options, log }, pace, metrics),
     );
     await Promise.all(workers);
   };
@@ -126,6 +127,7 @@ async function worker(
   listers: AnyListers,
   counters: Counters,
   { client, clock, events, log, signal }: LoopOptions,
+  pace: Pace,
   metrics: ControllerMetrics | undefined,
 ): Promise<void> {
   const breathe = breather(clock);
@@ -146,7 +148,7 @@ async function worker(
     try {
       const { after } = await controller.reconcile(item.key, context as never);
       if (after !== undefined) result = "requeue_after";
-      queue.finish(item, { after, rest: controller.paced ? restAfter(clock.monotonic() - started - answers.ms) : 0 });
+      queue.finish(item, { after, rest: controller.paced ? pace(clock.monotonic() - started - answers.ms) : 0 });
     } catch (error) {
       if (signal.aborted) return;
       result = "error";
@@ -163,15 +165,24 @@ async function worker(
   }
 }
 
+/** How long a key rests after so much work. */
+type Pace = (worked: number) => number;
+
 /**
- * A key that costs much takes part of the time only: many changes of a large object are looked at together.
- * Waiting for the server costs nothing here, and is no reason to wait longer.
+ * Keys that cost much take part of the time only, all of them together: many changes of a large object are looked at
+ * at once. Waiting for the server costs nothing here, and is no reason to wait longer.
  */
-function restAfter(worked: number): number {
-  return worked < PACED_FROM_MS ? 0 : Math.min(worked * PACE, PACED_MAX_MS);
+function createPace(clock: Pick<Clock, "monotonic">): Pace {
+  let rested = 0;
+  return (worked) => {
+    if (worked < PACED_FROM_MS) return 0;
+    const now = clock.monotonic();
+    rested = Math.min(Math.max(rested, now) + worked * PACE, now + PACED_MAX_MS);
+    return rested - now;
+  };
 }
 
-const PACED_FROM_MS = 4;
+const PACED_FROM_MS = 2;
 const PACE = 4;
 const PACED_MAX_MS = 1_000;
 

@@ -16,7 +16,8 @@ export function findCondition<T extends { type: string }>(
   conditions: readonly T[] | undefined,
   type: string,
 ): T | undefined {
-  return conditions?.find((one) => one.type === type);
+  if (conditions) for (const one of conditions) if (one.type === type) return one;
+  return undefined;
 }
 
 export function isTrue(conditions: readonly { type: string; status: string }[] | undefined, type: string): boolean {

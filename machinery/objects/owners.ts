@@ -7,7 +7,9 @@ import { apiVersionOf, type KindInfo } from "./kinds.ts";
 import type { KubeObject, OwnerReference, StoredMeta } from "./wire.ts";
 
 export function controllerOf(object: Pick<KubeObject, "metadata">): OwnerReference | undefined {
-  return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
+  const references = object.metadata.ownerReferences;
+  if (references) for (const owner of references) if (owner.controller === true) return owner;
+  return undefined;
 }
 
 /** True when `owner` controls the object; the UID decides, for a name may be used again. */
