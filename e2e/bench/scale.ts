@@ -20,6 +20,8 @@ const DEPLOYMENTS = 50;
 const QUICK = 0.1;
 const FILL_SECONDS = 600;
 const FEW = 10;
+/** What was left to do has been done by then, and only heartbeats are measured. */
+const SETTLE_MS = 60_000;
 
 export const scale: Measurement = {
   name: "scale",
@@ -90,7 +92,7 @@ async function watched(
 ): Promise<readonly Row[]> {
   const seconds = quick ? 20 : 60;
   const server = { name: what, pids: [pid] };
-  await clock.sleep(10_000, signal);
+  await clock.sleep(SETTLE_MS, signal);
   await fleet.call<Beats>("beats");
   const [before, begun] = [processorOf(server), clock.monotonic()];
   await clock.sleep(seconds * 1000, signal);
