@@ -127,7 +127,7 @@ describe("a node that is kept", () => {
       { metadata: { labels: { theirs: "1" } }, spec: { unschedulable: true } },
     );
     health = { ...easy, notReady: ["broken"] };
-    await clock.advance(10_000);
+    await clock.advance(10_400);
     const { metadata, spec } = await node();
     expect(metadata.labels?.["theirs"]).toBe("1");
     expect(spec?.unschedulable).toBe(true);
@@ -160,14 +160,16 @@ describe("a node that is kept", () => {
     expect(first.metadata.ownerReferences?.[0]).toMatchObject({ kind: "Node", name: "node-1" });
     await clock.advance(10_500);
     const second = await admin.get("leases", ref);
-    expect(Date.parse(second.spec?.renewTime ?? "") - Date.parse(first.spec?.renewTime ?? "")).toBe(10_000);
+    const between = Date.parse(second.spec?.renewTime ?? "") - Date.parse(first.spec?.renewTime ?? "");
+    expect(between).toBeGreaterThanOrEqual(10_000);
+    expect(between).toBeLessThanOrEqual(10_400); // not all nodes in the same step
   });
 
   it("makes its lease anew at the next renewal when somebody deleted it", async () => {
     const ref = { namespace: "kube-node-lease", name: "node-1" };
     const first = await admin.get("leases", ref);
     await admin.delete("leases", ref);
-    await clock.advance(10_000);
+    await clock.advance(10_400);
     const { metadata } = await admin.get("leases", ref);
     expect(metadata.uid).not.toBe(first.metadata.uid);
     expect(metadata.ownerReferences?.[0]).toMatchObject({ kind: "Node", name: "node-1" });

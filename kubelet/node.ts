@@ -49,6 +49,8 @@ const STATUS_LOOK_MS = 10_000;
 const STATUS_REPORT_MS = 300_000;
 const LEASE_SECONDS = 40;
 const LEASE_RENEW_MS = 10_000;
+/** As the kubelet: a part by which waits differ, or nodes that a server held up together would all come together again. */
+const JITTER = 0.04;
 const RETRY_MS = 500;
 const RETRY_MAX_MS = 7_000;
 const LEASES = "kube-node-lease";
@@ -153,7 +155,7 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
     for (let delay = STATUS_LOOK_MS, retry = RETRY_MS; !signal.aborted; ) {
       try {
         await update();
-        [delay, retry] = [STATUS_LOOK_MS, RETRY_MS];
+        [delay, retry] = [jittered(STATUS_LOOK_MS), RETRY_MS];
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof NameTakenError) throw error;
@@ -168,6 +170,8 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
       await clock.sleep(delay, AbortSignal.any([signal, failed.signal])).catch(() => undefined);
     }
   }
+
+  const jittered = (ms: number): number => ms * (1 + JITTER * clock.random());
 
   async function renewLease(): Promise<void> {
     const ref = { namespace: LEASES, name };
@@ -194,7 +198,7 @@ export function createNodeKeeper({ client, clock, log, signal, events, settings,
     for (let delay = RETRY_MS; !signal.aborted; ) {
       try {
         await renewLease();
-        delay = LEASE_RENEW_MS;
+        delay = jittered(LEASE_RENEW_MS);
       } catch (error) {
         if (signal.aborted) return;
         if (!isConflict(error)) log.warn("the node's lease could not be renewed", { error });

@@ -19,8 +19,10 @@ import { mustBeConsistent, notOlderThan, type Resource, type Source } from "./so
 import type { Version } from "./version.ts";
 import { scope } from "./watchers.ts";
 
-/** How often a quiet watcher learns how far the cache is. */
+/** A quiet watcher learns at the latest after this how far the cache is. */
 const BOOKMARK_MS = 60_000;
+/** Sooner by a part that differs: thousands whom one pause held up together would all come due together from then on. */
+const SOONER = 0.25;
 /** Events of the past that are made at a time. */
 const BATCH_EVENTS = 500;
 
@@ -89,7 +91,7 @@ class Watch implements AsyncIterator<Batch, undefined> {
     const { clock } = resource.source;
     const timeoutMs = query.timeoutMs ?? limits.watchMs * (1 + clock.random());
     this.#timers.push(clock.after(timeoutMs, this.#endInTime, { background: true }));
-    if (query.allowBookmarks) this.#timers.push(clock.after(BOOKMARK_MS, this.#remind, { background: true }));
+    if (query.allowBookmarks) this.#timers.push(this.#bookmarkTimer());
     query.signal.addEventListener("abort", this.#leave, { once: true });
     if (query.signal.aborted) this.#leave();
   }
@@ -156,8 +158,13 @@ class Watch implements AsyncIterator<Batch, undefined> {
   readonly #remind = (): void => {
     this.#bookmarkDue = true;
     this.#watcher.wake();
-    this.#timers[1] = this.#resource.source.clock.after(BOOKMARK_MS, this.#remind, { background: true });
+    this.#timers[1] = this.#bookmarkTimer();
   };
+
+  #bookmarkTimer(): { cancel(): void } {
+    const { clock } = this.#resource.source;
+    return clock.after(BOOKMARK_MS * (1 - SOONER * clock.random()), this.#remind, { background: true });
+  }
 
   readonly #leave = (): void => {
     for (const timer of this.#timers.splice(0)) timer.cancel();

@@ -5,6 +5,7 @@
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { countBuffersWithHeap } from "../../machinery/process/garbage-collection.ts";
 
 export interface Child {
   readonly pid: number;
@@ -59,6 +60,7 @@ export type Commands = Readonly<Record<string, (argument: never) => unknown>>;
 
 /** `end` is called when the parent is gone or wants no more. */
 export function answerCommands(commands: Commands, end: () => Promise<void>): void {
+  countBuffersWithHeap(); // as components do
   process.on("message", async ({ id, command, argument }: Call) => {
     try {
       const run = commands[command];

@@ -35,6 +35,7 @@ export interface Beats {
 const LEASE = "kube-node-lease";
 const RENEW_MS = 10_000;
 const REPORT_MS = 300_000;
+const JITTER = 0.04;
 const WORKERS = 16;
 const AGAIN_MS = 200;
 
@@ -75,7 +76,7 @@ async function every(ms: number, work: () => Promise<void>): Promise<void> {
   await clock.sleep(clock.random() * ms, signal);
   for (;;) {
     await persistently(work);
-    await clock.sleep(ms, signal);
+    await clock.sleep(ms * (1 + JITTER * clock.random()), signal);
   }
 }
 

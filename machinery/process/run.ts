@@ -9,6 +9,7 @@ import { resolve } from "node:path";
 import { systemClock } from "./clock.ts";
 import type { Component } from "./component.ts";
 import { commonFlags, helpText, parseFlags, UsageError } from "./flags.ts";
+import { countBuffersWithHeap } from "./garbage-collection.ts";
 import { openLogFile } from "./log-file.ts";
 import { createLogger, type Level, type Logger } from "./logging.ts";
 
@@ -31,6 +32,7 @@ export async function runComponent(component: Component, argv: readonly string[]
     process.stdout.write(helpText(component.name, component.summary, component.flags));
     return 0;
   }
+  countBuffersWithHeap();
   try {
     const flags = parseFlags({ ...component.flags, ...commonFlags }, argv, process.env);
     const level = flags["log-level"];

@@ -91,8 +91,9 @@ export async function openEnvironment(directory: string): Promise<Environment> {
   };
 }
 
+/** A view where lmdb gives no Buffer: asking a small one for its `buffer` would move it out of the heap. */
 function exact(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** lmdb says why a commit failed by rejecting a promise that hangs on the error. */
