@@ -32,7 +32,7 @@ const OPTIONS = [
   ...["IP_ADVANCED_ROUTER", "IP_MULTIPLE_TABLES", "UNIX_DIAG", "INET_DIAG", "NET_SCHED", "SWAP"],
   ...["UML_NET", "UML_NET_TUNTAP", "UML_RANDOM", "HW_RANDOM", "BLK_DEV_UBD", "BLK_DEV_LOOP", "HIGH_RES_TIMERS"],
 ];
-const WITHOUT = ["MODULES", "SOUND", "WLAN", "DEBUG_KERNEL", "REISERFS_FS", "BTRFS_FS", "IO_URING"];
+const WITHOUT = ["MODULES", "SOUND", "WLAN", "DEBUG_KERNEL", "REISERFS_FS", "BTRFS_FS"];
 
 /** Path of the program; takes some minutes the first time. `cache`: where it stays. */
 export async function userModeLinux(cache: string): Promise<string> {
