@@ -8,15 +8,24 @@ import type { ObjectKey } from "../machinery/client/informer.ts";
 import type { Services, Subject } from "../machinery/loop/controller.ts";
 import type { Expectations } from "../machinery/loop/expectations.ts";
 import type { Pod } from "../machinery/objects/kinds.ts";
-import { isDoubtful, isNotFound } from "../machinery/objects/status.ts";
+import { isConflict, isDoubtful, isNotFound } from "../machinery/objects/status.ts";
 
 type Context = Pick<Services, "client" | "clock" | "events">;
 
 export interface PodDeletions {
   /** Clears up deletions that nobody knows of. Call before anything is decided; throws while the server does not say. */
   settle(key: ObjectKey, context: Pick<Context, "client">): Promise<void>;
-  /** Deletes them all at once; says what failed first. */
-  delete(key: ObjectKey, owner: Subject, pods: readonly Pod[], context: Context): Promise<{ readonly error?: unknown }>;
+  /**
+   * Deletes them all at once; says what failed first. Of those that go for what they are in, one that is not any more
+   * what was seen (`asSeen`) stays, and the error is a conflict.
+   */
+  delete(
+    key: ObjectKey,
+    owner: Subject,
+    pods: readonly Pod[],
+    context: Context,
+    asSeen?: (pod: Pod) => boolean,
+  ): Promise<{ readonly error?: unknown }>;
   forget(key: ObjectKey): void;
 }
 
@@ -28,15 +37,17 @@ export function createPodDeletions(expectations: Expectations): PodDeletions {
     doubts.set(key, pods.set(pod.metadata.uid, pod));
   };
 
-  const deleteOne = async (key: ObjectKey, owner: Subject, pod: Pod, { client, events }: Context) => {
-    const { namespace, name, uid } = pod.metadata;
+  const deleteOne = async (key: ObjectKey, owner: Subject, pod: Pod, exact: boolean, { client, events }: Context) => {
+    const { namespace, name, uid, resourceVersion } = pod.metadata;
+    const preconditions = exact ? { uid, resourceVersion } : { uid };
     try {
-      await client.delete("pods", { namespace, name }, { preconditions: { uid } });
+      await client.delete("pods", { namespace, name }, { preconditions });
       events.normal(owner, "SuccessfulDelete", `Deleted pod: ${name}`);
     } catch (error) {
       if (isDoubtful(error)) doubt(key, pod);
       else expectations.deletionObserved(key, uid);
       if (isNotFound(error)) return;
+      if (exact && isConflict(error)) throw error;
       events.warning(owner, "FailedDelete", `Error deleting: ${(error as Error).message}`);
       throw error;
     }
@@ -52,12 +63,12 @@ export function createPodDeletions(expectations: Expectations): PodDeletions {
       doubts.delete(key);
     },
 
-    async delete(key, owner, pods, context) {
+    async delete(key, owner, pods, context, asSeen = () => false) {
       const uids = pods.map(({ metadata }) => metadata.uid);
       expectations.expectDeletions(key, uids, context.clock.monotonic());
-      const results = await Promise.allSettled(pods.map((pod) => deleteOne(key, owner, pod, context)));
-      const failed = results.find((result) => result.status === "rejected");
-      return failed ? { error: failed.reason } : {};
+      const results = await Promise.allSettled(pods.map((pod) => deleteOne(key, owner, pod, asSeen(pod), context)));
+      const errors = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+      return errors.length > 0 ? { error: errors.find((error) => !isConflict(error)) ?? errors[0] } : {};
     },
 
     forget: (key) => void doubts.delete(key),

@@ -90,6 +90,35 @@ describe("a ReplicaSet", () => {
     expect(least).toBe(4);
   });
 
+  it("spares a Pod that gets ready just before it is deleted for not being so", async () => {
+    let spared: string | undefined;
+    await start({
+      between: (transport) => ({
+        ...transport,
+        request: async (request) => {
+          if (request.method === "DELETE" && request.path.includes("/pods/") && !spared) {
+            spared = request.path.split("/").at(-1) as string;
+            const pod = await cluster.client.get("pods", { namespace: "default", name: spared });
+            const conditions = [{ type: "Ready", status: "True" }];
+            await cluster.client.updateStatus("pods", { ...pod, status: { ...pod.status, conditions } });
+          }
+          return transport.request(request);
+        },
+      }),
+    });
+    cluster.nodes.ready = ({ metadata }) => metadata.name === spared;
+    await createSet(3);
+    await cluster.settled();
+    await scaleTo(1);
+    await cluster.settled();
+    expect(spared).toBeDefined();
+    expect((await alive()).map(({ metadata }) => metadata.name)).toEqual([spared]);
+    const { status } = await cluster.client.get("replicasets", ref);
+    expect(status).toMatchObject({ replicas: 1, readyReplicas: 1 });
+    expect(status?.conditions).toBeUndefined();
+    expect((await cluster.events("web")).filter((text) => text.includes("FailedDelete"))).toEqual([]);
+  });
+
   it("goes on where it stopped, without doubling anything", async () => {
     await start();
     await createSet(8);

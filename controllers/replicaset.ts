@@ -21,7 +21,7 @@ import { findCondition, withCondition, withoutCondition } from "../machinery/obj
 import { kinds, type Pod, type ReplicaSet, type ReplicationController } from "../machinery/objects/kinds.ts";
 import { controllerOf } from "../machinery/objects/owners.ts";
 import { fromLabelSelector } from "../machinery/objects/selectors.ts";
-import { ApiError } from "../machinery/objects/status.ts";
+import { ApiError, isConflict } from "../machinery/objects/status.ts";
 import type { Draft, StoredObject } from "../machinery/objects/wire.ts";
 import { wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
@@ -148,7 +148,10 @@ async function scale(
   if (missing === 0) return undefined;
   const count = Math.min(-missing, BURST);
   const chosen = podsToDelete(active, relatedPods(set, active, context), count, context.clock.now());
-  const { error } = await asked.deletions.delete(key, set, chosen, context);
+  // one that has got ready since must not go for having been the one that was not
+  const asSeen = (pod: Pod) => chosen.length < active.length && !isReady(pod);
+  const { error } = await asked.deletions.delete(key, set, chosen, context, asSeen);
+  if (isConflict(error)) throw error;
   return error === undefined ? undefined : { reason: "FailedDelete", error };
 }
 
