@@ -7,7 +7,7 @@ import { withCondition } from "../machinery/objects/conditions.ts";
 import { resolvePercent } from "../machinery/objects/int-or-string.ts";
 import type { Pod, PodDisruptionBudget } from "../machinery/objects/kinds.ts";
 import { wireTime } from "../machinery/process/clock.ts";
-import { isReady } from "./pod-state.ts";
+import { isActive, isReady } from "./pod-state.ts";
 
 export type BudgetStatus = NonNullable<PodDisruptionBudget["status"]>;
 
@@ -57,9 +57,9 @@ export function disrupted({ status }: PodDisruptionBudget, pods: readonly Pod[],
   return { pods: awaited, stayed, wait };
 }
 
+/** A Pod that a controller ended for a node that is gone may say for long that it is ready: nobody else corrects it. */
 export const countHealthy = (pods: readonly Pod[], awaited: Disrupted["pods"]): number =>
-  pods.filter((pod) => !pod.metadata.deletionTimestamp && !Object.hasOwn(awaited, pod.metadata.name) && isReady(pod))
-    .length;
+  pods.filter((pod) => isActive(pod) && isReady(pod) && !Object.hasOwn(awaited, pod.metadata.name)).length;
 
 export interface Counts {
   readonly expected: number;

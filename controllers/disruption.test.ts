@@ -4,6 +4,7 @@ import { type Controlled, type ControlledOptions, startControlled } from "../e2e
 import type { PodDisruptionBudget } from "../machinery/objects/kinds.ts";
 import type { ApiError } from "../machinery/objects/status.ts";
 import { type FakeClock, fakeClock } from "../machinery/process/fake-clock.ts";
+import { isReady } from "./pod-state.ts";
 
 let cluster: Controlled;
 let clock: FakeClock;
@@ -80,6 +81,18 @@ describe("a budget", () => {
     cluster.nodes.ready = () => false;
     await cluster.settled();
     expect(await numbers()).toEqual([2, 3, 1, 5]);
+  });
+
+  it("does not count a Pod that ended and was ready until then", async () => {
+    await start();
+    await createDeployment(4);
+    await createBudget({ minAvailable: 1 });
+    const [first] = await cluster.list("pods");
+    if (!first) throw new Error("no Pod");
+    await cluster.client.updateStatus("pods", { ...first, status: { ...first.status, phase: "Failed" } });
+    await cluster.settled();
+    expect(isReady(await cluster.client.get("pods", { ...ref, name: first.metadata.name }))).toBe(true);
+    expect(await numbers()).toEqual([3, 4, 1, 5]);
   });
 
   it("without Pods allows nothing, and says that it has none", async () => {
