@@ -301,49 +301,6 @@ describe.skipIf(whyNoContainerd())("what a Pod asks of the kernel", () => {
       .toContainEqual(expect.stringMatching(/^Failed to create pod sandbox: a user namespace needs containerd 2.0/));
   });
 
-  it("starts its sidecars before what needs them, and stops them after it", async () => {
-    const volumeMounts = [{ name: "notes", mountPath: "/notes" }];
-    const mark = (word: string) => `echo ${word} >> /notes/log`;
-    const side = (name: string) =>
-      says(
-        `trap '${mark(`${name}-stopped`)}; exit 0' TERM; busybox sleep 0.3; ${mark(name)}; echo > /ready; sleep 1000 & wait`,
-        {
-          volumeMounts,
-          restartPolicy: "Always",
-          startupProbe: { exec: { command: ["cat", "/ready"] }, periodSeconds: 1, failureThreshold: 20 },
-        },
-        name,
-      );
-    await create("ordered", {
-      restartPolicy: "Never",
-      terminationGracePeriodSeconds: 20,
-      initContainers: [side("first"), says(mark("init"), { volumeMounts }, "init"), side("second")],
-      containers: [says(`${mark("main")}; busybox sleep 1; ${mark("main-stopped")}`, { volumeMounts })],
-      volumes: [{ name: "notes", hostPath: { path: join(real.node.directory, "notes"), type: "DirectoryOrCreate" } }],
-    });
-    const pod = await until("ordered", ended);
-    expect(
-      readFileSync(join(real.node.directory, "notes", "log"), "utf8")
-        .trim()
-        .split("\n"),
-    ).toEqual(["first", "init", "second", "main", "main-stopped", "second-stopped", "first-stopped"]);
-    expect(pod.status?.phase).toBe("Succeeded");
-  });
-
-  it("restarts a container by the rules of its own, whatever the Pod's policy", async () => {
-    const rules = {
-      restartPolicy: "Never",
-      restartPolicyRules: [{ action: "Restart", exitCodes: { operator: "In", values: [42] } }],
-    };
-    const script = "test -e /dev/shm/once && exit 3; touch /dev/shm/once; exit 42";
-    await create("ruled", {
-      restartPolicy: "Never",
-      containers: [says(script.replaceAll("touch", "busybox touch"), rules)],
-    });
-    const pod = await until("ruled", ended);
-    expect(main(pod)).toMatchObject({ restartCount: 1, state: { terminated: { exitCode: 3 } } });
-  });
-
   it("runs under the runtime that its class names", async () => {
     const handlers = crunRuns() ? ["runc", "crun"] : ["runc"];
     for (const handler of [...handlers, "gone"]) {

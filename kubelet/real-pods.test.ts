@@ -189,33 +189,6 @@ describe.skipIf(whyNoContainerd())("real Pods", () => {
     });
   });
 
-  it("is told to have been OOMKilled when it takes more memory than its limit", async () => {
-    const resources = { limits: { memory: "20Mi" }, requests: { memory: "20Mi" } };
-    await create("greedy", {
-      restartPolicy: "Never",
-      containers: [
-        main("tail -c 100m /dev/zero | tail -n 1; exit 0", {
-          command: ["dd", "if=/dev/zero", "of=/dev/null", "bs=100M", "count=1"],
-          resources,
-        }),
-      ],
-    });
-    const pod = await podUntil(client, ref("greedy"), (one) => one?.status?.phase === "Failed");
-    expect(pod?.status?.containerStatuses?.[0]?.state?.terminated).toMatchObject({
-      reason: "OOMKilled",
-      exitCode: 137,
-    });
-  });
-
-  it("leaves its last words", async () => {
-    await create("words", {
-      restartPolicy: "Never",
-      containers: [main("echo goodbye > /dev/termination-log; exit 4")],
-    });
-    const pod = await podUntil(client, ref("words"), (one) => one?.status?.phase === "Failed");
-    expect(pod?.status?.containerStatuses?.[0]?.state?.terminated).toMatchObject({ exitCode: 4, message: "goodbye\n" });
-  });
-
   it("runs its preStop hook before it is stopped, and leaves no trace", async () => {
     const lifecycle = { preStop: { exec: { command: ["sh", "-c", "echo stopping > /proc/1/fd/1"] } } };
     const script = "trap 'echo terminated; exit 0' TERM; while true; do sleep 0.05; done";
@@ -235,16 +208,6 @@ describe.skipIf(whyNoContainerd())("real Pods", () => {
     await expect.poll(() => existsSync(join(node.directory, "kubelet", "pods", uid)), { timeout: 20_000 }).toBe(false);
     expect(cgroupDirectories(join(containerd.paths.cgroup, "kubepods/besteffort", `pod${uid}`))).toEqual([]);
     expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(uid);
-  });
-
-  it("keeps its containers when the kubelet is replaced", async () => {
-    await create("kept", { containers: [main("sleep 1000")] });
-    const before = await podUntil(client, ref("kept"), running);
-    await node.stop();
-    await node.start();
-    await systemClock.sleep(500);
-    const after = await client.get("pods", ref("kept"));
-    expect(after.status?.containerStatuses).toEqual(before?.status?.containerStatuses);
   });
 
   it("keeps its containers when containerd is killed, whatever its probes cannot find out", async () => {

@@ -105,6 +105,7 @@ const APPLETS = [
   "echo",
   "env",
   "false",
+  "hostname",
   "httpd",
   "ls",
   "nc",
