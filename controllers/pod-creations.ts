@@ -32,14 +32,14 @@ export interface Creation {
 export interface PodCreations {
   /** Clears up earlier creations that nobody knows of. Call before anything is decided; throws while the server does not say. */
   settle(key: ObjectKey, owner: Owner, context: Context): Promise<void>;
-  /** Creates in growing batches; says how many are there and what failed first. */
+  /** Creates in growing batches; says how many are there, how many more may be, and what failed first. */
   create(
     key: ObjectKey,
     owner: Owner,
     creations: readonly Creation[],
     context: Context,
-  ): Promise<{ readonly succeeded: number; readonly error?: unknown }>;
-  /** Pods that may be there without showing in the cache. */
+  ): Promise<{ readonly succeeded: number; readonly doubtful: number; readonly error?: unknown }>;
+  /** Pods that may be there without showing in the cache, of this moment: ask when its list is taken. */
   unseen(key: ObjectKey): number;
   /** The informer showed the Pod, or showed that it is gone. */
   observed(key: ObjectKey, name: string): void;
@@ -112,15 +112,19 @@ export function createPodCreations(expectations: Expectations): PodCreations {
       const reused = new Set(inDoubt(key, "absent"));
       const names = creations.map(({ prefix }) => nameFor(key, prefix, clock.random));
       expectations.expectCreations(key, names, clock.monotonic());
+      let doubtful = 0;
       const { succeeded, attempted, error } = await inGrowingBatches(names.length, async (i) => {
-        await createOne(key, owner, creations[i]!, names[i]!, context);
+        await createOne(key, owner, creations[i]!, names[i]!, context).catch((failure: unknown) => {
+          if (isDoubtful(failure)) doubtful++;
+          throw failure;
+        });
         creations[i]!.made(names[i]!);
       });
       for (const name of names.slice(attempted)) {
         expectations.creationObserved(key, name);
         if (reused.has(name)) doubt(key, name, "absent");
       }
-      return { succeeded, ...(error === undefined ? {} : { error }) };
+      return { succeeded, doubtful, ...(error === undefined ? {} : { error }) };
     },
 
     unseen: (key) => expectations.unseen(key) + inDoubt(key, "unknown").length,

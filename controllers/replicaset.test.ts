@@ -2,8 +2,9 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type Controlled, type ControlledOptions, startControlled } from "../e2e/harness/controlled.ts";
 import type { Transport } from "../machinery/client/transport/contract.ts";
-import type { Pod } from "../machinery/objects/kinds.ts";
+import type { Pod, ReplicaSet } from "../machinery/objects/kinds.ts";
 import { ApiError } from "../machinery/objects/status.ts";
+import { systemClock } from "../machinery/process/clock.ts";
 
 let cluster: Controlled;
 afterEach(() => cluster.close());
@@ -73,6 +74,25 @@ describe("a ReplicaSet", () => {
     await cluster.settled();
     expect(most).toBe(5);
     expect(await alive()).toHaveLength(5);
+  });
+
+  it("tells of every Pod that it makes, also where its cache shows some before it is done", async () => {
+    const told: (number | undefined)[] = [];
+    await start({
+      between: (transport) => ({
+        ...transport,
+        request: async (request) => {
+          const answer = await transport.request(request);
+          if (request.method === "POST" && request.path.endsWith("/pods")) await systemClock.sleep(20);
+          if (request.path.endsWith("/replicasets/web/status"))
+            told.push((request.body as ReplicaSet).status?.replicas);
+          return answer;
+        },
+      }),
+    });
+    await createSet(6);
+    await eventually(async () => expect((await cluster.client.get("replicasets", ref)).status?.readyReplicas).toBe(6));
+    expect(new Set(told)).toEqual(new Set([6]));
   });
 
   it("never deletes a Pod too many while its cache lags", async () => {

@@ -95,14 +95,16 @@ export function replicaController(kind: ReplicaKind): Controller {
       await creations.settle(key, set, context);
       await deletions.settle(key, context);
       const settled = expectations.satisfied(key, context.clock.monotonic());
+      // of the same moment as the list: while Pods are adopted and made, the cache goes on
+      const awaited = creations.unseen(key);
       const pods = await ownPods(set, context);
       const active = pods.filter(isActive);
 
       const deleting = set.metadata.deletionTimestamp !== undefined;
-      const failure = settled && !deleting ? await scale(key, set, active, context, asked) : undefined;
+      const { made, failure } = settled && !deleting ? await scale(key, set, active, context, asked) : NOTHING_DONE;
 
       const now = context.clock.now();
-      const status = kind.shown(statusOf(set, pods, creations.unseen(key), failure, now));
+      const status = kind.shown(statusOf(set, pods, awaited + made, failure, now));
       if (!sameJson(status, set.status)) await writeStatus(set, status, context);
       if (failure) throw failure.error;
 
@@ -136,23 +138,31 @@ interface Failure {
   readonly error: unknown;
 }
 
+interface Scaled {
+  /** Pods that are there now, or may be, and were not listed. */
+  readonly made: number;
+  readonly failure?: Failure;
+}
+
+const NOTHING_DONE: Scaled = { made: 0 };
+
 async function scale(
   key: string,
   set: ReplicaSet,
   active: readonly Pod[],
   context: Context,
   asked: Asked,
-): Promise<Failure | undefined> {
+): Promise<Scaled> {
   const missing = (set.spec?.replicas ?? 1) - active.length;
   if (missing > 0) return create(key, set, Math.min(missing, BURST), context, asked.creations);
-  if (missing === 0) return undefined;
+  if (missing === 0) return NOTHING_DONE;
   const count = Math.min(-missing, BURST);
   const chosen = podsToDelete(active, relatedPods(set, active, context), count, context.clock.now());
   // one that has got ready since must not go for having been the one that was not
   const asSeen = (pod: Pod) => chosen.length < active.length && !isReady(pod);
   const { error } = await asked.deletions.delete(key, set, chosen, context, asSeen);
   if (isConflict(error)) throw error;
-  return error === undefined ? undefined : { reason: "FailedDelete", error };
+  return error === undefined ? NOTHING_DONE : { made: 0, failure: { reason: "FailedDelete", error } };
 }
 
 async function create(
@@ -161,7 +171,7 @@ async function create(
   count: number,
   context: Context,
   creations: PodCreations,
-): Promise<Failure | undefined> {
+): Promise<Scaled> {
   const { events } = context;
   const draft = podFromTemplate(set.spec?.template ?? {}, set, kinds[context.kind.resource]);
   const creation = {
@@ -169,10 +179,11 @@ async function create(
     draft: (name: string) => ({ ...draft, metadata: { ...draft.metadata, name } }),
     made: (name: string) => events.normal(set, "SuccessfulCreate", `Created pod: ${name}`),
   };
-  const { error } = await creations.create(key, set, Array(count).fill(creation), context);
-  if (error === undefined || isTerminatingNamespace(error)) return undefined;
+  const { succeeded, doubtful, error } = await creations.create(key, set, Array(count).fill(creation), context);
+  const made = succeeded + doubtful;
+  if (error === undefined || isTerminatingNamespace(error)) return { made };
   events.warning(set, "FailedCreate", `Error creating: ${(error as Error).message}`);
-  return { reason: "FailedCreate", error };
+  return { made, failure: { reason: "FailedCreate", error } };
 }
 
 /** Active Pods of all sets with the same Deployment: where they crowd, one goes first. */
