@@ -35,7 +35,7 @@ import { drafter, fitter, matters, nodeOf, podPrefix } from "./daemonset-nodes.t
 import { byNode, type Plan, planOf, type View } from "./daemonset-plan.ts";
 import { type DaemonSetStatus, nextAvailable, statusOf } from "./daemonset-status.ts";
 import { observe, ownersConcerned } from "./owners-concerned.ts";
-import { createPodCreations, type PodCreations } from "./pod-creations.ts";
+import { createPodCreations, isStill, type PodCreations } from "./pod-creations.ts";
 import { createPodDeletions, type PodDeletions } from "./pod-deletions.ts";
 import { isTerminatingNamespace } from "./replicaset.ts";
 
@@ -91,6 +91,7 @@ export function daemonSetController(): Controller {
 
       await creations.settle(key, set, context);
       await deletions.settle(key, context);
+      if (!isStill(set, context.daemonsets.get(key))) return done;
       const settled = expectations.satisfied(key, context.clock.monotonic());
 
       const history = await ownRevisions(REVISED, set, context);

@@ -23,7 +23,7 @@ import { type Asked, type JobContext, releaseAll, scale } from "./job-scale.ts";
 import { statusOf } from "./job-status.ts";
 import { account, type Tally, tally } from "./job-tally.ts";
 import { observe, ownerKey, ownersConcerned } from "./owners-concerned.ts";
-import { createPodCreations } from "./pod-creations.ts";
+import { createPodCreations, isStill } from "./pod-creations.ts";
 import { isActive, isTerminal } from "./pod-state.ts";
 
 /** Who looks after a Job that names nobody. */
@@ -69,6 +69,7 @@ export function jobController(metrics: JobMetrics = createBatchMetrics().jobs): 
       if (asked.writes.behind(key, job)) return done;
 
       if (!isFinished(job)) await creations.settle(key, job, context);
+      if (!isStill(job, context.jobs.get(key))) return done;
       // what is known of the cache must not be younger than the Pods that are looked at
       const released = new Set(asked.released);
       const settled = asked.expectations.satisfied(key, context.clock.monotonic());

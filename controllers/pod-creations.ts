@@ -46,6 +46,13 @@ export interface PodCreations {
   forget(key: ObjectKey): void;
 }
 
+/**
+ * Whether the cache still shows the owner: ask after settling. One that went has taken along what was known of its Pods,
+ * and without that nothing can be told to be missing.
+ */
+export const isStill = ({ metadata }: Owner, cached: Owner | undefined): boolean =>
+  cached?.metadata.uid === metadata.uid;
+
 /** What is known of a Pod whose creation was not answered. */
 type Doubt = "unknown" | "absent";
 

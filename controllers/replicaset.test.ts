@@ -139,6 +139,36 @@ describe("a ReplicaSet", () => {
     expect((await cluster.events("web")).filter((text) => text.includes("FailedDelete"))).toEqual([]);
   });
 
+  it("makes nothing once it is gone, whatever it was about to find out", async () => {
+    let gone = false;
+    let lost = false;
+    let late = 0;
+    await start({
+      between: (transport) => ({
+        ...transport,
+        request: async (request) => {
+          const makes = request.method === "POST" && request.path.endsWith("/pods");
+          const asks = request.method === "GET" && request.path.includes("/pods/web-");
+          if (makes && gone) late++;
+          if (makes && !lost) {
+            lost = true;
+            throw new ApiError("ServiceUnavailable", "nobody knows what became of it");
+          }
+          if (asks && !gone) {
+            await cluster.client.delete("replicasets", ref);
+            await systemClock.sleep(50); // its cache shows it
+            gone = true;
+          }
+          return transport.request(request);
+        },
+      }),
+    });
+    await createSet(3);
+    await eventually(async () => expect(gone).toBe(true));
+    await cluster.settled();
+    expect(late).toBe(0);
+  });
+
   it("goes on where it stopped, without doubling anything", async () => {
     await start();
     await createSet(8);

@@ -27,7 +27,7 @@ import { wireTime } from "../machinery/process/clock.ts";
 import { sameJson } from "./canonical-json.ts";
 import { claim, claimable } from "./claim.ts";
 import { observe, ownersConcerned } from "./owners-concerned.ts";
-import { createPodCreations, type PodCreations } from "./pod-creations.ts";
+import { createPodCreations, isStill, type PodCreations } from "./pod-creations.ts";
 import { podsToDelete } from "./pod-deletion-order.ts";
 import { createPodDeletions, type PodDeletions } from "./pod-deletions.ts";
 import { podFromTemplate } from "./pod-from-template.ts";
@@ -94,6 +94,7 @@ export function replicaController(kind: ReplicaKind): Controller {
 
       await creations.settle(key, set, context);
       await deletions.settle(key, context);
+      if (!isStill(set, context.sets.get(key))) return done;
       const settled = expectations.satisfied(key, context.clock.monotonic());
       // of the same moment as the list: while Pods are adopted and made, the cache goes on
       const awaited = creations.unseen(key);

@@ -123,6 +123,19 @@ export function endingCases(lab: () => PodLab): void {
     });
   });
 
+  describe("a Pod that others have ended", { concurrent: true }, () => {
+    it("is stopped, and is not Ready any more", async ({ expect }) => {
+      const { create, until, client, node } = lab();
+      const pod = await until(await create("given-up", {}), isReady);
+      await client.patch("pods", pod.metadata, { status: { phase: "Failed" } }, { subresource: "status" });
+      const ended = await until(pod, (one) => conditionOf(one, "Ready")?.status === "False");
+      expect(ended.status?.phase).toBe("Failed");
+      const containerId = mainOf(pod)?.containerID?.replace(/^.*:\/\//, "") ?? "";
+      const { status } = await node.runtime.containerStatus({ containerId });
+      expect(status.state).toBe("CONTAINER_EXITED");
+    });
+  });
+
   describe("a Pod with hooks", { concurrent: true }, () => {
     const failing = [{ exec: { command: ["false"] } }, { tcpSocket: { port: 80 } }];
 
