@@ -42,7 +42,8 @@ export interface Verdict {
 
 /** Nothing but signs of life for as long means that nothing more will come. */
 const QUIET_MS = 75_000;
-const REST_WITHIN_MS = 12 * 60_000;
+/** A Job whose policy ignores failures fails as often as chance has it, and waits up to ten minutes before each new Pod. */
+const REST_WITHIN_MS = 30 * 60_000;
 /** How often it is looked whether all is at rest. */
 const LOOK_MS = 5_000;
 /** More work than any plan needs: something runs in circles. */
