@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Controlled, startControlled } from "../e2e/harness/controlled.ts";
+import { type Controlled, NODE, startControlled } from "../e2e/harness/controlled.ts";
 import { type Kinds, kinds, type PersistentVolume, type PersistentVolumeClaim } from "../machinery/objects/kinds.ts";
 import { ownerReferenceTo } from "../machinery/objects/owners.ts";
 import type { Draft } from "../machinery/objects/wire.ts";
@@ -198,6 +198,23 @@ describe("a claim of a class", () => {
     await expect
       .poll(() => cluster.events("data"))
       .toEqual(["Normal WaitForFirstConsumer waiting for first consumer to be created before binding"]);
+  });
+
+  it("that waits for its consumer gets a volume where its Pod is, also where nobody chose for it", async () => {
+    await cluster.create("storageclasses", classDraft("late", { volumeBindingMode: "WaitForFirstConsumer" }));
+    const volumes = [{ name: "d", persistentVolumeClaim: { claimName: "data" } }];
+    const metadata = { namespace: "default", name: "web" };
+    cluster.nodes.reports = () => false;
+    await cluster.create("pods", { metadata, spec: { volumes, containers: [{ name: "c", image: "a:1" }] } });
+    await cluster.create("persistentvolumeclaims", claimDraft("data", { storageClassName: "late" }));
+    await cluster.settled();
+    expect((await claim("data"))?.metadata.annotations).toBeUndefined();
+    await cluster.client.createSub("pods", metadata, "binding", { metadata, target: { name: NODE } });
+    await cluster.settled();
+    expect((await claim("data"))?.metadata.annotations).toMatchObject({
+      "volume.kubernetes.io/selected-node": NODE,
+      "volume.kubernetes.io/storage-provisioner": "example.com/disks",
+    });
   });
 
   it("is given the default class when there is one", async () => {

@@ -13,6 +13,7 @@ import { type Controller, defineController, done, type Outcome, type Services } 
 import { createWritten, type Written } from "../machinery/loop/written.ts";
 import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from "../machinery/objects/kinds.ts";
 import {
+  annotated,
   annotations,
   classOf,
   hasAnnotation,
@@ -61,7 +62,7 @@ export function persistentVolumeBinder(): Controller {
         return keysOfVolume(change, listers);
       },
       storageclasses: keysOfClass,
-      pods: (change) => (change.type === "updated" ? [] : memory.users.note(change)),
+      pods: (change) => (change.type === "updated" && !isNewlyBound(change) ? [] : memory.users.note(change)),
     },
 
     async reconcile(key, given): Promise<Outcome> {
@@ -91,6 +92,11 @@ async function findVolume(key: ObjectKey, claim: PersistentVolumeClaim, context:
   if (volume) return writes.bind(volume, claim);
   if (await giveDefaultClass(claim, context)) return;
 
+  const node = waits && !hasAnnotation(claim, annotations.selectedNode) ? nodeOfUser(key, context) : undefined;
+  if (node !== undefined && isProvisioned(storageClass)) {
+    const metadata = annotated(claim.metadata, { [annotations.selectedNode]: node });
+    return askForVolume(await writes.updateClaim({ ...claim, metadata }), storageClass, context);
+  }
   if (waits && !hasAnnotation(claim, annotations.selectedNode)) {
     const { reason, message } = waitingFor(key, context);
     told.normal(events, claim, reason, message);
@@ -244,6 +250,23 @@ export function reclaimFailure({ metadata, spec }: PersistentVolume): { reason: 
       };
   }
 }
+
+/**
+ * Where a Pod has the claim already: one that names its node itself, or that was bound when the scheduler still saw an
+ * older claim of that name. Nobody else will choose a node for it any more.
+ */
+function nodeOfUser(key: ObjectKey, { users, pods }: Context): string | undefined {
+  for (const user of users.of(key)) {
+    const pod = pods.get(user);
+    if (pod?.spec?.nodeName && !pod.metadata.deletionTimestamp && !isEnded(pod)) return pod.spec.nodeName;
+  }
+  return undefined;
+}
+
+const isProvisioned = (storageClass: StorageClass | undefined): boolean =>
+  storageClass !== undefined && !storageClass.provisioner.startsWith("kubernetes.io/");
+
+const isNewlyBound = ({ object, old }: Change<Pod>): boolean => Boolean(object.spec?.nodeName && !old?.spec?.nodeName);
 
 /** What a claim that is not to be bound yet waits for. */
 function waitingFor(key: ObjectKey, { users, pods }: Context): { reason: string; message: string } {
