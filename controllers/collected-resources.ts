@@ -8,6 +8,7 @@
 import type { Client } from "../machinery/client/client.ts";
 import type { Change, Informer } from "../machinery/client/informer.ts";
 import type { Informers } from "../machinery/client/shared-informers.ts";
+import { ApiError } from "../machinery/objects/status.ts";
 import type { OwnerReference, StoredObject } from "../machinery/objects/wire.ts";
 import type { Clock } from "../machinery/process/clock.ts";
 import type { Logger } from "../machinery/process/logging.ts";
@@ -141,7 +142,7 @@ export function createCollectedResources(
       }
       const patience = new AbortController();
       const limit = AbortSignal.any([patience.signal, signal]);
-      const timer = clock.after(PATIENCE_MS, () => patience.abort(new Error("it does not answer")));
+      const timer = clock.after(PATIENCE_MS, () => patience.abort(new ApiError("Timeout", "it does not answer")));
       const missing = (path: string) => (error: unknown) => {
         if (!signal.aborted) log.warn("a resource is collected later", { path, error });
       };

@@ -85,9 +85,14 @@ export function shrinkOld(deployment: Deployment, old: readonly ReplicaSet[], ne
   return [...sizes].filter(([set, left]) => left !== size(set)).map(([set, replicas]) => ({ set, replicas }));
 }
 
-/** True when someone changed the number wanted since the sets were last sized. */
+/**
+ * True when someone changed the number wanted since the sets were last sized. One that recreates and has several sets
+ * with Pods, for it took one on, gives up the others first: it has no proportion in which they could grow.
+ */
 export function isScaling(deployment: Deployment, all: readonly ReplicaSet[]): boolean {
-  return withPods(all).some((set) => {
+  const sets = withPods(all);
+  if (isRecreate(deployment) && sets.length > 1) return false;
+  return sets.some((set) => {
     const before = desiredOf(set);
     return before !== undefined && before !== wanted(deployment);
   });

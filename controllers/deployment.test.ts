@@ -202,6 +202,21 @@ describe("a Deployment", () => {
     await expect.poll(() => cluster.events("web")).toContain(event);
   });
 
+  it("that recreates gives up a set that it took on, also if it was scaled meanwhile", async () => {
+    await cluster.create("deployments", web("a:1", { strategy: { type: "Recreate" } }));
+    await cluster.settled();
+    await cluster.stop();
+    const labels = { app: "web", left: "behind" };
+    const template = { metadata: { labels }, spec: { containers: [{ name: "c", image: "a:0" }] } };
+    const spec = { replicas: 2, selector: { matchLabels: labels }, template };
+    await cluster.create("replicasets", { metadata: { ...ref, name: "left", labels }, spec });
+    await patchSpec({ replicas: 5 });
+    await cluster.restart();
+    await cluster.settled();
+    expect(await sets()).toEqual({ "a:0": 0, "a:1": 5 });
+    expect((await deployment()).status).toMatchObject({ replicas: 5, updatedReplicas: 5, availableReplicas: 5 });
+  });
+
   it("recreates: no new Pod before the last old one is gone", async () => {
     await cluster.create("deployments", web("a:1", { strategy: { type: "Recreate" } }));
     await cluster.settled();

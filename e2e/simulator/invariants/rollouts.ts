@@ -17,10 +17,12 @@ interface Watched {
   /** Replicas and surge together. */
   readonly ceiling: Recent;
   readonly floor: Recent;
-  /** All that it wants were available, and since then nobody else took any. */
+  /** All that it wants were available, by its sets' own word too, and since then nobody else took any. */
   whole: boolean;
   /** It took on a set that it had not heard of when it made its own: together they have too many Pods for a while. */
   crowded: boolean;
+  /** It took on a set that it had not heard of when it made its own, and both still have Pods. */
+  joined: boolean;
   /** It was scaled down in the middle of a rollout, or took on a set, and its sets do not all know yet. */
   shrinking: boolean;
   /** Sets that gave up an available Pod and kept one that is ready, but not yet for long enough. */
@@ -42,6 +44,7 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       floor: createRecent(),
       whole: false,
       crowded: false,
+      joined: false,
       shrinking: false,
       choosers: new Set<string>(),
       lost: new Map<string, number>(),
@@ -60,6 +63,7 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
     const deployment = owner && (objects.byUid(owner.uid) as Deployment | undefined);
     if (!deployment) return;
     const one = bounds(deployment, at);
+    one.joined = true;
     if (isShrunk(deployment, objects)) return;
     one.crowded = true;
     // a set that was sized for another number is scaled together with all others, available or not
@@ -96,10 +100,11 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       one.crowded &&= !isShrunk(deployment, objects);
       if (!before && !one.crowded && pods.length > most)
         return `Deployment ${name} has ${pods.length} Pods, ${most} are allowed`;
-      if (!before && deployment.spec?.strategy?.type === "Recreate") {
+      if (!before && !one.joined && deployment.spec?.strategy?.type === "Recreate") {
         const old = strangers(pod, deployment, objects)[0];
         if (old) return `Deployment ${name} recreates ${pod.metadata.name} while ${old.metadata.name} is still there`;
       }
+      one.joined &&= setsOf(deployment, objects).filter((set) => hasUnended(set, objects)).length > 1;
 
       const { minReadySeconds = 0 } = deployment.spec ?? {};
       const up = pods.filter((one) => isAvailable(one, minReadySeconds, at)).length;
@@ -114,7 +119,7 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
         )
           one.lost.delete(uid);
       if (at - one.takenAt < RECENT_MS) one.whole = false;
-      else if (up >= (deployment.spec?.replicas ?? 1)) one.whole = true;
+      else if (Math.min(up, told(deployment, objects)) >= (deployment.spec?.replicas ?? 1)) one.whole = true;
       else if (taken) one.whole = false;
       one.shrinking &&= !isShrunk(deployment, objects);
       if (one.shrinking) one.whole = false;
@@ -180,6 +185,13 @@ const podsOf = (deployment: Deployment, objects: Objects): Pod[] =>
 
 const available = (deployment: Deployment, objects: Objects, at: number): number =>
   podsOf(deployment, objects).filter((pod) => isAvailable(pod, deployment.spec?.minReadySeconds ?? 0, at)).length;
+
+/** Available Pods of which its sets have told: what they have not told of may be given up as unhealthy (as in Kubernetes). */
+const told = (deployment: Deployment, objects: Objects): number =>
+  setsOf(deployment, objects).reduce((sum, { status }) => sum + (status?.availableReplicas ?? 0), 0);
+
+const hasUnended = ({ metadata }: ReplicaSet, objects: Objects): boolean =>
+  objects.podsOf(metadata.uid).some((pod) => !isEnded(pod));
 
 /** Pods of its other ReplicaSets that have not ended, those on their way out among them. */
 function strangers(pod: Pod, deployment: Deployment, objects: Objects): Pod[] {
