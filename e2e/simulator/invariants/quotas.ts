@@ -10,6 +10,8 @@ import { createRecent } from "./recent.ts";
 
 export function quotas({ aheadMs }: Circumstances): Invariant {
   const ahead = createRecent();
+  /** Pods that came before the quota was first counted: it may have been counted without them (as in Kubernetes). */
+  const early = new Set<string>();
   return {
     onWrite({ resource, namespace, before, after, at }, objects) {
       if (resource === "pods" || resource === "resourcequotas") ahead.note(aheadMs(), at);
@@ -19,7 +21,11 @@ export function quotas({ aheadMs }: Circumstances): Invariant {
       for (const quota of objects.of("resourcequotas")) {
         if (quota.metadata.namespace !== namespace) continue;
         const { pods: most, "requests.cpu": cpu } = quota.spec?.hard ?? {};
-        const there = objects.of("pods").filter((pod) => pod.metadata.namespace === namespace && !isOver(pod, now));
+        if (!quota.status?.hard) early.add((after as Pod).metadata.uid);
+        const there = objects
+          .of("pods")
+          .filter(({ metadata }) => metadata.namespace === namespace && !early.has(metadata.uid))
+          .filter((pod) => !isOver(pod, now));
         if (most !== undefined && there.length > Number(most))
           return `${there.length} Pods in ${namespace}, the quota is ${most}`;
         const asked = there.reduce((sum, pod) => sum + requestOf(pod), 0);
