@@ -131,8 +131,9 @@ export function endingCases(lab: () => PodLab): void {
       const ended = await until(pod, (one) => conditionOf(one, "Ready")?.status === "False");
       expect(ended.status?.phase).toBe("Failed");
       const containerId = mainOf(pod)?.containerID?.replace(/^.*:\/\//, "") ?? "";
-      const { status } = await node.runtime.containerStatus({ containerId });
-      expect(status.state).toBe("CONTAINER_EXITED");
+      const state = async () => (await node.runtime.containerStatus({ containerId })).status.state;
+      await expect.poll(state, { timeout: 20_000 }).toBe("CONTAINER_EXITED");
+      expect((await client.get("pods", pod.metadata)).status?.phase).toBe("Failed");
     });
   });
 

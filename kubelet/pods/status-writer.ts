@@ -2,7 +2,8 @@
  * Status writer: brings each Pod's status to the API, the latest only, retried until it is there.
  *
  * Never in the way of starting containers: setting a status returns at once, one write a Pod is
- * under way, and what changes meanwhile goes with the next. What others overwrote is written again.
+ * under way, and what changes meanwhile goes with the next. What others overwrote is written again, but for an end:
+ * a Pod that others have ended stays so, and its worker, who hears of it too, will say what became of its containers.
  * A Pod that is gone, or another one under its name, ends the writing.
  */
 import type { Client } from "../../machinery/client/client.ts";
@@ -47,7 +48,7 @@ export function createStatusWriter({ client, clock, log, signal }: StatusWriterC
   const entries = new Map<string, Entry>();
 
   function kick(uid: string, entry: Entry): void {
-    if (entry.writing || signal.aborted || !statusPatch(entry.base, entry.wanted)) return;
+    if (entry.writing || signal.aborted || !due(entry)) return;
     entry.writing = write(uid, entry).finally(() => {
       entry.writing = undefined;
       if (entries.get(uid) === entry) kick(uid, entry);
@@ -60,7 +61,7 @@ export function createStatusWriter({ client, clock, log, signal }: StatusWriterC
       !signal.aborted && entries.get(uid) === entry;
       delay = Math.min(delay * 2, RETRY_MAX_MS)
     ) {
-      const patch = statusPatch(entry.base, entry.wanted);
+      const patch = due(entry);
       if (!patch) return;
       const { namespace, name, resourceVersion } = entry.pod.metadata;
       try {
@@ -120,3 +121,9 @@ export function createStatusWriter({ client, clock, log, signal }: StatusWriterC
     forget: (uid) => void entries.delete(uid),
   };
 }
+
+function due({ base, wanted }: Entry): ReturnType<typeof statusPatch> {
+  return isEnd(base) && !isEnd(wanted) ? undefined : statusPatch(base, wanted);
+}
+
+const isEnd = ({ phase }: PodStatus): boolean => phase === "Failed" || phase === "Succeeded";
