@@ -92,12 +92,12 @@ async function findVolume(key: ObjectKey, claim: PersistentVolumeClaim, context:
   if (volume) return writes.bind(volume, claim);
   if (await giveDefaultClass(claim, context)) return;
 
-  const node = waits && !hasAnnotation(claim, annotations.selectedNode) ? nodeOfUser(key, context) : undefined;
-  if (node !== undefined && isProvisioned(storageClass)) {
-    const metadata = annotated(claim.metadata, { [annotations.selectedNode]: node });
-    return askForVolume(await writes.updateClaim({ ...claim, metadata }), storageClass, context);
-  }
   if (waits && !hasAnnotation(claim, annotations.selectedNode)) {
+    const node = isProvisioned(storageClass) ? nodeOfUser(key, context) : undefined;
+    if (node !== undefined) {
+      const metadata = annotated(claim.metadata, { [annotations.selectedNode]: node });
+      return askForVolume(await writes.updateClaim({ ...claim, metadata }), storageClass, context);
+    }
     const { reason, message } = waitingFor(key, context);
     told.normal(events, claim, reason, message);
   } else if (classOf(claim) !== "") {

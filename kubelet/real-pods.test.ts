@@ -189,6 +189,15 @@ describe.skipIf(whyNoContainerd())("real Pods", () => {
     });
   });
 
+  it("leaves its last words", async () => {
+    await create("words", {
+      restartPolicy: "Never",
+      containers: [main("echo goodbye > /dev/termination-log; exit 4")],
+    });
+    const pod = await podUntil(client, ref("words"), (one) => one?.status?.phase === "Failed");
+    expect(pod?.status?.containerStatuses?.[0]?.state?.terminated).toMatchObject({ exitCode: 4, message: "goodbye\n" });
+  });
+
   it("runs its preStop hook before it is stopped, and leaves no trace", async () => {
     const lifecycle = { preStop: { exec: { command: ["sh", "-c", "echo stopping > /proc/1/fd/1"] } } };
     const script = "trap 'echo terminated; exit 0' TERM; while true; do sleep 0.05; done";

@@ -8,10 +8,10 @@ import {
   mainOf,
   type PodLab,
   runs,
+  type Spec,
   stays,
   waitsFor,
 } from "../../e2e/harness/pod-lab.ts";
-import type { Pod } from "../../machinery/objects/kinds.ts";
 
 export function beginningCases(lab: () => PodLab): void {
   describe("a Pod that begins", { concurrent: true }, () => {
@@ -43,8 +43,8 @@ export function beginningCases(lab: () => PodLab): void {
       ]);
       const conditions = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
       for (const type of conditions) expect(conditionOf(pod, type), type).toMatchObject({ status: "True" });
-      await expect.poll(() => told(pod)).toMatch(/^Created Container created|^Created Created container: main$/m);
-      await expect.poll(() => told(pod)).toMatch(/^Started .*main$/m);
+      await expect.poll(() => told(pod)).toMatch(/^Created Created container: main$/m);
+      await expect.poll(() => told(pod)).toMatch(/^Started Started container main$/m);
     });
 
     it("has the node's address where it is on the node's network", async ({ expect }) => {
@@ -133,7 +133,14 @@ export function beginningCases(lab: () => PodLab): void {
     it("starts its sidecars before what needs them, and stops them after it", async ({ expect }) => {
       const { create, until, spanOf } = lab();
       const side = (name: string) =>
-        stays({ restartPolicy: "Always", startupProbe: { exec: { command: ["true"] }, periodSeconds: 1 } }, name);
+        runs(
+          "trap 'echo ends; exit' TERM; echo begins; sleep 1; echo > /ready; sleep 1000 & wait",
+          {
+            restartPolicy: "Always",
+            startupProbe: { exec: { command: ["cat", "/ready"] }, periodSeconds: 1, failureThreshold: 20 },
+          },
+          name,
+        );
       const spec: Spec = {
         restartPolicy: "Never",
         terminationGracePeriodSeconds: 20,
@@ -141,12 +148,19 @@ export function beginningCases(lab: () => PodLab): void {
         containers: [ends(1, 0)],
       };
       const pod = await until(
-        await create("ordered", spec, { "run-seconds.init": "0.3", "run-seconds.main": "1" }),
+        await create("ordered", spec, {
+          "ready-after-seconds.first": "1",
+          "ready-after-seconds.second": "1",
+          "run-seconds.init": "0.3",
+          "run-seconds.main": "1",
+        }),
         inPhase("Succeeded"),
       );
       const [first, init, second, main] = ["first", "init", "second", "main"].map((name) => spanOf(pod, name)) as Spans;
       const order = [first.from, init.from, init.to, second.from, main.from, main.to, second.to, first.to];
       expect(order).toEqual([...order].sort());
+      const waited = (sidecar: Span, next: Span) => Date.parse(`${next.from}Z`) - Date.parse(`${sidecar.from}Z`);
+      expect([waited(first, init), waited(second, main)].every((ms) => ms >= 900)).toBe(true);
     });
 
     it("restarts a sidecar that ends, while the others go on", async ({ expect }) => {
@@ -181,6 +195,5 @@ export function beginningCases(lab: () => PodLab): void {
   });
 }
 
-type Spec = Partial<NonNullable<Pod["spec"]>>;
 type Spans = [Span, Span, Span, Span];
 type Span = { readonly from: string; readonly to: string };
