@@ -1,6 +1,7 @@
 /**
  * Daemons: a rollout of a DaemonSet takes no more available Pods than maxUnavailable, has no more nodes with two
- * Pods than maxSurge, and never two on a node without a surge.
+ * Pods than maxSurge, and never two on a node without a surge. A Pod that has been available for a moment only may be
+ * taken for a broken one by an old view, and those are replaced at once.
  */
 import type { DaemonSet, Node, Pod } from "../../../machinery/objects/kinds.ts";
 import { controllerOf } from "../../../machinery/objects/owners.ts";
@@ -33,12 +34,12 @@ export function daemons({ clockOff }: Circumstances): Invariant {
       const { minReadySeconds = 0 } = set.spec ?? {};
       if (minReadySeconds > 0 && clockOff()) return undefined;
       const up = (one: Pod) => isAvailable(one, minReadySeconds, write.at);
-      const lasting = (one: Pod) => isAvailable(one, RECENT_MS / 1000, write.at);
+      const lasting = (one: Pod) => isAvailable(one, minReadySeconds + RECENT_MS / 1000, write.at);
       if (!before) return crowded(set, limits.surge, objects, up, lasting);
       if (wasTaken(write, TAKERS)) takenAt.set(set.metadata.uid, write.at);
       if (isRecent(changedAt, write.at) || isRecent(takenAt.get(set.metadata.uid), write.at)) return undefined;
       if (!TAKERS.has(write.cause.controller ?? "") || !counts(before) || (after && counts(after))) return undefined;
-      if (!up(before) || renewed(set, before, objects, up)) return undefined;
+      if (!lasting(before) || renewed(set, before, objects, up)) return undefined;
       const served = new Set(objects.podsOf(set.metadata.uid).filter(up).map(nodeOf));
       const missing = objects.of("nodes").filter((node) => isPlace(node) && !served.has(node.metadata.name)).length;
       if (missing <= limits.unavailable) return undefined;
