@@ -55,6 +55,14 @@ export const mutants: readonly Mutant[] = [
     replace: "const minAvailable = wanted(deployment) - fences(deployment).unavailable - 1;",
   },
   {
+    name: "a DaemonSet takes one more than may be missing",
+    file: "controllers/daemonset-plan.ts",
+    about: "daemonsets",
+    seen: 45,
+    find: "candidates.slice(0, Math.max(0, unavailable - down))",
+    replace: "candidates.slice(0, Math.max(0, unavailable - down + 1))",
+  },
+  {
     name: "status before spec: a Job lets Pods go before it has counted them",
     file: "controllers/job.ts",
     about: "jobs",
