@@ -27,12 +27,11 @@ describe("indexes", () => {
 });
 
 describe("the wait after failures", () => {
-  const ended = (secondsAgo: number) =>
+  const timeOf = (secondsAgo: number) => new Date(NOW - secondsAgo * 1000).toISOString();
+  const ended = (secondsAgo: number, created = 43_200) =>
     ({
-      metadata: { creationTimestamp: "2026-01-01T00:00:00Z" },
-      status: {
-        containerStatuses: [{ state: { terminated: { finishedAt: new Date(NOW - secondsAgo * 1000).toISOString() } } }],
-      },
+      metadata: { creationTimestamp: timeOf(created) },
+      status: { containerStatuses: [{ state: { terminated: { finishedAt: timeOf(secondsAgo) } } }] },
     }) as unknown as Pod;
 
   it.each<[string, number[], number[], number]>([
@@ -42,8 +41,18 @@ describe("the wait after failures", () => {
     ["starts over after a success", [4, 30, 60], [20], 6_000],
     ["is at most ten minutes", [1, 2, 3, 4, 5, 6, 7, 8, 9], [], 599_000],
     ["is over when it has passed", [11], [], 0],
-    ["is no longer for a clock that is behind: it may be put right", [-7_200], [], 10_000],
+    ["takes a clock that is ahead a little at its word", [-2], [], 10_000],
   ])("%s", (_what, failures, successes, expected) => {
-    expect(backoffLeft(failures.map(ended).map(endOf), successes.map(ended).map(endOf), NOW)).toBe(expected);
+    const ends = (all: number[]) => all.map((one) => endOf(ended(one), NOW));
+    expect(backoffLeft(ends(failures), ends(successes), NOW)).toBe(expected);
+  });
+
+  it("begins when the Pod was made, where a clock that was far ahead says when it ended", () => {
+    expect(backoffLeft([endOf(ended(-7_200, 3), NOW)], [], NOW)).toBe(7_000);
+    expect(backoffLeft([endOf(ended(-7_200, 60), NOW)], [], NOW)).toBe(0);
+  });
+
+  it("is no longer for a clock that is behind: it may be put right", () => {
+    expect(backoffLeft([endOf(ended(-7_200, -7_300), NOW)], [], NOW)).toBe(10_000);
   });
 });

@@ -84,8 +84,14 @@ export function tooManyRestarts(job: Job, pods: readonly Pod[]): boolean {
   return limit === 0 ? sum > 0 : sum >= limit;
 }
 
-/** When a Pod ended, as far as its status tells: by its containers, its readiness, its deletion, or its creation. */
-export function endOf(pod: Pod): number {
+/** Clocks of a cluster may differ by this much. */
+const AHEAD_MS = 10_000;
+
+/**
+ * When a Pod ended, as far as its status tells: by its containers, its readiness, its deletion, or its creation. What
+ * says that it ends later than now was written by a clock that was wrong, and may never be put right: it does not count.
+ */
+export function endOf(pod: Pod, now: number): number {
   const { metadata, status, spec } = pod;
   const ready = findCondition(status?.conditions, "Ready");
   const deleted = Date.parse(metadata.deletionTimestamp ?? "") - (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
@@ -99,9 +105,8 @@ export function endOf(pod: Pod): number {
     ends.length > 0 ? Math.max(...ends) : Number.NaN,
     ready?.status === "False" ? Date.parse(ready.lastTransitionTime ?? "") : Number.NaN,
     deleted,
-    Date.parse(metadata.creationTimestamp),
   ];
-  return times.find((time) => !Number.isNaN(time)) ?? 0;
+  return times.find((time) => time <= now + AHEAD_MS) ?? Date.parse(metadata.creationTimestamp);
 }
 
 const isSidecar = ({ restartPolicy }: { readonly restartPolicy?: string }): boolean => restartPolicy === "Always";
@@ -118,7 +123,7 @@ export function backoffLeft(failed: readonly number[], succeeded: readonly numbe
 
 /** Milliseconds to wait before an index gets its next Pod. */
 export const backoffOfIndex = (failed: Pod | undefined, now: number): number =>
-  failed ? waitAfter(failuresBefore(failed) + 1, endOf(failed), now) : 0;
+  failed ? waitAfter(failuresBefore(failed) + 1, endOf(failed, now), now) : 0;
 
 function waitAfter(failures: number, last: number, now: number): number {
   const wait = Math.min(BACKOFF_MS * 2 ** (failures - 1), MAX_BACKOFF_MS);

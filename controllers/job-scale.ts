@@ -130,8 +130,9 @@ function due(
   // a Pod that was let go before it ended is no failure
   const failed = pods.filter((pod) => isFailed(pod, job) && (isTerminal(pod) || isTracked(pod)));
   const known = failed.filter(({ metadata }) => !vanished.has(metadata.uid));
-  const failures = [...known.map(endOf), ...vanished.values()];
-  const pause = hasLimitPerIndex(job) ? 0 : backoffLeft(failures, pods.filter(isSucceeded).map(endOf), now);
+  const ends = (ended: readonly Pod[]) => ended.map((pod) => endOf(pod, now));
+  const failures = [...ends(known), ...vanished.values()];
+  const pause = hasLimitPerIndex(job) ? 0 : backoffLeft(failures, ends(pods.filter(isSucceeded)), now);
   if (pause > 0) return { indexes: [], wait: pause };
   if (!isIndexed(job)) return { indexes: Array<undefined>(count).fill(undefined), wait: undefined };
   const { active, terminating, completedIndexes, failedIndexes, kept } = counts;

@@ -58,9 +58,12 @@ export function tally(job: Job, pods: readonly Pod[], released: ReadonlySet<stri
     failed: (status.failed ?? 0) + waiting.failed.size + newlyFailed.length,
     completedIndexes,
     failedIndexes,
-    kept: failedIndexes ? lastFailures(open, endOf) : new Map(),
+    kept: failedIndexes ? lastFailures(open, byItsOwnWord) : new Map(),
   };
 }
+
+/** Ends of Pods of one Job, to be compared with each other only. */
+const byItsOwnWord = (pod: Pod): number => endOf(pod, Number.POSITIVE_INFINITY);
 
 function failedFor(job: Job, failed: readonly Pod[], completed: ReadonlySet<number>): ReadonlySet<number> {
   const indexes = parseIndexes(job.status?.failedIndexes, job.spec?.completions);

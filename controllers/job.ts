@@ -174,7 +174,7 @@ async function run(
     writes.wrote(key, written);
     announce(job, written, context);
     asked.metrics.wrote(job, written, accounts.newlyFailed);
-    remember(key, accounts.newlyFailed, asked);
+    remember(key, accounts.newlyFailed, now, asked);
   }
   await releaseAll(accounts.release, context, asked);
   if (scaled.error) throw scaled.error;
@@ -198,10 +198,10 @@ async function keptWhereUseful(counts: Tally, { metadata }: Job, { client }: Job
 const REMEMBERED = 16;
 
 /** What was deleted before it ended leaves no end to wait from. */
-function remember(key: string, failed: readonly Pod[], { vanished }: Asked): void {
+function remember(key: string, failed: readonly Pod[], now: number, { vanished }: Asked): void {
   const deleted = failed.filter((pod) => !isTerminal(pod));
   if (deleted.length === 0) return;
-  const times = [...(vanished.get(key) ?? []), ...deleted.map((pod) => [pod.metadata.uid, endOf(pod)] as const)];
+  const times = [...(vanished.get(key) ?? []), ...deleted.map((pod) => [pod.metadata.uid, endOf(pod, now)] as const)];
   vanished.set(key, new Map(times.slice(-REMEMBERED)));
 }
 
