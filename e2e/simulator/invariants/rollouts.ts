@@ -109,6 +109,7 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       const { minReadySeconds = 0 } = deployment.spec ?? {};
       const up = pods.filter((one) => isAvailable(one, minReadySeconds, at)).length;
       const least = one.floor.least(at);
+      const gaveUp = gaveUpSpared(one, write, minReadySeconds);
       const taken = wasTaken(write, TAKERS);
       if (taken && !(write.after && counts(write.after as Pod))) one.takenAt = at;
       else if (taken) one.lost.set(pod.metadata.uid, at);
@@ -124,6 +125,7 @@ export function rollouts({ clockOff }: Circumstances): Invariant {
       one.shrinking &&= !isShrunk(deployment, objects);
       if (one.shrinking) one.whole = false;
       if (minReadySeconds > 0 && clockOff()) one.whole = false;
+      if (gaveUp) one.whole = false;
       const spared = kept(one, write, objects, minReadySeconds) + one.lost.size;
       if (one.whole && up + spared < least)
         return `Deployment ${name} has ${up} available Pods, at least ${least} have to be`;
@@ -177,6 +179,16 @@ function kept(
     sum += count;
   }
   return sum;
+}
+
+/**
+ * One that others made unready, or that was kept so, goes as unhealthy in its turn (as in Kubernetes): those in whose
+ * place it was left are gone already.
+ */
+function gaveUpSpared({ choosers, lost }: Watched, { before, after, at }: Write, minReadySeconds: number): boolean {
+  const former = before as Pod | undefined;
+  if (!former || (after && counts(after as Pod)) || isAvailable(former, minReadySeconds, at)) return false;
+  return lost.has(former.metadata.uid) || (choosers.has(controllerOf(former)?.uid ?? "") && isReady(former));
 }
 
 /** Those that are neither ended nor on their way out. */
