@@ -8,8 +8,6 @@ const KB = 1024;
 const MB = 1024 * KB;
 
 export const limits = {
-  /** What may be garbage, about, before the heap is marked; less where that is more than half of what lives. */
-  garbageBytes: 128 * MB,
   /** Audit events that wait to be written; more are lost, and counted. */
   auditBufferBytes: 16 * MB,
   /** Largest request body, as in Kubernetes (3 MiB); larger ones get 413. */
