@@ -33,6 +33,7 @@ export const samplePackages: readonly Needed[] = [{ provides: "/bin/busybox", pa
 /** What the tests take besides. */
 export const testPackages: readonly Needed[] = [
   { provides: "etcd", package: "etcd-server" },
+  { provides: "etcdctl", package: "etcd-client" },
   { provides: "strace", package: "strace" },
   { provides: "kubectl", package: "kubernetes-client" },
   { provides: "curl", package: "curl" },

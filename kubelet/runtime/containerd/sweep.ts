@@ -46,8 +46,8 @@ export async function sweepContainerd({ paths, clock, log, graceMs = GRACE_MS }:
   unmountUnder(paths.kubelet);
   for (const id of ids) rmSync(shimSocket(layout, id), { force: true });
   for (const result of resultsOf(ids)) rmSync(result, { force: true });
-  for (const directory of [SHIM_SOCKETS, dirname(SHIM_SOCKETS), CNI_RESULTS, dirname(CNI_RESULTS)])
-    removeEmpty(directory);
+  // not the directory of CNI itself: machines made of namespaces have mounted their own over it, and would lose that
+  for (const directory of [SHIM_SOCKETS, dirname(SHIM_SOCKETS), CNI_RESULTS]) removeEmpty(directory);
   rmSync(layout.state, { recursive: true, force: true });
   const left = cgroupDirectories(layout.cgroup).filter((directory) => !removeTree(directory));
   if (left.length > 0) log.warn("cgroups could not be removed", { left });
