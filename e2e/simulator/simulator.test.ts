@@ -52,5 +52,5 @@ describe("controllers broken on purpose", () => {
     const { stdout } = await promisify(execFile)(command, [join(root, "main.ts"), "simulate", "--mutants"]);
     expect(stdout).not.toContain("NOT FOUND");
     expect(stdout).toContain(`${mutants.length} mutants, each found`);
-  }, 600_000);
+  }, 1_800_000);
 });

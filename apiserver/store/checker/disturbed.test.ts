@@ -17,7 +17,7 @@ describe("the history of a store that is disturbed all the time has no fault", (
     rmSync(directory, { recursive: true });
     expect(kills).toBeGreaterThan(2);
     expect(checkHistory(journal)).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   test.skipIf(!hasEtcd())(
     "etcd, killed and its connections cut",
@@ -28,6 +28,6 @@ describe("the history of a store that is disturbed all the time has no fault", (
       expect(cuts).toBeGreaterThan(2);
       expect(checkHistory(journal)).toEqual([]);
     },
-    60_000,
+    180_000,
   );
 });
