@@ -17,7 +17,7 @@ describe("the history of a store that is disturbed all the time has no fault", (
     rmSync(directory, { recursive: true });
     expect(kills).toBeGreaterThan(2);
     expect(checkHistory(journal)).toEqual([]);
-  }, 180_000);
+  }, 60_000);
 
   test.skipIf(!hasEtcd())(
     "etcd, killed and its connections cut",

@@ -2,7 +2,8 @@
  * Traffic: clients that write, read, delete, compact and watch one store at the same time, all recorded.
  *
  * Every value is written once only, so that what is read tells who wrote it. A client whose connection is lost
- * tries on. One watcher, the auditor, sees everything: history is compacted no further than it has come.
+ * tries on. One watcher, the auditor, sees everything: history is compacted no further than it has come. When
+ * all calls were made, every watcher stays until it has the last change: what it misses then it never got.
  */
 import type { Clock } from "../../../machinery/process/clock.ts";
 import { type Condition, type Entry, type Operation, type Revision, type Store, StoreError } from "../contract.ts";
@@ -58,10 +59,12 @@ export async function runTraffic(options: TrafficOptions): Promise<void> {
   const random = randomOf(seed);
   let values = 0;
   let left = calls;
-  const auditor = { at: 0 };
+  const auditor: Watcher = { prefix: "/t/", at: 0 };
+  const others = PREFIXES.map((prefix): Watcher => ({ prefix, at: 0 }));
+  const settling = new AbortController();
   const watching = [
-    follow({ ...options, prefix: "/t/", progress: auditor }, stop.signal),
-    ...PREFIXES.map((prefix, index) => restless({ ...options, prefix }, randomOf(seed + index + 1), stop.signal)),
+    follow(options, auditor, stop.signal),
+    ...others.map((one, index) => restless(options, one, randomOf(seed + index + 1), settling.signal, stop.signal)),
   ];
   const client = (id: number): Client => ({
     store: journal.record(store),
@@ -80,7 +83,9 @@ export async function runTraffic(options: TrafficOptions): Promise<void> {
   };
   await Promise.all(Array.from({ length: writers }, (_, id) => work(client(id))));
   await options.calm?.();
-  await settled(options, auditor, settleMs);
+  settling.abort();
+  const last = await lastChange(journal.record(store), clock);
+  await settled(clock, [auditor, ...others], last, settleMs);
   // Sessions that are open now are judged by what they have brought: see check-watches.ts.
   const open = journal.sessions.filter(({ ended }) => ended === undefined);
   stop.abort();
@@ -88,22 +93,20 @@ export async function runTraffic(options: TrafficOptions): Promise<void> {
   for (const session of open) session.ended = undefined;
 }
 
-/** The auditor has everything, and the others had a moment more. */
-async function settled(
-  { store, journal, clock }: TrafficOptions,
-  auditor: { at: Revision },
-  ms: number,
-): Promise<void> {
+/** Resolves when all have come to the last change, or their time is over. */
+async function settled(clock: Clock, watchers: readonly Watcher[], last: Revision, ms: number): Promise<void> {
   const until = clock.monotonic() + ms;
-  const last = await final(journal.record(store), clock);
-  while (auditor.at < last && clock.monotonic() < until) await clock.sleep(5);
-  await clock.sleep(Math.min(100, ms));
+  while (watchers.some(({ at }) => at < last) && clock.monotonic() < until) await clock.sleep(5);
 }
 
-async function final(store: Store, clock: Clock): Promise<Revision> {
-  for (;;) {
+/** One change that each watcher must bring. */
+async function lastChange(store: Store, clock: Clock): Promise<Revision> {
+  for (let attempt = 0; ; attempt++) {
     try {
-      return (await store.list({ prefix: "/t/" })).revision;
+      const operations = PREFIXES.map(
+        (prefix): Operation => ({ type: "put", key: `${prefix}-last`, value: Buffer.from(`${prefix} ${attempt}`) }),
+      );
+      return (await store.commit([], operations)).revision;
     } catch (error) {
       if (!isLost(error)) throw error;
       await clock.sleep(20);
@@ -203,57 +206,60 @@ async function compact({ store, random, progress }: Client): Promise<void> {
   if (revision > 0) await store.compact(revision);
 }
 
-interface Watching extends TrafficOptions {
+interface Watcher {
   readonly prefix: string;
+  /** How far it has come. */
+  at: Revision;
 }
 
 /** Watches from the beginning to the end; where the connection breaks it goes on from where it was. */
-async function follow(
-  { store, journal, clock, prefix, progress }: Watching & { readonly progress: { at: Revision } },
-  signal: AbortSignal,
-): Promise<void> {
+async function follow({ store, journal, clock }: TrafficOptions, watcher: Watcher, stop: AbortSignal): Promise<void> {
   const recorded = journal.record(store);
-  while (!signal.aborted) {
+  const { prefix } = watcher;
+  while (!stop.aborted) {
     try {
-      for await (const { revision } of recorded.watch({ prefix, after: progress.at, signal })) progress.at = revision;
+      for await (const { revision } of recorded.watch({ prefix, after: watcher.at, signal: stop }))
+        watcher.at = revision;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       if (error.code === "compacted") return; // a fault of the store: the auditor is never overtaken
     }
-    await clock.sleep(10, signal).catch(() => undefined);
+    await clock.sleep(10, stop).catch(() => undefined);
   }
 }
 
-/** Watches for a while, breaks off, and goes on from there, from now, from long ago or from what is yet to come. */
+/**
+ * Watches for a while, breaks off, and goes on from there, from now, from long ago or from what is yet to come.
+ * Breaks off no more once `settling` is aborted.
+ */
 async function restless(
-  { store, journal, clock, prefix }: Watching,
+  { store, journal, clock }: TrafficOptions,
+  watcher: Watcher,
   random: () => number,
-  signal: AbortSignal,
+  settling: AbortSignal,
+  stop: AbortSignal,
 ): Promise<void> {
   const recorded = journal.record(store);
-  let after = 0;
-  while (!signal.aborted) {
+  const { prefix } = watcher;
+  while (!stop.aborted) {
     const pause = new AbortController();
-    const timer = clock.after(5 + random() * 60, () => pause.abort());
+    const timer = clock.after(5 + random() * 60, () => !settling.aborted && pause.abort());
     try {
-      for await (const { revision } of recorded.watch({
-        prefix,
-        after,
-        signal: AbortSignal.any([signal, pause.signal]),
-      })) {
-        after = revision;
+      const signal = AbortSignal.any([stop, pause.signal]);
+      for await (const { revision } of recorded.watch({ prefix, after: watcher.at, signal })) {
+        watcher.at = revision;
         if (random() < 0.1) await clock.sleep(random() * 8);
       }
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      if (error.code !== "unavailable") after = await now(recorded, after);
+      if (error.code !== "unavailable") watcher.at = await now(recorded, watcher.at);
       await clock.sleep(5);
     } finally {
       timer.cancel();
     }
     const chance = random();
-    if (chance < 0.1) after = Math.max(0, after - Math.floor(random() * 30));
-    else if (chance < 0.4) after = (await now(recorded, after)) + Math.floor(random() * 25);
+    if (chance < 0.1) watcher.at = Math.max(0, watcher.at - Math.floor(random() * 30));
+    else if (chance < 0.4) watcher.at = (await now(recorded, watcher.at)) + Math.floor(random() * 25);
   }
 }
 
