@@ -22,32 +22,33 @@ const impatient = ["not-ready", "unreachable"].map((key) => ({
   tolerationSeconds: TOLERATION_SECONDS,
 }));
 
-/** Pods that leave a lost node soon, spread over the nodes. */
-const SPREAD = JSON.stringify({
-  apiVersion: "apps/v1",
-  kind: "Deployment",
-  metadata: { name: "spread" },
-  spec: {
-    replicas: 3,
-    selector: { matchLabels: { app: "spread" } },
-    template: {
-      metadata: { labels: { app: "spread" } },
-      spec: {
-        terminationGracePeriodSeconds: 1,
-        tolerations: impatient,
-        topologySpreadConstraints: [
-          {
-            maxSkew: 1,
-            topologyKey: "kubernetes.io/hostname",
-            whenUnsatisfiable: "ScheduleAnyway",
-            labelSelector: { matchLabels: { app: "spread" } },
-          },
-        ],
-        containers: [{ name: "main", image: BUSYBOX, command: IDLE }],
+/** Pods spread over the nodes. Those without tolerations of their own wait five minutes for a lost node. */
+const spreadOver = (tolerations: readonly object[]) =>
+  JSON.stringify({
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "spread" },
+    spec: {
+      replicas: 3,
+      selector: { matchLabels: { app: "spread" } },
+      template: {
+        metadata: { labels: { app: "spread" } },
+        spec: {
+          terminationGracePeriodSeconds: 1,
+          tolerations,
+          topologySpreadConstraints: [
+            {
+              maxSkew: 1,
+              topologyKey: "kubernetes.io/hostname",
+              whenUnsatisfiable: "ScheduleAnyway",
+              labelSelector: { matchLabels: { app: "spread" } },
+            },
+          ],
+          containers: [{ name: "main", image: BUSYBOX, command: IDLE }],
+        },
       },
     },
-  },
-});
+  });
 
 describe.skipIf(!canRunContainers)("nodes", () => {
   describe("three machines", () => {
@@ -164,7 +165,7 @@ describe.skipIf(!canRunContainers)("nodes", () => {
     });
 
     test("logs, exec and figures come from every node", async () => {
-      await cluster.kubectl(kubectl, ["apply", "-f", "-"], SPREAD);
+      await cluster.kubectl(kubectl, ["apply", "-f", "-"], spreadOver(impatient));
       await run("rollout", "status", "deployment/spread", "--timeout=60s");
       const pods = await spread();
       expect(new Set(pods.map(({ spec }) => spec?.nodeName)).size).toBe(3);
@@ -274,7 +275,7 @@ describe.skipIf(!canRunContainers)("nodes", () => {
     afterAll(() => machines?.close());
 
     test("runs Pods on both, and a node that is killed comes back with them", async () => {
-      await cluster.kubectl(kubectl, ["apply", "-f", "-"], SPREAD);
+      await cluster.kubectl(kubectl, ["apply", "-f", "-"], spreadOver([]));
       await run("rollout", "status", "deployment/spread", "--timeout=60s");
       const nodes = await run("get", "pods", "-l", "app=spread", "-o", "jsonpath={.items[*].spec.nodeName}");
       expect(new Set(nodes.split(" "))).toEqual(new Set(["node-1", "node-2"]));
