@@ -40,11 +40,12 @@ const WORKERS = 16;
 const AGAIN_MS = 200;
 
 const stop = new AbortController();
-const { signal } = stop;
+/** One for each node: what waits on a signal shared by all would be looked for among all that wait. */
+const nodes: AbortController[] = [];
 let [renewals, reports, events, failures] = [[] as number[], [] as number[], 0, 0];
-const access = { clock, log: silent, signal };
 
 async function addNodes({ home, count, watching }: Fleet): Promise<void> {
+  const access = { clock, log: silent, signal: stop.signal };
   const client = await connect({ kubeconfig: homePaths(home).adminKubeconfig, ...access });
   let next = 0;
   const worker = async () => {
@@ -60,28 +61,31 @@ async function addNode(client: Client, name: string, watching: boolean): Promise
     metadata: { namespace: LEASE, name },
     spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime: wireMicroTime(clock.now()) },
   });
-  background(every(RENEW_MS, () => renew(client, name)));
-  background(every(REPORT_MS, () => report(client, name)));
-  if (watching) background(watch(client, name));
+  const node = new AbortController();
+  nodes.push(node);
+  const { signal } = node;
+  background(every(RENEW_MS, () => renew(client, name), signal));
+  background(every(REPORT_MS, () => report(client, name), signal));
+  if (watching) background(watch(client, name, signal));
 }
 
-/** What a node does by itself ends with the signal, and with nothing else. */
+/** What a node does by itself ends with the process, and with nothing else. */
 function background(work: Promise<void>): void {
   work.catch((error: unknown) => {
-    if (!signal.aborted) throw error;
+    if (!stop.signal.aborted) throw error;
   });
 }
 
-async function every(ms: number, work: () => Promise<void>): Promise<void> {
+async function every(ms: number, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
   await clock.sleep(clock.random() * ms, signal);
   for (;;) {
-    await persistently(work);
+    await persistently(work, signal);
     await clock.sleep(ms * (1 + JITTER * clock.random()), signal);
   }
 }
 
 /** Until it is done, or refused for a reason that another try does not change. */
-async function persistently(work: () => Promise<void>): Promise<void> {
+async function persistently(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
   for (;;) {
     try {
       return await work();
@@ -109,7 +113,7 @@ async function report(client: Client, name: string): Promise<void> {
 }
 
 /** Says of each Pod that it runs and is ready, also when others have thought otherwise, and that it is gone when it is deleted. */
-async function watch(client: Client, node: string): Promise<void> {
+async function watch(client: Client, node: string, signal: AbortSignal): Promise<void> {
   for (;;) {
     await persistently(async () => {
       for await (const batch of client.watch("pods", { fieldSelector: `spec.nodeName=${node}`, signal }))
@@ -118,7 +122,7 @@ async function watch(client: Client, node: string): Promise<void> {
           if (type === "DELETED" || type === "BOOKMARK" || type === "ERROR") continue;
           await answer(client, object as never);
         }
-    });
+    }, signal);
     signal.throwIfAborted();
   }
 }
@@ -154,4 +158,6 @@ function beats(): Beats {
   return since;
 }
 
-answerCommands({ addNodes, beats }, async () => stop.abort(new Error("measured")));
+answerCommands({ addNodes, beats }, async () => {
+  for (const one of [stop, ...nodes]) one.abort(new Error("measured"));
+});
