@@ -12,6 +12,7 @@ import { ApiError, isConflict, isNotFound } from "../../machinery/objects/status
 import { systemClock as clock, wireMicroTime, wireTime } from "../../machinery/process/clock.ts";
 import { homePaths } from "../../machinery/process/home.ts";
 import { silent } from "../../machinery/process/logging.ts";
+import { createSlots } from "../../scheduler/slots.ts";
 import { answerCommands } from "./child.ts";
 import { nodeNamed } from "./scheduler-workloads.ts";
 
@@ -38,10 +39,16 @@ const REPORT_MS = 300_000;
 const JITTER = 0.04;
 const WORKERS = 16;
 const AGAIN_MS = 200;
+/**
+ * Requests in flight, of all nodes together; waiting counts as theirs. The client that they share would open a
+ * connection for each request more, and close it again, where a node has had its own all the time.
+ */
+const IN_FLIGHT = 200;
 
 const stop = new AbortController();
 /** One for each node: what waits on a signal shared by all would be looked for among all that wait. */
 const nodes: AbortController[] = [];
+const slots = createSlots(IN_FLIGHT);
 let [renewals, reports, events, failures] = [[] as number[], [] as number[], 0, 0];
 
 async function addNodes({ home, count, watching }: Fleet): Promise<void> {
@@ -100,7 +107,7 @@ async function persistently(work: () => Promise<void>, signal: AbortSignal): Pro
 async function renew(client: Client, name: string): Promise<void> {
   const begun = clock.monotonic();
   const patch = { spec: { renewTime: wireMicroTime(clock.now()) } };
-  await client.patch("leases", { namespace: LEASE, name }, patch, { type: "merge" });
+  await slots.run(() => client.patch("leases", { namespace: LEASE, name }, patch, { type: "merge" }));
   renewals.push(clock.monotonic() - begun);
 }
 
@@ -108,7 +115,8 @@ async function report(client: Client, name: string): Promise<void> {
   const begun = clock.monotonic();
   const now = wireTime(clock.now());
   const ready = { type: "Ready", status: "True", reason: "KubeletReady", lastHeartbeatTime: now };
-  await client.patch("nodes", { name }, { status: { conditions: [ready] } }, { subresource: "status" });
+  const patch = { status: { conditions: [ready] } };
+  await slots.run(() => client.patch("nodes", { name }, patch, { subresource: "status" }));
   reports.push(clock.monotonic() - begun);
 }
 
@@ -145,7 +153,8 @@ async function answer(client: Client, pod: Placed): Promise<void> {
     else if (pod.status?.phase !== "Running" || !isTrue(pod.status.conditions, "Ready")) {
       const conditions = [{ type: "Ready", status: "True", lastTransitionTime: wireTime(clock.now()) }];
       const status = { phase: "Running", conditions };
-      await client.patch("pods", { namespace, name }, { metadata: { uid }, status }, { subresource: "status" });
+      const patch = { metadata: { uid }, status };
+      await slots.run(() => client.patch("pods", { namespace, name }, patch, { subresource: "status" }));
     }
   } catch (error) {
     if (!isConflict(error) && !isNotFound(error)) throw error;
