@@ -12,9 +12,9 @@ import { ApiError, isConflict, isNotFound } from "../../machinery/objects/status
 import { systemClock as clock, wireMicroTime, wireTime } from "../../machinery/process/clock.ts";
 import { homePaths } from "../../machinery/process/home.ts";
 import { silent } from "../../machinery/process/logging.ts";
-import { createSlots } from "../../scheduler/slots.ts";
 import { answerCommands } from "./child.ts";
 import { nodeNamed } from "./scheduler-workloads.ts";
+import { inFlight } from "./shared-client.ts";
 
 export interface Fleet {
   readonly home: string;
@@ -39,16 +39,12 @@ const REPORT_MS = 300_000;
 const JITTER = 0.04;
 const WORKERS = 16;
 const AGAIN_MS = 200;
-/**
- * Requests in flight, of all nodes together; waiting counts as theirs. The client that they share would open a
- * connection for each request more, and close it again, where a node has had its own all the time.
- */
-const IN_FLIGHT = 200;
 
 const stop = new AbortController();
 /** One for each node: what waits on a signal shared by all would be looked for among all that wait. */
 const nodes: AbortController[] = [];
-const slots = createSlots(IN_FLIGHT);
+/** What waits for one waits as part of its request. */
+const slots = inFlight();
 let [renewals, reports, events, failures] = [[] as number[], [] as number[], 0, 0];
 
 async function addNodes({ home, count, watching }: Fleet): Promise<void> {

@@ -23,6 +23,7 @@ import { SCHEDULER_USER } from "../../scheduler/scheduler.ts";
 import { runScheduling } from "../../scheduler/scheduling-loop.ts";
 import { answerCommands } from "./child.ts";
 import { nodeNamed } from "./scheduler-workloads.ts";
+import { inFlight } from "./shared-client.ts";
 
 const NAMESPACE = "default";
 /** Has a range for each of 5,000 nodes. */
@@ -68,11 +69,13 @@ async function startNodes({ home, count }: { readonly home: string; readonly cou
     await client.create("nodes", nodeNamed(`n${n}`));
     await client.patch("nodes", { name: `n${n}` }, { spec: { taints: null } });
   }
+  const slots = inFlight();
   createInformers({ client, clock, log: silent, signal })
     .of("pods", { namespace: NAMESPACE })
     .subscribe(({ object, type }) => {
       if (type === "deleted" || !object.spec?.nodeName) return;
-      answer(client, object).catch((error: unknown) => {
+      const answered = slots.run(() => answer(client, object));
+      answered.catch((error: unknown) => {
         if (!signal.aborted && !isConflict(error) && !isNotFound(error)) throw error;
       });
     });
