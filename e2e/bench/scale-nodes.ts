@@ -41,15 +41,13 @@ const WORKERS = 16;
 const AGAIN_MS = 200;
 
 const stop = new AbortController();
-/** One for each node: what waits on a signal shared by all would be looked for among all that wait. */
-const nodes: AbortController[] = [];
 /** What waits for one waits as part of its request. */
 const slots = inFlight();
 let [renewals, reports, events, failures] = [[] as number[], [] as number[], 0, 0];
 
 async function addNodes({ home, count, watching }: Fleet): Promise<void> {
-  const access = { clock, log: silent, signal: stop.signal };
-  const client = await connect({ kubeconfig: homePaths(home).adminKubeconfig, ...access });
+  const { adminKubeconfig: kubeconfig } = homePaths(home);
+  const client = await connect({ kubeconfig, clock, log: silent, signal: stop.signal });
   let next = 0;
   const worker = async () => {
     for (let n = next++; n < count; n = next++) await addNode(client, `n${n}`, watching);
@@ -64,9 +62,8 @@ async function addNode(client: Client, name: string, watching: boolean): Promise
     metadata: { namespace: LEASE, name },
     spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime: wireMicroTime(clock.now()) },
   });
-  const node = new AbortController();
-  nodes.push(node);
-  const { signal } = node;
+  // its own: what waits on a signal shared by all would be looked for among all that wait
+  const signal = AbortSignal.any([stop.signal]);
   background(every(RENEW_MS, () => renew(client, name), signal));
   background(every(REPORT_MS, () => report(client, name), signal));
   if (watching) background(watch(client, name, signal));
@@ -124,7 +121,7 @@ async function watch(client: Client, node: string, signal: AbortSignal): Promise
         for (const { type, object } of batch) {
           events++;
           if (type === "DELETED" || type === "BOOKMARK" || type === "ERROR") continue;
-          await answer(client, object as never);
+          await slots.run(() => answer(client, object as never));
         }
     }, signal);
     signal.throwIfAborted();
@@ -149,8 +146,7 @@ async function answer(client: Client, pod: Placed): Promise<void> {
     else if (pod.status?.phase !== "Running" || !isTrue(pod.status.conditions, "Ready")) {
       const conditions = [{ type: "Ready", status: "True", lastTransitionTime: wireTime(clock.now()) }];
       const status = { phase: "Running", conditions };
-      const patch = { metadata: { uid }, status };
-      await slots.run(() => client.patch("pods", { namespace, name }, patch, { subresource: "status" }));
+      await client.patch("pods", { namespace, name }, { metadata: { uid }, status }, { subresource: "status" });
     }
   } catch (error) {
     if (!isConflict(error) && !isNotFound(error)) throw error;
@@ -163,6 +159,4 @@ function beats(): Beats {
   return since;
 }
 
-answerCommands({ addNodes, beats }, async () => {
-  for (const one of [stop, ...nodes]) one.abort(new Error("measured"));
-});
+answerCommands({ addNodes, beats }, async () => stop.abort(new Error("measured")));

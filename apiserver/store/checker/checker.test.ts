@@ -8,10 +8,10 @@ import { faults } from "./faults.ts";
 import { createJournal } from "./journal.ts";
 import { runTraffic } from "./traffic.ts";
 
-async function findings(wrong: (store: Store) => Store, seed: number): Promise<readonly string[]> {
+async function findings(wrong: (store: Store) => Store, seed: number, settleMs = 300): Promise<readonly string[]> {
   const journal = createJournal();
   const store = createMemoryStore({ clock });
-  await runTraffic({ store: wrong(store), journal, clock, seed, calls: 1_500, settleMs: 300 });
+  await runTraffic({ store: wrong(store), journal, clock, seed, calls: 1_500, settleMs });
   await store.close();
   return checkHistory(journal);
 }
@@ -19,6 +19,19 @@ async function findings(wrong: (store: Store) => Store, seed: number): Promise<r
 describe("the checker", () => {
   test.each([1, 2, 3])("finds nothing in the memory store (seed %i)", async (seed) => {
     expect(await findings((store) => store, seed)).toEqual([]);
+  });
+
+  test("finds nothing in a store whose watches are slow to begin", async () => {
+    const slow = (store: Store): Store => ({
+      ...store,
+      async *watch(request) {
+        await clock.sleep(400, request.signal).catch(() => undefined); // aborted: the watch ends at once
+        yield* store.watch(request);
+      },
+    });
+    const seeds = Array.from({ length: 12 }, (_, seed) => seed);
+    const found = await Promise.all(seeds.map((seed) => findings(slow, seed, 10_000)));
+    expect(found.flat()).toEqual([]);
   });
 
   test.each(faults.map(({ name, wrong, tells }) => [name, wrong, tells] as const))(
